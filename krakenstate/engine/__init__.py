@@ -1,0 +1,1 @@
+"""Planning, observing and applying: the subject of krakenstate."""

@@ -1,0 +1,59 @@
+"""Drift: what was observed beside what was recorded."""
+
+from __future__ import annotations
+
+from krakenstate.engine.diff import compare_descriptions
+from krakenstate.engine.outlook import Outlook, key_label
+from krakenstate.engine.risk import risks_of_changes, sort_risks
+from krakenstate.model.plan import AttributeChange, DriftItem
+from krakenstate.model.snapshot import Presence
+from krakenstate.model.state import AccountRecord, AccountStatus, KeyRecord
+
+
+def find_drift(look: Outlook) -> tuple[DriftItem, ...]:
+    """Everything that somebody changed elsewhere since it was recorded, by address."""
+    items: list[DriftItem] = []
+    for record in look.state.records:
+        changes: list[AttributeChange] = []
+        label = ""
+        if isinstance(record, KeyRecord):
+            changes, label = _key_drift(record, look)
+        elif isinstance(record, AccountRecord):
+            changes, label = _account_drift(record, look), f'account "{record.address.name}"'
+        if changes:
+            items.append(
+                DriftItem(
+                    address=record.address,
+                    label=label,
+                    changes=tuple(changes),
+                    risks=sort_risks(risks_of_changes(record.address, changes)),
+                )
+            )
+    return tuple(items)
+
+
+def _key_drift(record: KeyRecord, look: Outlook) -> tuple[list[AttributeChange], str]:
+    seen = look.snapshot.of(record.address)
+    last_four = record.published.last_four if record.published else None
+    label = key_label(record.key_name, last_four, record.account.name)
+    changes: list[AttributeChange] = []
+    if record.description and seen.description:
+        changes += compare_descriptions(record.description, seen.description)
+    fact = seen.facts.get("secret")
+    if record.published and fact and fact.is_known and fact.value != record.published.fingerprint:
+        before, after = record.published.fingerprint[:4], str(fact.value)[:4] if fact.value else "gone"
+        changes.append(AttributeChange(name="secret", before=f"fp {before}", after=f"fp {after}"))
+    return changes, label
+
+
+def _account_drift(record: AccountRecord, look: Outlook) -> list[AttributeChange]:
+    seen = look.snapshot.of(record.address)
+    if record.status is AccountStatus.EXISTS and seen.presence is Presence.ABSENT:
+        return [AttributeChange(name="linked", before=True, after=False)]
+    fact = seen.facts.get("trading_enabled")
+    known = fact is not None and fact.is_known and record.trading_enabled is not None
+    if fact is not None and known and fact.value != record.trading_enabled:
+        return [
+            AttributeChange(name="trading_enabled", before=record.trading_enabled, after=fact.value),
+        ]
+    return []

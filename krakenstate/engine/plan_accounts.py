@@ -1,0 +1,264 @@
+"""Planning accounts: created by API, asked for by ticket, or simply there."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from krakenstate.engine.outlook import Outlook, waiting
+from krakenstate.errors import AttributeFixed
+from krakenstate.model.declarations import (
+    Account,
+    DerivativesSubaccount,
+    Key,
+    MasterAccount,
+    SpotSubaccount,
+)
+from krakenstate.model.plan import Action, Actor, AttributeChange, Reason, Step
+from krakenstate.model.provenance import Missing
+from krakenstate.model.snapshot import Observation, Presence
+from krakenstate.model.state import AccountRecord, AccountStatus
+from krakenstate.model.task import TaskKind
+from krakenstate.model.vocabulary import Api
+from krakenstate.providers.base import Verb
+
+
+def plan_account(account: Account, look: Outlook) -> Step:
+    """The one thing to do about a declared account now.
+
+    Raises:
+        AttributeFixed: What cannot change on an existing account was changed in the stack.
+    """
+    record = look.state.account(account.address)
+    if record is not None:
+        _check_fixed(account, record)
+    if isinstance(account, SpotSubaccount):
+        return _plan_spot(account, record, look)
+    if isinstance(account, DerivativesSubaccount):
+        return _plan_derivatives(account, record, look)
+    label = f'account "{account.name}"'
+    return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+
+
+def plan_removed_account(record: AccountRecord, look: Outlook) -> Step:
+    """Letting go of an account the stack no longer declares; only after its keys."""
+    label = f'account "{record.username or record.address.name}"'
+    keys = tuple(
+        str(r.address) for r in look.state.records if r.kind == "key" and r.account == record.address
+    )
+    if keys:
+        return Step(
+            address=record.address,
+            action=Action.WAIT,
+            reason=Reason.DEPENDENCY_UNFINISHED,
+            actor=Actor.API,
+            label=label,
+            note="an account leaves the state after its keys",
+            waits_on=keys,
+        )
+    note = "nothing at Kraken changes; no API closes an account"
+    if record.address.type == DerivativesSubaccount.type_name:
+        note = "nothing at Kraken changes; applying prints the text for a support request to unlink it"
+    return Step(
+        address=record.address,
+        action=Action.FORGET,
+        reason=Reason.REMOVED_FROM_STACK,
+        actor=Actor.API,
+        label=label,
+        note=note,
+        before=_recorded(record),
+    )
+
+
+def _plan_spot(account: SpotSubaccount, record: AccountRecord | None, look: Outlook) -> Step:
+    label = f'Spot subaccount "{account.username}" of {account.master.name}'
+    if record is not None and record.status is AccountStatus.EXISTS:
+        return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    for kind in (TaskKind.SETTLE_UNKNOWN, TaskKind.REQUEST_SPOT_SUBACCOUNT):
+        task = look.open_task(account.address, kind)
+        if task is not None:
+            return waiting(account.address, task, label)
+    if record is not None and record.status is AccountStatus.UNKNOWN:
+        return Step(
+            address=account.address,
+            action=Action.UNKNOWN,
+            reason=Reason.OUTCOME_UNKNOWN,
+            label=label,
+            note="it was asked for and may exist; it is never asked for again by itself",
+            missing=Missing.NOT_ASKED,
+        )
+    after: dict[str, JsonValue] = {
+        "master": str(account.master.address),
+        "username": account.username,
+        "email": account.email,
+    }
+    shown = tuple(AttributeChange(name=name, after=value) for name, value in after.items())
+    by_api = look.verbs[account.type_name].create is Verb.API and account.master.spot_subaccounts
+    if not by_api:
+        return Step(
+            address=account.address,
+            action=Action.MANUAL,
+            reason=Reason.NOT_FOUND,
+            actor=Actor.PERSON,
+            label=label,
+            note="the master is not entitled to create subaccounts by API",
+            task_kind=TaskKind.REQUEST_SPOT_SUBACCOUNT,
+            assignee=_administrator(account.master, look),
+            after=after,
+            changes=shown,
+        )
+    controller = look.desired.controller(account.master, Api.SPOT)
+    hindrance = _hindrance(controller, look, "Spot")
+    if hindrance:
+        return Step(
+            address=account.address,
+            action=Action.WAIT,
+            reason=Reason.DEPENDENCY_UNFINISHED,
+            actor=Actor.API,
+            label=label,
+            note=hindrance,
+            waits_on=(str(controller.address),) if controller else (),
+            after=after,
+        )
+    return Step(
+        address=account.address,
+        action=Action.CREATE,
+        reason=Reason.NOT_FOUND,
+        actor=Actor.API,
+        label=label,
+        note="sent once; then the owner of the e-mail finishes its set-up",
+        after=after,
+        changes=(*shown, AttributeChange(name="iiban", after=None)),
+        after_unknown=("iiban",),
+    )
+
+
+def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | None, look: Outlook) -> Step:
+    label = f'Derivatives subaccount "{account.email}" of {account.master.name}'
+    observation = look.snapshot.of(account.address)
+    task = look.open_task(account.address, TaskKind.LINK_DERIVATIVES)
+    linked = record is not None and record.status is AccountStatus.EXISTS
+    if observation.presence is Presence.PRESENT and (task is not None or not linked):
+        return Step(
+            address=account.address,
+            action=Action.CLOSE,
+            reason=Reason.EVIDENCE_READY,
+            actor=Actor.API,
+            label=label,
+            note="the link is there",
+            task_id=task.id if task else None,
+        )
+    if task is not None:
+        return waiting(account.address, task, label)
+    if observation.missing is Missing.UNREADABLE and linked:
+        return _unread(account, observation, label)
+    if not linked or observation.presence is Presence.ABSENT:
+        return _link(account, label, look)
+    return _trading(account, observation, label, look)
+
+
+def _link(account: DerivativesSubaccount, label: str, look: Outlook) -> Step:
+    after: dict[str, JsonValue] = {"master": str(account.master.address), "email": account.email}
+    if account.trading_enabled is not None:
+        after["trading_enabled"] = account.trading_enabled
+    return Step(
+        address=account.address,
+        action=Action.MANUAL,
+        reason=Reason.NOT_FOUND,
+        actor=Actor.PERSON,
+        label=label,
+        note="links are made by Kraken's support; verified by the master's list of subaccounts",
+        task_kind=TaskKind.LINK_DERIVATIVES,
+        assignee=_administrator(account.master, look),
+        after=after,
+        changes=tuple(AttributeChange(name=name, after=value) for name, value in after.items()),
+        after_unknown=("account_uid",),
+    )
+
+
+def _trading(account: DerivativesSubaccount, observation: Observation, label: str, look: Outlook) -> Step:
+    fact = observation.facts.get("trading_enabled")
+    wanted = account.trading_enabled
+    if wanted is None or fact is None or not fact.is_known:
+        if wanted is not None and fact is not None and fact.missing is Missing.UNREADABLE:
+            return _unread(account, observation, label)
+        return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    if fact.value == wanted:
+        return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    note = "" if wanted else "stops trading on this account"
+    change = AttributeChange(name="trading_enabled", before=fact.value, after=wanted, note=note)
+    same: dict[str, JsonValue] = {"master": str(account.master.address), "email": account.email}
+    return Step(
+        address=account.address,
+        action=Action.UPDATE,
+        reason=Reason.ATTRIBUTES_DIFFER,
+        actor=Actor.API,
+        label=label,
+        before={**same, "trading_enabled": fact.value},
+        after={**same, "trading_enabled": wanted},
+        changes=(change,),
+        unchanged=len(same),
+    )
+
+
+def _unread(account: Account, observation: Observation, label: str) -> Step:
+    return Step(
+        address=account.address,
+        action=Action.UNKNOWN,
+        reason=Reason.NOT_OBSERVED,
+        label=label,
+        note=observation.detail,
+        missing=Missing.UNREADABLE,
+        code=observation.code,
+    )
+
+
+def _hindrance(controller: Key | None, look: Outlook, platform: str) -> str:
+    """Why a controller cannot be used now, or nothing."""
+    if controller is None:
+        return f"no {platform} key with controls= is declared on the master"
+    record = look.state.key(controller.address)
+    if record is None or record.published is None:
+        return "waits for the controller key to be in service"
+    if not look.site_admits(controller):
+        return "waits for a run from a site inside the controller's allowlist"
+    return ""
+
+
+def _administrator(master: MasterAccount, look: Outlook) -> str:
+    """Who acts on a master account: the owner of the process that controls it."""
+    for api in (Api.SPOT, Api.DERIVATIVES):
+        controller = look.desired.controller(master, api)
+        if controller is not None:
+            return controller.process.owner
+    return "account owner"
+
+
+def _recorded(record: AccountRecord) -> dict[str, JsonValue]:
+    values: dict[str, JsonValue] = {"email": record.email}
+    if record.username:
+        values["username"] = record.username
+    return values
+
+
+def _check_fixed(account: Account, record: AccountRecord) -> None:
+    """No API renames an account; changing what names it in a stack would speak of another one."""
+    if record.status is not AccountStatus.EXISTS:
+        return
+    declared: dict[str, str | None] = {}
+    if isinstance(account, SpotSubaccount):
+        declared["username"] = account.username
+    if isinstance(account, SpotSubaccount | DerivativesSubaccount):
+        declared["email"] = account.email
+        declared["master"] = str(account.master.address)
+    iiban = getattr(account, "iiban", None)
+    if iiban and record.iiban:
+        declared["iiban"] = iiban
+    for name, value in declared.items():
+        recorded = getattr(record, name)
+        if recorded is not None and str(recorded) != value:
+            raise AttributeFixed(
+                f"{account.address} is recorded with another {name}. No API changes it on an existing "
+                "account, so the declaration would speak of a different one.",
+                address=account.address,
+                source=account.source,
+            )

@@ -1,0 +1,299 @@
+"""Planning keys: made by hand, verified by asking them, published for one process each."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from krakenstate.engine.diff import compare_terms, terms_values
+from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four, waiting
+from krakenstate.errors import AttributeFixed
+from krakenstate.model.address import Address
+from krakenstate.model.declarations import Key
+from krakenstate.model.plan import Action, Actor, AttributeChange, Reason, Step
+from krakenstate.model.provenance import Missing
+from krakenstate.model.snapshot import Place, Presence
+from krakenstate.model.state import KeyRecord, Removal, Verdict
+from krakenstate.model.task import TaskKind
+from krakenstate.model.terms import KeyDescription, KeyTerms
+from krakenstate.model.vocabulary import Api
+
+FIRST_GENERATION = 1
+
+
+def name_at_kraken(key: Key, generation: int) -> str | None:
+    """``<name>-g<generation>`` for Spot; Derivatives keys have no name there."""
+    return f"{key.name}-g{generation}" if key.api is Api.SPOT else None
+
+
+def plan_key(key: Key, look: Outlook) -> Step:
+    """The one thing to do about a declared key now.
+
+    Raises:
+        AttributeFixed: Account or process of a key in service was changed in the stack.
+    """
+    record = look.state.key(key.address)
+    if record is not None and record.removal is not None:
+        return _removing(record, look)
+    if record is None or record.published is None:
+        return _unborn(key, record, look)
+    return _in_service(key, record, look)
+
+
+def plan_removed_key(record: KeyRecord, look: Outlook) -> Step:
+    """The one thing to do about a recorded key that the stack no longer declares."""
+    if record.removal is not None:
+        return _removing(record, look)
+    label = _record_label(record, look)
+    before: dict[str, JsonValue] = terms_values(record.terms)
+    if record.published is not None:
+        return Step(
+            address=record.address,
+            action=Action.MANUAL,
+            reason=Reason.REMOVED_FROM_STACK,
+            actor=Actor.PERSON,
+            label=label,
+            note="its process is stopped first, then the key is deleted, then its secret",
+            task_kind=TaskKind.STOP_PROCESS,
+            assignee=_owner(record, look),
+            before=before,
+        )
+    if record.candidate is not None or look.arrival(record.address, Place.QUARANTINE):
+        return Step(
+            address=record.address,
+            action=Action.MANUAL,
+            reason=Reason.REMOVED_FROM_STACK,
+            actor=Actor.PERSON,
+            label=label,
+            note="a key was handed in and never published; it is deleted at Kraken",
+            task_kind=TaskKind.DELETE_KEY,
+            assignee=_owner(record, look),
+            before=before,
+        )
+    return Step(
+        address=record.address,
+        action=Action.FORGET,
+        reason=Reason.REMOVED_FROM_STACK,
+        actor=Actor.API,
+        label=label,
+        note="no key was handed in; its open task is cancelled",
+        before=before,
+    )
+
+
+def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
+    """A key that has no secret in service yet: pending, never absent."""
+    terms = KeyTerms.of(key)
+    label = _label(key, record, look)
+    if record is None:
+        return _create(key, Reason.NOT_HANDED_IN, label, look)
+    moved = (record.account, record.process) != (key.account.address, key.process.address)
+    if record.terms != terms or moved:
+        return _create(key, Reason.DECLARATION_CHANGED, label, look, before=_attributes_of(record))
+    if look.arrival(key.address, Place.INBOX):
+        return _settlement(key, Action.INGEST, label, "a secret waits in the inbox")
+    task = look.open_task(key.address, TaskKind.CREATE_KEY)
+    arrival = look.arrival(key.address, Place.QUARANTINE)
+    if arrival is not None:
+        known = record.candidate
+        same = known is not None and known.fingerprint == arrival.fingerprint
+        if same and known is not None and known.verdict is Verdict.REFUSED:
+            note = f"Kraken rejected the key ({known.refusal}); hand in a correct one"
+            return (
+                waiting(key.address, task, label, note)
+                if task
+                else _create(key, Reason.NOT_HANDED_IN, label, look)
+            )
+        if look.site_admits(key):
+            return _settlement(key, Action.VERIFY, label, "handed in; it is asked and compared")
+        note = "handed in; waits for a run from a site inside its allowlist"
+        return Step(
+            address=key.address,
+            action=Action.WAIT,
+            reason=Reason.DEPENDENCY_UNFINISHED,
+            actor=Actor.API,
+            label=label,
+            note=note,
+            task_kind=task.kind if task else None,
+            task_id=task.id if task else None,
+            assignee=key.process.owner,
+        )
+    return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
+
+
+def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
+    if (record.account, record.process) != (key.account.address, key.process.address):
+        what = "account" if record.account != key.account.address else "process"
+        raise AttributeFixed(
+            f"{key.address} is in service for {record.process} on {record.account}; the stack now gives it "
+            f"another {what}. A key belongs to one process on one account for all its life.",
+            address=key.address,
+            source=key.source,
+        )
+    terms = KeyTerms.of(key)
+    label = _label(key, record, look)
+    observation = look.snapshot.of(key.address)
+    task = look.open_task(key.address, TaskKind.EDIT_KEY)
+    described = observation.description or record.description
+    if observation.missing is Missing.UNREADABLE or described is None:
+        if task is not None:
+            return waiting(key.address, task, label)
+        return Step(
+            address=key.address,
+            action=Action.UNKNOWN,
+            reason=Reason.NOT_OBSERVED,
+            label=label,
+            note=observation.detail,
+            missing=observation.missing or Missing.NOT_ASKED,
+            code=observation.code,
+        )
+    changes = compare_terms(terms, described)
+    if changes:
+        if task is not None and record.terms == terms:
+            return waiting(key.address, task, label)
+        return _edit(key, record, changes, described, label)
+    if task is not None and observation.presence is Presence.PRESENT:
+        return _settlement(key, Action.CLOSE, label, "the key is as declared; its edit task closes", task.id)
+    if record.terms != terms:
+        return _rerecord(key, record, label)
+    return Step(address=key.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+
+
+def _edit(
+    key: Key, record: KeyRecord, changes: list[AttributeChange], described: KeyDescription, label: str
+) -> Step:
+    after = attributes_of(key)
+    before = dict(after)
+    before.update({c.name: c.before for c in changes})
+    return Step(
+        address=key.address,
+        action=Action.MANUAL,
+        reason=Reason.ATTRIBUTES_DIFFER if record.terms == KeyTerms.of(key) else Reason.DECLARATION_CHANGED,
+        actor=Actor.PERSON,
+        label=label,
+        note="keys made by hand are edited by hand; "
+        + ("verified by v3/check" if key.api is Api.DERIVATIVES else "confirmed by its owner's attestation"),
+        task_kind=TaskKind.EDIT_KEY,
+        assignee=key.process.owner,
+        before=before,
+        after=after,
+        changes=tuple(changes),
+        unchanged=len(after) - len(changes),
+    )
+
+
+def _rerecord(key: Key, record: KeyRecord, label: str) -> Step:
+    """The declaration changed in what Kraken does not hold, or holds so already."""
+    before, after = terms_values(record.terms), terms_values(KeyTerms.of(key))
+    changes = tuple(
+        AttributeChange(name=name, before=before.get(name), after=after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
+    return Step(
+        address=key.address,
+        action=Action.UPDATE,
+        reason=Reason.DECLARATION_CHANGED,
+        actor=Actor.API,
+        label=label,
+        note="the key at Kraken is already so; what is recorded beside its secret is brought up to date",
+        before=dict(before),
+        after=dict(after),
+        changes=changes,
+        unchanged=len(after) - len(changes),
+    )
+
+
+def _create(
+    key: Key, reason: Reason, label: str, look: Outlook, before: dict[str, JsonValue] | None = None
+) -> Step:
+    after = attributes_of(key)
+    changes = tuple(
+        AttributeChange(name=name, before=(before or {}).get(name), after=value)
+        for name, value in after.items()
+        if before is None or before.get(name) != value
+    )
+    waits = () if look.account_exists(key.account) else (str(key.account.address),)
+    return Step(
+        address=key.address,
+        action=Action.MANUAL,
+        reason=reason,
+        actor=Actor.PERSON,
+        label=label,
+        note="no API creates keys; verified by asking the key itself",
+        task_kind=TaskKind.CREATE_KEY,
+        assignee=key.process.owner,
+        waits_on=waits,
+        before=before,
+        after=after,
+        changes=changes,
+        unchanged=len(after) - len(changes),
+    )
+
+
+def _removing(record: KeyRecord, look: Outlook) -> Step:
+    kind = TaskKind.STOP_PROCESS if record.removal is Removal.STOPPING else TaskKind.DELETE_KEY
+    label = _record_label(record, look)
+    task = look.open_task(record.address, kind)
+    if task is not None:
+        return waiting(record.address, task, label, task.rejection or "the key is being removed")
+    note = (
+        "its process is stopped: a task to delete the key opens"
+        if record.removal is Removal.STOPPING
+        else "the key is deleted: its secret leaves Vault, and the state lets go of it"
+    )
+    return Step(
+        address=record.address,
+        action=Action.ADVANCE,
+        reason=Reason.EVIDENCE_READY,
+        actor=Actor.API,
+        label=label,
+        note=note,
+    )
+
+
+def _settlement(key: Key, action: Action, label: str, note: str, task_id: str | None = None) -> Step:
+    reason = Reason.EVIDENCE_READY if action is Action.CLOSE else Reason.HANDED_IN
+    return Step(
+        address=key.address,
+        action=action,
+        reason=reason,
+        actor=Actor.API,
+        label=label,
+        note=note,
+        task_id=task_id,
+    )
+
+
+def attributes_of(key: Key) -> dict[str, JsonValue]:
+    """A key's declared attributes, as a plan shows them."""
+    spans = {"rotate_every": key.rotate_every, "rotate_before": key.rotate_before, "overlap": key.overlap}
+    return {
+        "account": str(key.account.address),
+        "process": str(key.process.address),
+        **terms_values(KeyTerms.of(key)),
+        **{name: f"{span.total_seconds() / 86400:g} days" for name, span in spans.items() if span},
+    }
+
+
+def _attributes_of(record: KeyRecord) -> dict[str, JsonValue]:
+    return {
+        "account": str(record.account),
+        "process": str(record.process),
+        **terms_values(record.terms),
+    }
+
+
+def _label(key: Key, record: KeyRecord | None, look: Outlook) -> str:
+    generation = record.generation if record else FIRST_GENERATION
+    return key_label(name_at_kraken(key, generation), known_last_four(record), look.label(key.account))
+
+
+def _record_label(record: KeyRecord, look: Outlook) -> str:
+    account = account_name(look.state.account(record.account), record.account)
+    return key_label(record.key_name, known_last_four(record), account)
+
+
+def _owner(record: KeyRecord, look: Outlook) -> str:
+    """Who acts on a key whose declaration is gone: whoever its last task was for."""
+    earlier = [t.assignee for t in look.state.tasks if t.address == record.address]
+    return earlier[-1] if earlier else Address(record.process).name

@@ -1,0 +1,220 @@
+"""The planner: a pure function of desired, snapshot, state and a clock.
+
+Each address gets exactly one step, the one thing to do about it now. The decision is the proposals and what
+they belong to; its digest is the same tomorrow, on another machine, and after a comment was added to the stack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import rfc8785
+
+from krakenstate.engine.drift import find_drift
+from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
+from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant
+from krakenstate.engine.plan_keys import plan_key, plan_removed_key
+from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, sort_risks
+from krakenstate.engine.upcoming import find_checks, find_upcoming
+from krakenstate.errors import KrakenstateError, StackProblems
+from krakenstate.model.address import Address
+from krakenstate.model.declarations import Account, Grant, Key
+from krakenstate.model.plan import (
+    Action,
+    Facts,
+    ObservationFact,
+    OpenTask,
+    Plan,
+    PlanSource,
+    Risk,
+    RiskWord,
+    Step,
+    StepClass,
+)
+from krakenstate.model.provenance import Provenance
+from krakenstate.model.state import AccountRecord, GrantRecord, KeyRecord
+from krakenstate.model.task import TaskKind
+
+HORIZON = timedelta(days=30)
+
+_ORDER = {
+    Action.DELETE: 0,
+    Action.ROTATE: 1,
+    Action.MANUAL: 2,
+    Action.UPDATE: 3,
+    Action.CREATE: 4,
+    Action.FORGET: 5,
+    Action.INGEST: 6,
+    Action.VERIFY: 6,
+    Action.ADVANCE: 6,
+    Action.CLOSE: 6,
+    Action.WAIT: 7,
+    Action.UNKNOWN: 8,
+    Action.NO_OP: 9,
+}
+
+
+def build_plan(
+    look: Outlook,
+    *,
+    version: str,
+    commit: str | None = None,
+    isolation: str = "process",
+    horizon: timedelta = HORIZON,
+) -> Plan:
+    """Everything to do now, in the order it is shown.
+
+    Raises:
+        StackProblems: Declarations that cannot be carried out on what exists, all of them together.
+    """
+    steps = sorted(_steps(look), key=lambda s: (_ORDER[s.action], s.address))
+    proposals = [s for s in steps if s.step_class is StepClass.PROPOSAL]
+    return Plan(
+        krakenstate_version=version,
+        stack=look.desired.head.name,
+        environment=look.desired.head.environment.name,
+        lineage=look.state.index.lineage,
+        steps=tuple(steps),
+        risks=sort_risks(risk for step in proposals for risk in _risks(step, look)),
+        digest=decision_digest(look, proposals),
+        complete=not look.snapshot.unreadable,
+        facts=Facts(
+            planned_at=look.now,
+            observed_at=look.snapshot.observed_at,
+            site=look.snapshot.site,
+            commit=commit,
+            serial=look.state.index.serial,
+            isolation=isolation,
+            sources=_sources(look, steps),
+            observations=_observations(look),
+            tasks=_tasks(look),
+            upcoming=find_upcoming(look, horizon),
+            checks=find_checks(look),
+            drift=find_drift(look),
+        ),
+    )
+
+
+def decision_digest(look: Outlook, proposals: Iterable[Step]) -> str:
+    """SHA-256 of the decision's canonical JSON (RFC 8785)."""
+    decision: dict[str, Any] = {
+        "stack": look.desired.head.name,
+        "environment": look.desired.head.environment.name,
+        "lineage": look.state.index.lineage,
+        "proposals": [
+            {
+                "address": str(step.address),
+                "action": step.action.value,
+                "reason": step.reason.value,
+                "task": step.task_kind.value if step.task_kind else None,
+                "before": step.before,
+                "after": step.after,
+            }
+            for step in sorted(proposals, key=lambda s: s.address)
+        ],
+    }
+    return hashlib.sha256(rfc8785.dumps(decision)).hexdigest()
+
+
+def _steps(look: Outlook) -> list[Step]:
+    steps: list[Step] = []
+    problems: list[KrakenstateError] = []
+    for resource in look.desired.resources.values():
+        try:
+            match resource:
+                case Account():
+                    steps.append(plan_account(resource, look))
+                case Key():
+                    steps.append(plan_key(resource, look))
+                case Grant():
+                    steps.append(plan_grant(resource, look))
+                case _:
+                    pass  # processes and allowlists have no object of their own
+        except KrakenstateError as problem:
+            problems.append(problem.at(resource.source))
+    if problems:
+        raise StackProblems(problems)
+    for record in look.state.records:
+        if record.address in look.desired.resources:
+            continue
+        match record:
+            case KeyRecord():
+                steps.append(plan_removed_key(record, look))
+            case AccountRecord():
+                steps.append(plan_removed_account(record, look))
+            case GrantRecord():
+                steps.append(plan_removed_grant(record))
+    return steps
+
+
+def _risks(step: Step, look: Outlook) -> list[Risk]:
+    if step.task_kind is TaskKind.CREATE_KEY and step.after:
+        account = str(step.after.get("account", "")).partition(".")[2]
+        return risks_of_new_key(step.address, account, step.after)
+    if step.task_kind is TaskKind.INSTALL_GRANT and step.after:
+        process = str(step.after["process"]).partition(".")[2]
+        return [
+            Risk(address=step.address, word=RiskWord.GAINS, text=f"process {process} reads its own secrets")
+        ]
+    return risks_of_changes(step.address, step.changes) if step.action in _CHANGING else []
+
+
+_CHANGING = {Action.UPDATE, Action.MANUAL}
+
+
+def _sources(look: Outlook, steps: Iterable[Step]) -> dict[Address, PlanSource]:
+    found = {step.address: look.desired.source(step.address) for step in steps}
+    return {
+        address: PlanSource(file=source.file, line=source.line, text=source.text)
+        for address, source in found.items()
+        if source is not None
+    }
+
+
+def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
+    """How everything declared is known, in order of address."""
+    facts: list[ObservationFact] = []
+    for resource in look.desired.resources.values():
+        if not isinstance(resource, Account | Key):
+            continue
+        seen = look.snapshot.of(resource.address)
+        record = look.state.account(resource.address) or look.state.key(resource.address)
+        if seen.missing is None:
+            known: tuple[Provenance | None, object] = (Provenance.OBSERVED, seen.at)
+        elif isinstance(record, KeyRecord):
+            known = (record.provenance, record.described_at)
+        elif isinstance(record, AccountRecord):
+            known = (record.provenance, record.existed_at)
+        else:
+            known = (None, None)
+        facts.append(
+            ObservationFact.model_validate(
+                {
+                    "address": resource.address,
+                    "provenance": known[0],
+                    "at": known[1],
+                    "missing": seen.missing,
+                    "detail": seen.detail,
+                }
+            )
+        )
+    return tuple(facts)
+
+
+def _tasks(look: Outlook) -> tuple[OpenTask, ...]:
+    return tuple(
+        OpenTask(
+            id=task.id,
+            kind=task.kind,
+            address=task.address,
+            assignee=task.assignee,
+            title=task.title,
+            rejection=task.rejection,
+            waits_on=task.waits_on,
+        )
+        for task in look.state.open_tasks()
+    )

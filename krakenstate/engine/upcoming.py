@@ -1,0 +1,78 @@
+"""What will need attention soon, and what a reviewer should know although nothing changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from krakenstate.engine.outlook import Outlook
+from krakenstate.model.declarations import Key, SpotKey
+from krakenstate.model.plan import Check, Upcoming
+from krakenstate.model.state import KeyRecord
+
+ROTATE_BEFORE = timedelta(days=14)
+"""How long before its expiry a key should be replaced, unless it declares otherwise."""
+
+
+def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
+    """Expiries and rotations within the horizon, and rotations whose clock has not started."""
+    found: list[Upcoming] = []
+    for key in look.desired.keys():
+        record = look.state.key(key.address)
+        found.extend(_expiry(key, look, horizon))
+        found.extend(_rotation(key, record, look, horizon))
+    return tuple(sorted(found, key=lambda u: (u.on is None, u.on or look.now.date(), u.address, u.text)))
+
+
+def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
+    if not isinstance(key, SpotKey) or key.expires is None:
+        return []
+    lead = key.rotate_before or ROTATE_BEFORE
+    today = look.now.date()
+    out = []
+    if key.expires <= today + horizon:
+        verb = "expires" if key.expires >= today else "expired"
+        out.append(Upcoming(address=key.address, on=key.expires, text=f"{verb} {key.expires}"))
+    replace_by = key.expires - lead
+    if key.rotate_before and replace_by <= today + horizon:
+        text = f"to be replaced from {replace_by} ({_days(lead)} before its expiry)"
+        out.append(Upcoming(address=key.address, on=replace_by, text=text))
+    return out
+
+
+def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timedelta) -> list[Upcoming]:
+    if key.rotate_every is None:
+        return []
+    overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
+    if record is None or record.published is None:
+        text = f"rotation every {_days(key.rotate_every)} from the day it goes into service{overlap}"
+        return [Upcoming(address=key.address, on=None, text=text)]
+    due = (record.published.at + key.rotate_every).date()
+    if due > look.now.date() + horizon:
+        return []
+    verb = "rotation due" if due >= look.now.date() else "rotation overdue since"
+    text = f"{verb} {due}{overlap}; this version reminds and does not rotate"
+    return [Upcoming(address=key.address, on=due, text=text)]
+
+
+def find_checks(look: Outlook) -> tuple[Check, ...]:
+    """Secrets that are not where they were put, and links that changed their e-mail."""
+    found: list[Check] = []
+    for record in look.state.records:
+        if not isinstance(record, KeyRecord) or record.published is None:
+            continue
+        fact = look.snapshot.of(record.address).facts.get("secret")
+        if fact is None or not fact.is_known:
+            continue
+        if fact.value is None:
+            text = f"the secret is gone from {record.published.path}"
+        elif fact.value != record.published.fingerprint:
+            text = f"somebody replaced the secret at {record.published.path}"
+        else:
+            continue
+        found.append(Check(code="KS2206", address=record.address, text=text))
+    return tuple(found)
+
+
+def _days(span: timedelta) -> str:
+    days = span.total_seconds() / 86400
+    return f"{days:g} day{'' if days == 1 else 's'}"

@@ -1,0 +1,126 @@
+"""KS5xxx to KS9xxx: policy, lock, plan, the command line, rehearsal and interrupts."""
+
+from __future__ import annotations
+
+from krakenstate.errors.base import KrakenstateError
+
+
+class PolicyError(KrakenstateError):
+    """A rule refuses the plan."""
+
+    code, headline, exit_code = "KS5001", "Refused by policy", 5
+    remedy = "Change the declaration so that it keeps the rule."
+
+
+class LockError(KrakenstateError):
+    """One writer at a time."""
+
+    exit_code = 6
+
+
+class LockHeld(LockError):
+    """Another run holds the lock."""
+
+    code, headline, retryable = "KS6001", "State is locked", True
+    remedy = "Wait for the other run, or give it time: --lock-timeout 60s"
+
+
+class LockLost(LockError):
+    """The lease ended or was taken over while this run worked; it stopped before its next write."""
+
+    code, headline = "KS6002", "Lock was lost"
+    remedy = "See what the other run did, then run the command again."
+
+
+class PlanError(KrakenstateError):
+    """A plan cannot be made or carried out."""
+
+
+class DigestMismatch(PlanError):
+    """The plan is not the approved one."""
+
+    code, headline, exit_code = "KS7001", "Plan is not the approved one", 7
+    remedy = "Review the new plan and approve its digest."
+
+
+class AttributeFixed(PlanError):
+    """A declaration changes what cannot be changed on an existing object."""
+
+    code, headline = "KS7002", "Attribute cannot be changed"
+    remedy = "Put the old value back, or declare a new object under a new name."
+
+
+class ApprovalNeeded(PlanError):
+    """There is nobody to ask, and no approval was given."""
+
+    code, headline = "KS7003", "Approval is needed"
+    remedy = "Run it on a terminal, or add --auto-approve."
+
+
+class ApplyCancelled(PlanError):
+    """The question was not answered with yes."""
+
+    code, headline = "KS7004", "Apply cancelled"
+    remedy = "Nothing was changed."
+
+
+class ApplyPartial(PlanError):
+    """Some steps failed; what was done is recorded, what depends on them was skipped."""
+
+    code, headline, exit_code = "KS7005", "Apply stopped part-way", 4
+    remedy = "Correct the causes above, then run krakenstate apply again."
+
+
+class ObservationIncomplete(PlanError):
+    """Something was asked and could not be read, so the plan does not cover it."""
+
+    code, headline = "KS7006", "Plan is incomplete"
+    remedy = "Correct the causes above and plan again; what could not be read is never changed."
+
+
+class UsageError(KrakenstateError):
+    """The command line is not understood."""
+
+    code, headline = "KS8001", "Command line is not understood"
+    remedy = "See: krakenstate --help"
+
+
+class NowRefused(UsageError):
+    """KRAKENSTATE_NOW is set, but not every origin is loopback, or it is no instant."""
+
+    code, headline = "KS8002", "KRAKENSTATE_NOW refused"
+    remedy = "Unset KRAKENSTATE_NOW; it serves rehearsals on loopback only."
+
+
+class FileUnusable(UsageError):
+    """A file named on the command line cannot be read or written."""
+
+    code, headline = "KS8003", "File cannot be used"
+    remedy = "Check path and rights."
+
+
+class InternalError(KrakenstateError):
+    """A bug in krakenstate. Nothing about it is your fault."""
+
+    code, headline = "KS9001", "Internal error"
+    remedy = "Run again with KRAKENSTATE_LOG=debug and report what it prints; it holds no secret."
+
+
+class RehearsalError(KrakenstateError):
+    """The rehearsal servers could not be started, reached or stopped."""
+
+    code, headline = "KS9002", "Rehearsal environment failed"
+    remedy = "See: krakenstate dev status"
+
+
+class Interrupted(KrakenstateError):
+    """Stopped by Ctrl-C; the running call was finished, the journal written, the lock released."""
+
+    code, headline, exit_code = "KS9003", "Interrupted", 130
+    remedy = "Run the command again; it goes on where it stopped."
+
+
+class Terminated(Interrupted):
+    """Stopped by SIGTERM; the running call was finished, the journal written, the lock released."""
+
+    code, headline, exit_code = "KS9004", "Terminated", 143

@@ -1,0 +1,1 @@
+"""Nouns: what is declared, observed, recorded and planned. Plain data, no input or output."""

@@ -1,0 +1,57 @@
+"""Addresses: ``type.name``, unique in a stack, the sort key everywhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from krakenstate.errors import AddressUnknown
+
+NAME_PATTERN = r"[a-z][a-z0-9_-]*"
+NAME_MAX = 63
+_ADDRESS = re.compile(rf"[a-z][a-z0-9_]*\.{NAME_PATTERN}")
+
+
+class Address(str):
+    """A ``type.name`` text that knows its two halves.
+
+    Raises:
+        AddressUnknown: The text has another form.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Address:
+        if not _ADDRESS.fullmatch(text) or len(text.partition(".")[2]) > NAME_MAX:
+            raise AddressUnknown(f'"{text[:100]}" is not of the form type.name.')
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of(cls, type_: str, name: str) -> Address:
+        """The address of a resource of this type and name."""
+        return cls(f"{type_}.{name}")
+
+    @property
+    def type(self) -> str:
+        """The resource type, in snake case."""
+        return self.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The name within the type."""
+        return self.partition(".")[2]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(text: str) -> Address:
+            try:
+                return cls(text)
+            except AddressUnknown as error:
+                raise ValueError(error.message) from None
+
+        return core_schema.no_info_after_validator_function(
+            validate, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
+        )

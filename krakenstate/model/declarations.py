@@ -1,0 +1,267 @@
+"""The declarations a stack file is made of. Loading one opens no socket and reads no file."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Annotated, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, field_validator
+
+from krakenstate.model.address import Address
+from krakenstate.model.base import Model
+from krakenstate.model.entry import (
+    Declaration,
+    Entry,
+    KeyName,
+    Name,
+    Reference,
+    SharedProcess,
+    check_name,
+)
+from krakenstate.model.identity import Email, Iiban
+from krakenstate.model.network import IPNetwork, Network, sort_networks
+from krakenstate.model.vocabulary import Access, Api, NonceUnit, Permission
+
+SPOT_URL = "https://api.kraken.com"
+FUTURES_URL = "https://futures.kraken.com"
+"""Production origins. Source: docs.kraken.com, REST introduction of both platforms (read in August 2026)."""
+
+
+def _check_path(path: str) -> str:
+    parts = path.split("/")
+    if not path or any(part in {"", ".", ".."} for part in parts) or any(c.isspace() for c in path):
+        raise ValueError("a Vault path has no leading, trailing or double slash, no dots-only part, no space")
+    return path
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an URL that is https, or http to loopback.
+
+    Raises:
+        ValueError: It is neither, or carries a user name, path, query or fragment.
+    """
+    parts = urlsplit(url.strip())
+    host = parts.hostname or ""
+    if parts.scheme not in {"https", "http"} or not host:
+        raise ValueError("an origin looks like https://api.kraken.com")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("plain http is accepted only to loopback")
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path not in {"", "/"}:
+        raise ValueError("an origin is scheme, host and port alone")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port else "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address stays on this machine."""
+    return host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+VaultPath = Annotated[str, AfterValidator(_check_path)]
+Origin = Annotated[str, AfterValidator(origin_of)]
+
+
+class Vault(Model):
+    """Where the stack's secrets and state live: a KV version 2 mount and two prefixes in it."""
+
+    mount: VaultPath
+    secrets: VaultPath
+    state: VaultPath
+
+
+class Environment(Model):
+    """Which Kraken the stack speaks of."""
+
+    name: Name
+    spot_url: Origin = SPOT_URL
+    futures_url: Origin = FUTURES_URL
+
+    @classmethod
+    def production(cls) -> Self:
+        """Kraken itself."""
+        return cls(name="production")
+
+    @property
+    def is_production(self) -> bool:
+        """Whether production rules apply."""
+        return self.name == "production"
+
+
+class Allowlist(Declaration):
+    """A named set of networks. Keys refer to it, and a run may call it its site."""
+
+    type_name: ClassVar[str] = "allowlist"
+
+    networks: Annotated[tuple[Network, ...], AfterValidator(sort_networks), Field(min_length=1)]
+
+
+class Process(Declaration):
+    """A program that holds keys."""
+
+    type_name: ClassVar[str] = "process"
+
+    owner: str = Field(min_length=1)
+    purpose: str = ""
+
+
+class Account(Declaration):
+    """A Kraken account: somewhere a key can sit."""
+
+    email: Email
+
+
+class MasterAccount(Account):
+    """An existing verified Kraken account; never created or deleted here.
+
+    ``spot_subaccounts`` says whether the account is entitled to create Spot subaccounts by API; without it
+    they are asked for from the relationship manager.
+    """
+
+    type_name: ClassVar[str] = "master_account"
+
+    iiban: Iiban | None = None
+    spot_subaccounts: bool = True
+
+
+class SpotSubaccount(Account):
+    """A Spot subaccount of a master."""
+
+    type_name: ClassVar[str] = "spot_subaccount"
+
+    master: Annotated[InstanceOf[MasterAccount], Reference()]
+    username: str = Field(min_length=1, pattern=r"^\S+$")
+    iiban: Iiban | None = None
+
+
+class DerivativesSubaccount(Account):
+    """A linked Derivatives subaccount; ``trading_enabled`` is managed only if set."""
+
+    type_name: ClassVar[str] = "derivatives_subaccount"
+
+    master: Annotated[InstanceOf[MasterAccount], Reference()]
+    same_as: Annotated[InstanceOf[SpotSubaccount] | None, Reference()] = None
+    trading_enabled: bool | None = None
+    iiban: Iiban | None = None
+
+
+def _one_process(value: object) -> object:
+    if isinstance(value, list | tuple | set | frozenset):
+        raise SharedProcess(f"{len(value)} processes were given")
+    return value
+
+
+class Key(Declaration):
+    """An API key of one process on one account."""
+
+    api: ClassVar[Api]
+    later: ClassVar[tuple[str, ...]] = (*Declaration.later, "key_name", "vault_path", "probe_in_service")
+
+    name: KeyName
+    account: Annotated[InstanceOf[Account], Reference()]
+    process: Annotated[InstanceOf[Process], Reference(), BeforeValidator(_one_process)]
+    allowlist: Annotated[tuple[InstanceOf[Allowlist], ...] | None, Reference()] = None
+    controls: Annotated[InstanceOf[Account] | None, Reference()] = None
+    rotate_every: timedelta | None = None
+    rotate_before: timedelta | None = None
+    overlap: timedelta | None = None
+    key_name: str | None = None
+    vault_path: VaultPath | None = None
+    probe_in_service: bool = False
+
+    @field_validator("rotate_every", "rotate_before", "overlap")
+    @classmethod
+    def _positive(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value <= timedelta(0):
+            raise ValueError("a time span must be longer than nothing")
+        return value
+
+    @property
+    def networks(self) -> tuple[IPNetwork, ...] | None:
+        """All networks of its allowlists; empty means open to the world, ``None`` not managed."""
+        if self.allowlist is None:
+            return None
+        return sort_networks(network for listed in self.allowlist for network in listed.networks)
+
+
+class SpotKey(Key):
+    """A key for Spot. ``permissions=[]`` is no rights; ``allowlist=[]`` is open to the whole world."""
+
+    type_name: ClassVar[str] = "spot_key"
+    api: ClassVar[Api] = Api.SPOT
+
+    permissions: frozenset[Permission] | None = None
+    expires: date | None = None
+    query_from: date | None = None
+    query_to: date | None = None
+    nonce_window: int | None = Field(default=None, ge=0)
+    nonce_unit: NonceUnit | None = None
+
+
+class DerivativesKey(Key):
+    """A key for Derivatives. It has no name at Kraken and is told apart by its public half."""
+
+    type_name: ClassVar[str] = "derivatives_key"
+    api: ClassVar[Api] = Api.DERIVATIVES
+
+    general: Access | None = None
+    transfer: Access | None = None
+
+
+class Grant(Declaration):
+    """Who may read a process's secrets: a Vault policy, installed by an administrator."""
+
+    type_name: ClassVar[str] = "grant"
+    later: ClassVar[tuple[str, ...]] = (*Declaration.later, "manage")
+
+    process: Annotated[InstanceOf[Process], Reference()]
+    manage: bool = False
+
+
+class Moved(Entry):
+    """A rename: what was at ``old`` is now at ``new``."""
+
+    old: Address
+    new: Address
+
+
+class Removed(Entry):
+    """An object to let go of without touching it."""
+
+    address: Address
+
+
+RESOURCE_TYPES: tuple[type[Declaration], ...] = (
+    Allowlist,
+    Process,
+    MasterAccount,
+    SpotSubaccount,
+    DerivativesSubaccount,
+    SpotKey,
+    DerivativesKey,
+    Grant,
+)
+"""Every resource type, each after those it refers to."""
+
+
+__all__ = [
+    "RESOURCE_TYPES",
+    "Access",
+    "Account",
+    "Allowlist",
+    "DerivativesKey",
+    "DerivativesSubaccount",
+    "Environment",
+    "Grant",
+    "Key",
+    "MasterAccount",
+    "Moved",
+    "Process",
+    "Removed",
+    "SpotKey",
+    "SpotSubaccount",
+    "Vault",
+    "check_name",
+    "is_loopback",
+    "origin_of",
+]

@@ -1,0 +1,227 @@
+"""The desired state: what a rendered stack says, with references resolved.
+
+One set of types serves both sides: the declarations people write are what planning reads. In JSON a reference
+is the address of what it refers to; loading puts the objects back, in the order of ``RESOURCE_TYPES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import JsonValue
+
+from krakenstate.errors import AddressUnknown, KrakenstateError, ReferenceNotAdded, Source
+from krakenstate.model.address import Address
+from krakenstate.model.base import Model
+from krakenstate.model.declarations import (
+    RESOURCE_TYPES,
+    Account,
+    Allowlist,
+    Environment,
+    Grant,
+    Key,
+    MasterAccount,
+    Vault,
+)
+from krakenstate.model.entry import Collector, Declaration, Name, Reference, collecting
+from krakenstate.model.vocabulary import Api
+
+FORMAT_VERSION: Literal["1.0"] = "1.0"
+_TYPES = {cls.type_name: cls for cls in RESOURCE_TYPES}
+D = TypeVar("D", bound=Declaration)
+
+
+class StackHead(Model):
+    """What a stack says of itself."""
+
+    name: Name
+    environment: Environment
+    vault: Vault
+
+
+class RenderedSource(Model):
+    """A line of a stack file, as plain data."""
+
+    file: str
+    line: int
+    text: str = ""
+
+
+class RenderedResource(Model):
+    """One declaration as plain data: references are addresses."""
+
+    type: str
+    name: str
+    attributes: dict[str, JsonValue]
+    source: RenderedSource | None = None
+
+
+class Rendered(Model):
+    """What ``krakenstate render`` writes and ``--desired`` reads."""
+
+    format_version: Literal["1.0"] = FORMAT_VERSION
+    krakenstate_version: str
+    isolation: Literal["kernel", "process"]
+    stack: StackHead
+    resources: tuple[RenderedResource, ...]
+
+
+class Desired:
+    """A stack's declarations by address.
+
+    Args:
+        head: Name, environment and Vault of the stack.
+        resources: In any order; kept sorted by address.
+    """
+
+    def __init__(self, head: StackHead, resources: Iterable[Declaration]) -> None:
+        self.head = head
+        ordered = sorted(resources, key=lambda r: r.address)
+        self.resources: Mapping[Address, Declaration] = {r.address: r for r in ordered}
+
+    def of(self, cls: type[D]) -> list[D]:
+        """All resources of a type or family, by address."""
+        return [r for r in self.resources.values() if isinstance(r, cls)]
+
+    def get(self, address: str) -> Declaration:
+        """The declaration at an address.
+
+        Raises:
+            AddressUnknown: The stack has none.
+        """
+        found = self.resources.get(Address(address))
+        if found is None:
+            raise AddressUnknown(f"The stack {self.head.name} declares nothing at {address}.")
+        return found
+
+    def source(self, address: str) -> Source | None:
+        """The line an address is declared on, if it is."""
+        found = self.resources.get(Address(address))
+        return found.source if found else None
+
+    def keys(self) -> list[Key]:
+        """All keys, by address."""
+        return self.of(Key)
+
+    def accounts(self) -> list[Account]:
+        """All accounts, by address."""
+        return self.of(Account)
+
+    def grants(self) -> list[Grant]:
+        """All grants, by address."""
+        return self.of(Grant)
+
+    def controller(self, master: MasterAccount, api: Api) -> Key | None:
+        """The key this program itself uses on a master account, if one is declared."""
+        return next((k for k in self.keys() if k.api is api and k.controls is master), None)
+
+    def site(self, name: str) -> Allowlist | None:
+        """The allowlist a run may call its site."""
+        return next((a for a in self.of(Allowlist) if a.name == name), None)
+
+
+def dump_declaration(declaration: Declaration) -> RenderedResource:
+    """A declaration as plain data, without the fields left at their defaults."""
+    plain: dict[str, Any] = declaration.model_dump(
+        mode="json", exclude=set(_references(type(declaration))) | {"name"}, exclude_defaults=True
+    )
+    for field, value in plain.items():
+        kept = getattr(declaration, field)
+        if isinstance(kept, frozenset) and isinstance(value, list):
+            plain[field] = sorted(value)
+    for field in _references(type(declaration)):
+        value = getattr(declaration, field)
+        if isinstance(value, Declaration):
+            plain[field] = str(value.address)
+        elif isinstance(value, tuple):
+            plain[field] = [str(item.address) for item in value]
+    source = declaration.source
+    return RenderedResource(
+        type=declaration.type_name,
+        name=declaration.name,
+        attributes=dict(sorted(plain.items())),
+        source=RenderedSource(file=source.file, line=source.line, text=source.text) if source else None,
+    )
+
+
+def load_declarations(
+    rendered: Iterable[RenderedResource], *, broken: Iterable[str] = ()
+) -> tuple[list[Declaration], list[KrakenstateError]]:
+    """Plain data as declarations again, and the problems met on the way.
+
+    Args:
+        rendered: Untrusted: every field is validated anew.
+        broken: Addresses already reported as wrong; what refers to them is left out without a second report.
+    """
+    collector = Collector()
+    token = collecting.set(collector)
+    loaded: dict[str, Declaration] = {}
+    out: list[Declaration] = []
+    unusable = set(broken)
+    order = list(_TYPES)
+    try:
+        for item in sorted(rendered, key=lambda r: order.index(r.type) if r.type in _TYPES else -1):
+            source = Source(item.source.file, item.source.line, item.source.text) if item.source else None
+            cls = _TYPES.get(item.type)
+            if cls is None:
+                collector.problems.append(
+                    AddressUnknown(f'"{item.type[:60]}" is not a resource type.', source=source)
+                )
+                continue
+            address = f"{item.type}.{item.name}"
+            fields, missing = _resolve(cls, item, loaded)
+            if set(missing) - unusable:
+                for target in sorted(set(missing) - unusable):
+                    collector.problems.append(
+                        ReferenceNotAdded(
+                            f"{address} refers to {target}, which was never added to the stack.",
+                            address=address,
+                            source=source,
+                        )
+                    )
+            if missing:
+                unusable.add(address)
+                continue
+            before = len(collector.problems)
+            made = cls(**{**fields, "name": item.name}).with_source(source)
+            for problem in collector.problems[before:]:
+                problem.source = source
+            if len(collector.problems) > before:
+                unusable.add(address)
+                continue
+            out.append(made)
+            loaded.setdefault(address, made)
+    finally:
+        collecting.reset(token)
+    return out, collector.problems
+
+
+def _resolve(
+    cls: type[Declaration], item: RenderedResource, loaded: Mapping[str, Declaration]
+) -> tuple[dict[str, Any], list[str]]:
+    """Fields with addresses replaced by declarations, and the addresses that stand for nothing."""
+    fields: dict[str, Any] = dict(item.attributes)
+    missing: list[str] = []
+
+    def look_up(target: object) -> object:
+        if isinstance(target, str) and target in loaded:
+            return loaded[target]
+        missing.append(str(target)[:100])
+        return None
+
+    for field in _references(cls):
+        value = fields.get(field)
+        if isinstance(value, list):
+            fields[field] = tuple(look_up(target) for target in value)
+        elif value is not None:
+            fields[field] = look_up(value)
+    return fields, missing
+
+
+def _references(cls: type[Declaration]) -> list[str]:
+    return [
+        field
+        for field, info in cls.model_fields.items()
+        if any(isinstance(mark, Reference) for mark in info.metadata)
+    ]

@@ -1,0 +1,196 @@
+"""What every declaration has in common: its line, its address, and how a wrong field becomes a message.
+
+How this works: a stack file should be read to its end even when one declaration is wrong, so that all problems
+are reported together. While a collector is set (only the process that runs a stack file sets one), a wrong
+declaration reports its problems there and a placeholder takes its place, so that what refers to it still
+works. Without a collector, as in an interactive session, the first problem is raised.
+"""
+
+from __future__ import annotations
+
+import difflib
+import linecache
+import re
+import sys
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, PrivateAttr, ValidationError
+from pydantic._internal._model_construction import ModelMetaclass
+from pydantic_core import ErrorDetails
+
+from krakenstate.errors import (
+    DeclarationInvalid,
+    FieldUnknown,
+    HostBitsSet,
+    IibanInvalid,
+    KrakenstateError,
+    NameInvalid,
+    PermissionUnknown,
+    ProcessShared,
+    Source,
+)
+from krakenstate.model.address import NAME_MAX, NAME_PATTERN, Address
+from krakenstate.model.base import Model
+from krakenstate.model.identity import BadIiban
+from krakenstate.model.network import HostBits
+
+KEY_NAME_MAX = 26
+"""So that ``<name>-g<generation>`` stays within the 32 characters a key's name may have at Kraken."""
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_SHOWN_INPUT_MAX = 60
+
+
+class BadName(ValueError):
+    """A name has a form that works nowhere."""
+
+
+class SharedProcess(ValueError):
+    """More than one process was given."""
+
+
+def check_name(name: str, longest: int = NAME_MAX) -> str:
+    """The name itself.
+
+    Raises:
+        BadName: It does not match ``[a-z][a-z0-9_-]*``, or is longer than ``longest``.
+    """
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise BadName(f'"{name[:_SHOWN_INPUT_MAX]}" does not match {NAME_PATTERN}')
+    if len(name) > longest:
+        raise BadName(f'"{name[:_SHOWN_INPUT_MAX]}" has {len(name)} characters; at most {longest} fit')
+    return name
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+KeyName = Annotated[str, AfterValidator(lambda name: check_name(name, KEY_NAME_MAX))]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Marks a field that holds another declaration; rendered as its address."""
+
+
+class Collector:
+    """Takes the problems of wrong declarations, so that the stack file can go on."""
+
+    def __init__(self) -> None:
+        self.problems: list[KrakenstateError] = []
+        self.placeholders: list[Entry] = []
+
+
+collecting: ContextVar[Collector | None] = ContextVar("collecting", default=None)
+
+
+def locate(frame: FrameType | None) -> Source | None:
+    """The innermost line outside krakenstate and pydantic, seen from a frame."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_PACKAGE) and "pydantic" not in Path(file).parts:
+            text = linecache.getline(file, frame.f_lineno).strip()
+            return Source(file, frame.f_lineno, text[:120])
+        frame = frame.f_back
+    return None
+
+
+class _EntryType(ModelMetaclass):
+    """Gives each new declaration its line, and hands its problems to the collector."""
+
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        source = locate(sys._getframe(1))
+        try:
+            entry = super().__call__(*args, **fields)
+        except ValidationError as invalid:
+            problems = [_explain(cls, fields, error, source) for error in invalid.errors(include_url=False)]
+            collector = collecting.get()
+            if collector is None:
+                raise problems[0] from None
+            collector.problems.extend(problems)
+            entry = cls.model_construct(**fields)  # type: ignore[attr-defined]  # cls is a model class
+            collector.placeholders.append(entry)
+        entry._source = source
+        return entry
+
+
+class Entry(Model, metaclass=_EntryType):
+    """Anything ``stack.add()`` takes."""
+
+    _source: Source | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Source | None:
+        """The line it was declared on, or ``None`` for one that was read from a file."""
+        return self._source
+
+    def with_source(self, source: Source | None) -> Self:
+        """Itself, with the line a rendered stack gives for it."""
+        self._source = source
+        return self
+
+
+class Declaration(Entry):
+    """One resource of a stack."""
+
+    type_name: ClassVar[str] = ""
+    later: ClassVar[tuple[str, ...]] = ("protect", "observe_only")
+    """Fields that are part of the language but not honoured by this version: refused when set."""
+
+    name: Name
+    protect: bool = False
+    observe_only: bool = False
+
+    @property
+    def address(self) -> Address:
+        """``type.name``."""
+        return Address.of(self.type_name, self.name)
+
+
+def _explain(
+    cls: type, fields: dict[str, Any], error: ErrorDetails, source: Source | None
+) -> KrakenstateError:
+    """One validation error as a problem with a code, without repeating more of the input than it must."""
+    where = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
+    field = where[0] if where else ""
+    name = fields.get("name")
+    label = f'{cls.__name__}(name="{name}")' if isinstance(name, str) else cls.__name__
+    cause = error.get("ctx", {}).get("error")
+    shown = error["input"] if isinstance(error["input"], str) else None
+    known: list[str]
+    match cause:
+        case HostBits():
+            return HostBitsSet(f"{label}: {cause}.", source=source)
+        case BadIiban():
+            return IibanInvalid(f"{label}: the field {field} is no IIBAN; {cause}.", source=source)
+        case BadName():
+            return NameInvalid(f"{label}: {cause}.", source=source)
+        case SharedProcess():
+            return ProcessShared(
+                f"{label}: {cause}. Each process has its own nonce sequence; on a shared key one stops the "
+                "other.",
+                source=source,
+            )
+        case ValueError():
+            return DeclarationInvalid(f"{label}: field {field}: {cause}.", source=source)
+        case _:
+            pass
+    if error["type"] == "extra_forbidden":
+        known = list(cls.model_fields)  # type: ignore[attr-defined]  # cls is a model class
+        return FieldUnknown(f"{label} has no field {field}.{_suggest(field, known)}", source=source)
+    if error["type"] == "enum" and field == "permissions":
+        known = [word.strip(" '") for word in re.split(r",| or ", error["ctx"]["expected"])]
+        word = f'"{shown[:_SHOWN_INPUT_MAX]}"' if shown else "a value given"
+        return PermissionUnknown(
+            f"{label}: {word} is not one of Kraken's permissions.{_suggest(shown or '', known)}",
+            source=source,
+        )
+    reason = error["msg"][0].lower() + error["msg"][1:]
+    return DeclarationInvalid(f"{label}: field {field}: {reason}.", source=source)
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""

@@ -1,0 +1,277 @@
+"""The plan: decision and facts, as plain data."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from krakenstate.model.address import Address
+from krakenstate.model.base import Instant, Model
+from krakenstate.model.provenance import Missing, Provenance
+from krakenstate.model.task import TaskKind
+
+FORMAT_VERSION = "1.0"
+
+
+class Action(StrEnum):
+    """What a step does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    MANUAL = "manual"
+    ROTATE = "rotate"
+    FORGET = "forget"
+    INGEST = "ingest"
+    VERIFY = "verify"
+    ADVANCE = "advance"
+    CLOSE = "close"
+    WAIT = "wait"
+    UNKNOWN = "unknown"
+    NO_OP = "no-op"
+
+    @property
+    def step_class(self) -> StepClass | None:
+        """Proposal, settlement, or neither."""
+        return _CLASSES.get(self)
+
+
+class StepClass(StrEnum):
+    """Proposals need approval; settlements carry out what an applied declaration already allows."""
+
+    PROPOSAL = "proposal"
+    SETTLEMENT = "settlement"
+
+
+_CLASSES = {
+    **dict.fromkeys(
+        (Action.CREATE, Action.UPDATE, Action.DELETE, Action.MANUAL, Action.ROTATE, Action.FORGET),
+        StepClass.PROPOSAL,
+    ),
+    **dict.fromkeys((Action.INGEST, Action.VERIFY, Action.ADVANCE, Action.CLOSE), StepClass.SETTLEMENT),
+}
+
+
+class Reason(StrEnum):
+    """Why that action."""
+
+    NOT_FOUND = "not_found"
+    NOT_HANDED_IN = "not_handed_in"
+    NOT_INSTALLED = "not_installed"
+    ATTRIBUTES_DIFFER = "attributes_differ"
+    DECLARATION_CHANGED = "declaration_changed"
+    REMOVED_FROM_STACK = "removed_from_stack"
+    HANDED_IN = "handed_in"
+    EVIDENCE_READY = "evidence_ready"
+    TASK_OPEN = "task_open"
+    DEPENDENCY_UNFINISHED = "dependency_unfinished"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    NOT_OBSERVED = "not_observed"
+    IN_SYNC = "in_sync"
+
+
+class Actor(StrEnum):
+    """Who carries a step out."""
+
+    API = "api"
+    PERSON = "person"
+
+
+class AttributeChange(Model):
+    """One attribute's difference.
+
+    For sets, ``added`` and ``removed`` hold the elements and ``before`` and ``after`` the whole lists.
+    ``note`` says what it means to somebody who does not know the attribute.
+    """
+
+    name: str
+    before: JsonValue = None
+    after: JsonValue = None
+    added: tuple[str, ...] | None = None
+    removed: tuple[str, ...] | None = None
+    note: str = ""
+
+
+class Step(Model):
+    """One item of a plan.
+
+    ``label`` names the object as people know it (``key "pnl-g1" (...9fQa) on account mm``). ``before`` and
+    ``after`` are whole; ``changes`` is the difference. ``after_unknown`` lists what only applying will tell.
+    """
+
+    address: Address
+    action: Action
+    reason: Reason
+    actor: Actor | None = None
+    label: str = ""
+    note: str = ""
+    task_kind: TaskKind | None = None
+    task_id: str | None = None
+    assignee: str | None = None
+    waits_on: tuple[str, ...] = ()
+    before: dict[str, JsonValue] | None = None
+    after: dict[str, JsonValue] | None = None
+    changes: tuple[AttributeChange, ...] = ()
+    unchanged: int = 0
+    after_unknown: tuple[str, ...] = ()
+    missing: Missing | None = None
+    code: str = ""
+
+    @property
+    def step_class(self) -> StepClass | None:
+        """Proposal, settlement, or neither."""
+        return self.action.step_class
+
+
+class RiskWord(StrEnum):
+    """What a change does to what a key's holder can do."""
+
+    GAINS = "GAINS"
+    WIDENS = "WIDENS"
+    EXTENDS = "EXTENDS"
+    LOSES = "LOSES"
+    NARROWS = "NARROWS"
+    SHORTENS = "SHORTENS"
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether somebody can do more than before."""
+        return self in {RiskWord.GAINS, RiskWord.WIDENS, RiskWord.EXTENDS}
+
+
+class Risk(Model):
+    """One line of the risk list; gains and widenings lead."""
+
+    address: Address
+    word: RiskWord
+    text: str
+    critical: bool = False
+
+
+class Upcoming(Model):
+    """Something that will need attention: on a known day, or ``None`` where the day is not known yet."""
+
+    address: Address
+    on: date | None
+    text: str
+
+
+class Check(Model):
+    """A finding that is neither a change nor an error: something a reviewer should know."""
+
+    code: str
+    address: Address | None = None
+    text: str
+
+
+class DriftItem(Model):
+    """An attribute that is not what was last recorded: somebody changed it elsewhere."""
+
+    address: Address
+    label: str
+    changes: tuple[AttributeChange, ...]
+    risks: tuple[Risk, ...] = ()
+
+
+class ObservationFact(Model):
+    """How old and of what kind the knowledge about one address is."""
+
+    address: Address
+    provenance: Provenance | None = None
+    at: Instant | None = None
+    missing: Missing | None = None
+    detail: str = ""
+
+
+class OpenTask(Model):
+    """An open task, as a plan mentions it."""
+
+    id: str
+    kind: TaskKind
+    address: Address
+    assignee: str
+    title: str
+    rejection: str = ""
+    waits_on: tuple[str, ...] = ()
+
+
+class PlanSource(Model):
+    """Where a step's declaration stands."""
+
+    file: str
+    line: int
+    text: str = ""
+
+
+class Summary(Model):
+    """How many of each. A rotation counts as one to add and one to destroy."""
+
+    import_: int = Field(default=0, serialization_alias="import")
+    add: int = 0
+    change: int = 0
+    remove: int = 0
+    forget: int = 0
+    manual: int = 0
+
+
+class Facts(Model):
+    """What a plan knows beside its decision; the digest does not cover it."""
+
+    planned_at: Instant
+    observed_at: Instant | None = None
+    site: str | None = None
+    commit: str | None = None
+    serial: int
+    isolation: str = "process"
+    sources: dict[Address, PlanSource] = Field(default_factory=dict)
+    observations: tuple[ObservationFact, ...] = ()
+    tasks: tuple[OpenTask, ...] = ()
+    upcoming: tuple[Upcoming, ...] = ()
+    checks: tuple[Check, ...] = ()
+    drift: tuple[DriftItem, ...] = ()
+
+
+class Plan(Model):
+    """Everything a reviewer reads and an apply carries out.
+
+    ``digest`` is the SHA-256 of the canonical JSON (RFC 8785) of the proposals and of what they belong to:
+    stack, environment, lineage.
+    """
+
+    format_version: str = FORMAT_VERSION
+    krakenstate_version: str
+    stack: str
+    environment: str
+    lineage: str
+    steps: tuple[Step, ...]
+    risks: tuple[Risk, ...] = ()
+    digest: str
+    complete: bool = True
+    facts: Facts
+
+    @property
+    def proposals(self) -> list[Step]:
+        """What needs approval, in the order it is shown."""
+        return [s for s in self.steps if s.step_class is StepClass.PROPOSAL]
+
+    @property
+    def settlements(self) -> list[Step]:
+        """What an earlier approval already allows."""
+        return [s for s in self.steps if s.step_class is StepClass.SETTLEMENT]
+
+    @property
+    def summary(self) -> Summary:
+        """The counts of the proposals."""
+
+        def count(*actions: Action) -> int:
+            return sum(1 for s in self.steps if s.action in actions)
+
+        return Summary(
+            add=count(Action.CREATE, Action.ROTATE),
+            change=count(Action.UPDATE),
+            remove=count(Action.DELETE, Action.ROTATE),
+            forget=count(Action.FORGET),
+            manual=count(Action.MANUAL),
+        )

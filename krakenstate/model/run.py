@@ -1,0 +1,103 @@
+"""One run's traces: its lock, its journal, its breakers, and what each step came to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from krakenstate.model.address import Address
+from krakenstate.model.base import Instant, Model
+
+
+class Lock(Model):
+    """One writer at a time, with a name on it.
+
+    ``expires_at`` ends the lease unless its owner renews it; then others may take over, and say so.
+    """
+
+    id: str
+    operation: str
+    info: str = ""
+    who: str
+    host: str
+    version: str
+    created: Instant
+    path: str
+    run_link: str | None = None
+    expires_at: Instant
+
+
+class CallKind(StrEnum):
+    """Every kind of remote write there is; the journal and recovery know each."""
+
+    CREATE_SUBACCOUNT = "create-subaccount"
+    SET_TRADING = "set-trading"
+    STORE_QUARANTINE = "store-quarantine"
+    PUBLISH = "publish"
+    DROP_SECRET = "drop-secret"  # noqa: S105 - a kind of call
+    EMPTY_INBOX = "empty-inbox"
+    PROBE = "probe"
+
+
+class Result(StrEnum):
+    """What became of a remote write."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Intent(Model):
+    """Written before a remote write, completed after it. Never holds a secret."""
+
+    run: str
+    number: int
+    kind: CallKind
+    address: Address
+    details: dict[str, JsonValue]
+    at: Instant
+    result: Result | None = None
+    result_at: Instant | None = None
+    result_detail: str = ""
+
+
+class Run(Model):
+    """The head of a run's journal."""
+
+    id: str
+    operation: str
+    who: str
+    version: str
+    started_at: Instant
+    ended_at: Instant | None = None
+    conclusion: str = ""
+
+
+class BreakerScope(StrEnum):
+    """What an open breaker forbids asking."""
+
+    CREDENTIAL = "credential"
+    ACCOUNT = "account"
+    EGRESS = "egress"
+
+
+class Breaker(Model):
+    """After a failed authentication: who must not be asked until when. Kept beside the state."""
+
+    scope: BreakerScope
+    subject: str
+    opened_at: Instant
+    until: Instant
+    code: str
+    address: Address
+
+
+class Outcome(Model):
+    """What one step did."""
+
+    address: Address
+    result: Result
+    text: str
+    action: str
+    code: str = ""

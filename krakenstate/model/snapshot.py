@@ -1,0 +1,83 @@
+"""The snapshot: what observing found, redacted, with the provenance of every attribute."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from krakenstate.model.address import Address
+from krakenstate.model.base import Instant, Model
+from krakenstate.model.network import Network
+from krakenstate.model.provenance import Fact, Missing
+from krakenstate.model.terms import KeyDescription
+
+FORMAT_VERSION = "1.0"
+
+
+class Presence(StrEnum):
+    """Whether an object is there. A failed read is ``UNKNOWN``, never ``ABSENT``."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Observation(Model):
+    """What is known of one resource now.
+
+    ``missing`` is set exactly when ``presence`` is unknown. ``facts`` hold the attributes of accounts,
+    ``description`` those of a key that was asked in this observation.
+    """
+
+    address: Address
+    presence: Presence
+    missing: Missing | None = None
+    detail: str = ""
+    code: str = ""
+    facts: dict[str, Fact] = Field(default_factory=dict)
+    description: KeyDescription | None = None
+    at: Instant | None = None
+
+
+class Place(StrEnum):
+    """Where a secret on its way in lies."""
+
+    INBOX = "inbox"
+    QUARANTINE = "quarantine"
+
+
+class Arrival(Model):
+    """A secret that waits in the inbox or in quarantine, known by its metadata alone."""
+
+    address: Address
+    place: Place
+    version: int
+    fingerprint: str | None = None
+
+
+class Snapshot(Model):
+    """One observation of a stack."""
+
+    format_version: str = FORMAT_VERSION
+    lineage: str
+    stack: str
+    environment: str
+    site: str | None = None
+    site_networks: tuple[Network, ...] = ()
+    observed_at: Instant
+    clock_offset_ms: int | None = None
+    observations: dict[Address, Observation] = Field(default_factory=dict)
+    arrivals: tuple[Arrival, ...] = ()
+
+    def of(self, address: str) -> Observation:
+        """What is known of an address; not asked when nothing was noted."""
+        found = self.observations.get(Address(address))
+        return found or Observation(
+            address=Address(address), presence=Presence.UNKNOWN, missing=Missing.NOT_ASKED
+        )
+
+    @property
+    def unreadable(self) -> list[Observation]:
+        """What was asked and could not be read."""
+        return [o for o in self.observations.values() if o.missing is Missing.UNREADABLE]

@@ -1,0 +1,282 @@
+"""The state: what krakenstate recorded, in one document per account and an index that pins their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from krakenstate.errors import AddressUnknown, TaskNotFound
+from krakenstate.model.address import Address
+from krakenstate.model.base import Instant, Model
+from krakenstate.model.provenance import Provenance
+from krakenstate.model.task import Attestation, Task
+from krakenstate.model.terms import KeyDescription, KeyTerms
+
+FORMAT_VERSION = 1
+STACK_DOCUMENT = "stack"
+"""The document of what belongs to no account: grants."""
+
+
+class AccountStatus(StrEnum):
+    """How far an account has come."""
+
+    AWAITED = "awaited"
+    """Its creation or link was approved; nothing shows yet that it exists."""
+    EXISTS = "exists"
+    UNKNOWN = "unknown"
+    """A creation was sent and its answer never came."""
+
+
+class AccountRecord(Model):
+    """An account as recorded."""
+
+    kind: Literal["account"] = "account"
+    address: Address
+    status: AccountStatus
+    email: str
+    username: str | None = None
+    master: Address | None = None
+    iiban: str | None = None
+    account_uid: str | None = None
+    trading_enabled: bool | None = None
+    existed_at: Instant | None = None
+    provenance: Provenance = Provenance.RECORDED
+
+
+class Verdict(StrEnum):
+    """What was found when a handed-in key was asked."""
+
+    RECEIVED = "received"
+    """In quarantine, not asked yet."""
+    DIFFERS = "differs"
+    """It answered, and is not as declared."""
+    REFUSED = "refused"
+    """Authentication failed: it is not asked again by itself."""
+
+
+class Finding(Model):
+    """One attribute in which a key is not as declared."""
+
+    attribute: str
+    declared: str
+    found: str
+
+
+class Candidate(Model):
+    """A key in quarantine."""
+
+    fingerprint: str
+    last_four: str
+    received_at: Instant
+    verdict: Verdict = Verdict.RECEIVED
+    findings: tuple[Finding, ...] = ()
+    asked_at: Instant | None = None
+    fresh: bool = True
+    refusal: str = ""
+
+
+class Published(Model):
+    """A key in service: where its secret lies and which key it is."""
+
+    fingerprint: str
+    last_four: str
+    path: str
+    version: int
+    at: Instant
+
+
+class Removal(StrEnum):
+    """The stages of a key's removal."""
+
+    STOPPING = "stopping"
+    DELETING = "deleting"
+
+
+class KeyRecord(Model):
+    """A key as approved, handed in, published and last described."""
+
+    kind: Literal["key"] = "key"
+    address: Address
+    account: Address
+    process: Address
+    generation: int = 1
+    key_name: str | None = None
+    terms: KeyTerms
+    candidate: Candidate | None = None
+    published: Published | None = None
+    description: KeyDescription | None = None
+    described_at: Instant | None = None
+    provenance: Provenance | None = None
+    removal: Removal | None = None
+
+
+class GrantRecord(Model):
+    """A Vault policy as approved, and who said that it is installed."""
+
+    kind: Literal["grant"] = "grant"
+    address: Address
+    process: Address
+    policy_name: str
+    policy: str
+    installed: Attestation | None = None
+
+
+Record = Annotated[AccountRecord | KeyRecord | GrantRecord, Field(discriminator="kind")]
+
+
+class Document(Model):
+    """One account's part of the state."""
+
+    format_version: int = FORMAT_VERSION
+    lineage: str
+    name: str
+    records: dict[Address, Record] = Field(default_factory=dict)
+    tasks: dict[str, Task] = Field(default_factory=dict)
+
+
+class Pin(Model):
+    """Which version of a document the index speaks of, and the SHA-256 of its canonical JSON."""
+
+    version: int
+    digest: str
+
+
+class Index(Model):
+    """The head of the state. Written last, with check-and-set."""
+
+    format_version: int = FORMAT_VERSION
+    krakenstate_version: str
+    lineage: str
+    serial: int
+    stack: str
+    environment: str
+    spot_origin: str
+    futures_origin: str
+    created_at: Instant
+    written_at: Instant
+    documents: dict[str, Pin] = Field(default_factory=dict)
+    applied_digests: tuple[str, ...] = ()
+
+
+class State:
+    """The state in memory. Changing it marks documents; a store writes what was marked.
+
+    Args:
+        index: The head it was read under.
+        documents: By name; missing ones are empty.
+    """
+
+    def __init__(self, index: Index, documents: dict[str, Document]) -> None:
+        self.index = index
+        self.documents = documents
+        self.changed: set[str] = set()
+
+    @property
+    def records(self) -> Iterator[AccountRecord | KeyRecord | GrantRecord]:
+        """All records, by address."""
+        everything = (r for d in self.documents.values() for r in d.records.values())
+        yield from sorted(everything, key=lambda r: r.address)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All tasks, oldest first, then by address."""
+        everything = (t for d in self.documents.values() for t in d.tasks.values())
+        return sorted(everything, key=lambda t: (t.opened_at, t.address, t.id))
+
+    def open_tasks(self, address: str | None = None) -> list[Task]:
+        """Tasks somebody still has to act on, of one address or all."""
+        return [t for t in self.tasks if t.is_open and address in {None, t.address}]
+
+    def account(self, address: str) -> AccountRecord | None:
+        """The record of an account, if there is one."""
+        found = self._find(address)
+        return found if isinstance(found, AccountRecord) else None
+
+    def key(self, address: str) -> KeyRecord | None:
+        """The record of a key, if there is one."""
+        found = self._find(address)
+        return found if isinstance(found, KeyRecord) else None
+
+    def grant(self, address: str) -> GrantRecord | None:
+        """The record of a grant, if there is one."""
+        found = self._find(address)
+        return found if isinstance(found, GrantRecord) else None
+
+    def record(self, address: str) -> AccountRecord | KeyRecord | GrantRecord:
+        """The record at an address.
+
+        Raises:
+            AddressUnknown: There is none.
+        """
+        found = self._find(address)
+        if found is None:
+            raise AddressUnknown(f"The state records nothing at {address}.")
+        return found
+
+    def task(self, prefix: str) -> Task:
+        """The task whose id begins like that.
+
+        Raises:
+            TaskNotFound: None does, or more than one.
+        """
+        found = [t for t in self.tasks if prefix and t.id.startswith(prefix)]
+        if len(found) != 1:
+            what = "No task has" if not found else f"{len(found)} tasks have"
+            raise TaskNotFound(f'{what} an id beginning with "{prefix[:40]}".')
+        return found[0]
+
+    def put(self, record: AccountRecord | KeyRecord | GrantRecord) -> None:
+        """Records, replacing what was recorded at that address."""
+        name = document_of(record)
+        document = self._document(name)
+        if document.records.get(record.address) != record:
+            self._set(name, records={**document.records, record.address: record})
+
+    def forget(self, address: str) -> None:
+        """Lets go of a record and of its closed tasks; nothing remote is touched."""
+        for name, document in list(self.documents.items()):
+            records = {a: r for a, r in document.records.items() if a != address}
+            tasks = {i: t for i, t in document.tasks.items() if t.address != address or t.is_open}
+            if len(records) != len(document.records) or len(tasks) != len(document.tasks):
+                self._set(name, records=records, tasks=tasks)
+
+    def put_task(self, task: Task) -> None:
+        """Keeps a task in the document of what it is about."""
+        subject = self._find(task.address)
+        name = next((n for n, d in self.documents.items() if task.id in d.tasks), None)
+        name = name or (document_of(subject) if subject else STACK_DOCUMENT)
+        document = self._document(name)
+        if document.tasks.get(task.id) != task:
+            self._set(name, tasks={**document.tasks, task.id: task})
+
+    def note_applied(self, digest: str) -> None:
+        """Remembers an applied plan's digest, the last hundred of them."""
+        kept = (*self.index.applied_digests, digest)[-100:]
+        self.index = self.index.model_copy(update={"applied_digests": kept})
+
+    def _find(self, address: str) -> AccountRecord | KeyRecord | GrantRecord | None:
+        for document in self.documents.values():
+            if address in document.records:
+                return document.records[Address(address)]
+        return None
+
+    def _document(self, name: str) -> Document:
+        return self.documents.get(name) or Document(lineage=self.index.lineage, name=name)
+
+    def _set(self, name: str, **changes: object) -> None:
+        self.documents[name] = self._document(name).model_copy(update=changes)
+        self.changed.add(name)
+
+
+def document_of(record: AccountRecord | KeyRecord | GrantRecord) -> str:
+    """The name of the document a record is kept in."""
+    match record:
+        case AccountRecord():
+            return str(record.address)
+        case KeyRecord():
+            return str(record.account)
+        case GrantRecord():
+            return STACK_DOCUMENT

@@ -1,0 +1,85 @@
+"""What a key may do, from where and until when: the part of it that is compared."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from krakenstate.model.base import Instant, Model
+from krakenstate.model.declarations import DerivativesKey, Key, SpotKey
+from krakenstate.model.network import Network
+from krakenstate.model.vocabulary import Access, Api, NonceUnit
+
+
+class KeyTerms(Model):
+    """A key as declared and approved. ``None`` means that the attribute is not managed."""
+
+    api: Api
+    permissions: tuple[str, ...] | None = None
+    general: Access | None = None
+    transfer: Access | None = None
+    networks: tuple[Network, ...] | None = None
+    expires: date | None = None
+    query_from: date | None = None
+    query_to: date | None = None
+    nonce_window: int | None = None
+    nonce_unit: NonceUnit | None = None
+    controls: str | None = None
+
+    @classmethod
+    def of(cls, key: Key) -> KeyTerms:
+        """The terms of a declaration."""
+        controls = str(key.controls.address) if key.controls else None
+        if isinstance(key, SpotKey):
+            permissions = None if key.permissions is None else tuple(sorted(p.value for p in key.permissions))
+            return cls(
+                api=key.api,
+                permissions=permissions,
+                networks=key.networks,
+                expires=key.expires,
+                query_from=key.query_from,
+                query_to=key.query_to,
+                nonce_window=key.nonce_window,
+                nonce_unit=key.nonce_unit,
+                controls=controls,
+            )
+        assert isinstance(key, DerivativesKey)  # noqa: S101 - the two types of key there are
+        return cls(
+            api=key.api,
+            general=key.general,
+            transfer=key.transfer,
+            networks=key.networks,
+            controls=controls,
+        )
+
+
+class KeyDescription(Model):
+    """What a key says of itself. ``None`` where its platform does not tell.
+
+    Sources: ``GetApiKeyInfo`` and ``api-keys/v3/check`` (docs.kraken.com, read in August 2026).
+    """
+
+    api: Api
+    fingerprint: str
+    last_four: str
+    iiban: str | None = None
+    account_uid: str | None = None
+    key_name: str | None = None
+    permissions: tuple[str, ...] | None = None
+    general: str | None = None
+    transfer: str | None = None
+    networks: tuple[Network, ...] = ()
+    valid_until: Instant | None = None
+    query_from: Instant | None = None
+    query_to: Instant | None = None
+    nonce_window: int | None = None
+    nonce: int | None = None
+    created_at: Instant | None = None
+    modified_at: Instant | None = None
+    last_used_at: Instant | None = None
+
+
+def falls_on(instant: datetime, day: date) -> bool:
+    """Whether an instant is on that day in any time zone (UTC-12 to UTC+14)."""
+    start = datetime.combine(day, time(), tzinfo=UTC) - timedelta(hours=14)
+    end = datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1, hours=12)
+    return start <= instant < end

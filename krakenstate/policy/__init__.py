@@ -1,0 +1,1 @@
+"""Rules over a plan and the stack it comes from."""

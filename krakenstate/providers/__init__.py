@@ -1,0 +1,1 @@
+"""Remote systems: what they can do (``base``), and one folder for each."""

@@ -1,0 +1,235 @@
+"""What the engine asks of a remote system, in general words.
+
+A resource type says per verb whether an API, a person or nobody can do it (``Verbs``). A provider implements
+the protocols of what its API can do, and writes the instructions for what its people must do. Every method
+that calls out raises a leaf of ``KrakenError``; none of them retries, and none returns an empty answer for a
+read that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from krakenstate.model.credential import Credential
+from krakenstate.model.plan import AttributeChange
+from krakenstate.model.state import Finding
+from krakenstate.model.terms import KeyDescription, KeyTerms
+from krakenstate.model.vocabulary import Api
+
+
+class Verb(StrEnum):
+    """Who can do something."""
+
+    API = "api"
+    MANUAL = "manual"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """Who can observe, create, update and delete objects of one resource type."""
+
+    observe: Verb
+    create: Verb
+    update: Verb
+    delete: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class KeyJob:
+    """Everything a person must know to make, change or delete one key.
+
+    ``account_label`` is how the account switcher shows it (user name or name), ``stack`` the stack's name for
+    the commands to type, ``last_four`` the end of the public half when a key exists already.
+    """
+
+    stack: str
+    address: str
+    account_address: str
+    account_label: str
+    account_email: str
+    process: str
+    owner: str
+    generation: int
+    key_name: str | None
+    terms: KeyTerms
+    last_four: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountJob:
+    """Everything a person must know to ask for an account, finish its set-up, or link it."""
+
+    stack: str
+    address: str
+    name: str
+    email: str
+    username: str | None
+    master_address: str
+    master_name: str
+    master_email: str
+    master_iiban: str | None = None
+    master_uid: str | None = None
+    account_iiban: str | None = None
+    account_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantJob:
+    """Everything an administrator must know to let a process read its secrets."""
+
+    stack: str
+    address: str
+    process: str
+    owner: str
+    policy_name: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One linked Derivatives subaccount, as the master's list shows it."""
+
+    account_uid: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkList:
+    """The answer of a master's list: complete, since a failed read raises."""
+
+    master_uid: str
+    links: tuple[Link, ...]
+
+
+class ServerClock(Protocol):
+    """A remote clock that can be read without a credential."""
+
+    def server_time(self) -> datetime:
+        """The remote system's time, in UTC.
+
+        Raises:
+            KrakenError: It could not be read.
+        """
+
+
+class KeyInspector(Protocol):
+    """Asking a key to describe itself."""
+
+    @property
+    def api(self) -> Api:
+        """The platform whose keys it asks."""
+
+    @property
+    def takes_nonce(self) -> bool:
+        """Whether asking moves the key's nonce, so that a key in service must not be asked."""
+
+    def describe_key(self, credential: Credential, nonce: int | None) -> KeyDescription:
+        """One signed call with the key's own secret.
+
+        Args:
+            credential: Both halves.
+            nonce: Required where ``takes_nonce``; sent as it is, once.
+
+        Raises:
+            AuthenticationFailed: Kraken rejected the credential; never ask again by itself.
+            KrakenError: Any other answer, or none.
+        """
+
+
+class KeyInstructor(Protocol):
+    """The click lists of a platform's own web pages."""
+
+    def create_key(self, job: KeyJob) -> str:
+        """How to make the key, which values to type and tick, and what to do with the result."""
+
+    def edit_key(self, job: KeyJob, changes: Sequence[AttributeChange]) -> str:
+        """How to change the listed attributes of an existing key, keeping its secret."""
+
+    def delete_key(self, job: KeyJob, why: str) -> str:
+        """How to find and delete the key."""
+
+    def correct_key(self, job: KeyJob, findings: Sequence[Finding]) -> str:
+        """What to click so that a handed-in key becomes as declared."""
+
+
+class KeyProvider(KeyInspector, KeyInstructor, Protocol):
+    """Both facets of one platform's keys."""
+
+
+class SubaccountCreator(Protocol):
+    """Creating Spot subaccounts."""
+
+    def create_subaccount(self, credential: Credential, nonce: int, username: str, email: str) -> None:
+        """Sends the creation once; returns only when it was answered with success.
+
+        Raises:
+            OutcomeUnknown: No answer, or one that does not tell whether it took effect.
+            KrakenError: It was refused and took no effect.
+        """
+
+    def request_subaccount(self, job: AccountJob) -> str:
+        """How to ask the relationship manager, where the account is not entitled to the call."""
+
+    def finish_email_setup(self, job: AccountJob) -> str:
+        """What the owner of the new subaccount's mailbox does."""
+
+    def confirm_created(self, job: AccountJob) -> str:
+        """How a person finds out whether a creation with unknown outcome took effect."""
+
+
+class LinkAdministrator(Protocol):
+    """Linked Derivatives subaccounts and their trading switch."""
+
+    def list_links(self, credential: Credential) -> LinkList:
+        """All linked subaccounts of the master whose key this is.
+
+        Raises:
+            NotMaster: The key is not one of the master's.
+            KrakenError: The list could not be read.
+        """
+
+    def read_trading(self, credential: Credential, account_uid: str) -> bool:
+        """Whether trading is enabled on a linked subaccount."""
+
+    def write_trading(self, credential: Credential, account_uid: str, enabled: bool) -> bool:
+        """Switches trading and returns what Kraken then reports.
+
+        Raises:
+            OutcomeUnknown: No answer, or one that does not tell; reading shows what became of it.
+        """
+
+    def link_account(self, job: AccountJob) -> str:
+        """The support ticket, ready to paste, with its preconditions."""
+
+    def unlink_account(self, job: AccountJob) -> str:
+        """What to ask support for; nothing here can verify or undo a link."""
+
+
+class GrantAuthor(Protocol):
+    """Vault policies for processes, and how to install them."""
+
+    def policy_name(self, stack: str, grant: str) -> str:
+        """The policy's name in Vault."""
+
+    def policy(self, mount: str, secrets: str, process: str) -> str:
+        """A policy that lets a process read its own secrets and nothing else."""
+
+    def install_grant(self, job: GrantJob) -> str:
+        """How an administrator installs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The remote systems of one run, introduced to the engine by the composition root."""
+
+    clock: ServerClock
+    keys: Mapping[Api, KeyProvider]
+    subaccounts: SubaccountCreator
+    links: LinkAdministrator
+    grants: GrantAuthor
+    verbs: Mapping[str, Verbs]

@@ -1,0 +1,94 @@
+"""The custody of secrets, as the engine knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from krakenstate.model.credential import Credential
+from krakenstate.model.snapshot import Arrival, Place
+from krakenstate.model.vocabulary import NonceUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Whose secret: the process that reads it and the address of the key."""
+
+    process: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is written beside a published secret, for the process and for people."""
+
+    stack: str
+    account: str
+    iiban: str | None
+    environment: str
+    nonce_unit: NonceUnit | None
+    key_name: str | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What metadata tells of a stored secret, without reading it."""
+
+    path: str
+    version: int
+    fingerprint: str | None
+    managed: bool
+    stack: str | None = None
+
+
+class CredentialStore(Protocol):
+    """Where secrets rest. A missing entry is ``None`` only on a positive answer; a failed read raises.
+
+    Every method raises leaves of ``VaultError``; those that write say so when the entry belongs to somebody
+    else (``PathNotManaged``).
+    """
+
+    def arrivals(self, slots: Iterable[Slot]) -> list[Arrival]:
+        """What waits in the inbox and in quarantine, by metadata alone."""
+
+    def read(self, place: Place, slot: Slot) -> Credential | None:
+        """The secret in the inbox or in quarantine, registered with the redactor.
+
+        Raises:
+            CredentialMalformed: What lies there is not a key.
+        """
+
+    def store_quarantine(self, slot: Slot, credential: Credential) -> Held:
+        """Stores with check-and-set and reads back before returning.
+
+        Raises:
+            QuarantineFailed: It is not certain that it is stored.
+        """
+
+    def drop(self, place: Place, slot: Slot) -> None:
+        """Removes an entry with its metadata and all versions; removing nothing is fine."""
+
+    def read_published(self, slot: Slot) -> Credential | None:
+        """The secret at the process's path."""
+
+    def held(self, slot: Slot) -> Held | None:
+        """What metadata tells of the process's path."""
+
+    def publish(self, slot: Slot, credential: Credential, label: Label) -> Held:
+        """Metadata first, merged; then the secret, with check-and-set. Publishing the same key again changes
+        nothing."""
+
+    def drop_published(self, slot: Slot) -> None:
+        """Removes the secret at the process's path, with metadata and all versions."""
+
+    def unwrap(self, token: str) -> Mapping[str, str]:
+        """What a response-wrapping token wraps; it can be opened once.
+
+        Raises:
+            WrappingTokenInvalid: It is unknown, expired, or was opened before.
+        """
+
+    def path_of(self, slot: Slot) -> str:
+        """Mount and path of the process's secret, as a person types it."""

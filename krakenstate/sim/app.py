@@ -1,0 +1,83 @@
+"""The ASGI application: which address answers for whom."""
+
+import json
+
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from krakenstate.sim import admin, derivatives, spot
+from krakenstate.sim.errors import DevError
+from krakenstate.sim.simulation import CallNotes, Platform, Request, Simulation
+
+_ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+_BLOCKED = "<html><head><title>Access denied</title></head><body>Access denied</body></html>"
+
+
+def build_app(sim: Simulation, admin_token: str) -> Starlette:
+    """An application that serves `sim`; `admin_token` opens the people's side door."""
+
+    async def serve_time(http: HttpRequest) -> Response:
+        request = await _read(http)
+        if not _names_itself(request):
+            return _block(sim, "spot", request)
+        answer = spot.answer_time(sim)
+        sim.record("spot", request, CallNotes(), "ok")
+        sim.save()
+        return JSONResponse(answer)
+
+    async def serve_spot(http: HttpRequest) -> Response:
+        request = await _read(http)
+        if not _names_itself(request):
+            return _block(sim, "spot", request)
+        return JSONResponse(spot.answer_private(sim, request))
+
+    async def serve_derivatives(http: HttpRequest) -> Response:
+        request = await _read(http)
+        if not _names_itself(request):
+            return _block(sim, "derivatives", request)
+        answered = derivatives.answer(sim, request)
+        return JSONResponse(answered.body, answered.status)
+
+    async def serve_people(http: HttpRequest) -> Response:
+        if not admin.is_admitted(dict(http.headers), admin_token):
+            return JSONResponse(
+                {"error": "Wrong or missing token", "next_step": "Use `krakenstate dev`."}, 403
+            )
+        try:
+            arguments = json.loads(await http.body() or b"{}")
+            return JSONResponse(admin.perform(sim, http.path_params["operation"], arguments))
+        except DevError as error:
+            return JSONResponse({"error": error.message, "next_step": error.next_step}, 400)
+
+    return Starlette(routes=[
+        Route("/0/public/Time", serve_time, methods=["GET", "POST"]),
+        Route("/0/{rest:path}", serve_spot, methods=_ANY),
+        Route("/derivatives/{rest:path}", serve_derivatives, methods=_ANY),
+        Route("/api/auth/{rest:path}", serve_derivatives, methods=_ANY),
+        Route(admin.ADMIN_PREFIX + "{operation}", serve_people, methods=["POST"]),
+    ])  # fmt: skip
+
+
+async def _read(http: HttpRequest) -> Request:
+    """The request with its path and query exactly as sent, which is what signatures cover."""
+    raw_path: bytes = http.scope.get("raw_path") or http.url.path.encode()
+    return Request(
+        method=http.method,
+        path=raw_path.partition(b"?")[0].decode("latin-1"),
+        query=http.scope["query_string"].decode("latin-1"),
+        headers=dict(http.headers),
+        body=await http.body(),
+    )
+
+
+def _names_itself(request: Request) -> bool:
+    return bool(request.headers.get("user-agent", "").strip())
+
+
+def _block(sim: Simulation, platform: Platform, request: Request) -> Response:
+    """Calls without `User-Agent` do not reach Kraken: the network in front of it answers, in HTML."""
+    sim.record(platform, request, CallNotes(), "blocked: no User-Agent")
+    sim.save()
+    return HTMLResponse(_BLOCKED, 403)

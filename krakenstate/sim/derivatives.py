@@ -1,0 +1,200 @@
+"""Derivatives REST as Kraken documents it: a key's self-check, subaccounts, and their trading switch.
+
+Any valid key may check itself. `READ_ONLY` lists subaccounts, `FULL_ACCESS` is needed to read or set
+`trading-enabled`. Only a master sees subaccounts; anybody else's key gets its own uid and an empty list.
+The two families answer errors in their own shapes: `/derivatives` HTTP 200 with `result: error`, `/api/auth`
+HTTP 401. A `Nonce` header is optional; it must increase, and a value that comes late is taken if it is above
+everything that is older than `LATE_S` seconds.
+
+Sources: docs.kraken.com `guides/futures/rest`, `futures-api/auth/check-v-3-api-key`,
+`api-reference/subaccounts/get-subaccounts` (read August to October 2026).
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from krakenstate.sim.networks import is_admitted
+from krakenstate.sim.signatures import derivatives_signature, is_same
+from krakenstate.sim.simulation import CallNotes, Request, Simulation
+from krakenstate.sim.world import Account, DerivativesKey, Level, Link
+
+CHECK_PATH = "/api/auth/v1/api-keys/v3/check"
+SUBACCOUNTS_PATH = "/derivatives/api/v3/subaccounts"
+SUBACCOUNT_PREFIX = "/derivatives/api/v3/subaccount/"
+TRADING_SUFFIX = "/trading-enabled"
+LATE_S = 10.0
+
+AUTHENTICATION_ERROR = "authenticationError"
+INSUFFICIENT_PRIVILEGES = "insufficientPrivileges"
+NOT_FOUND = "notFound"
+
+_MARGINS = (
+    "initialMargin", "initialMarginWithOrders", "maintenanceMargin", "balanceValue", "portfolioValue",
+    "collateralValue", "pnl", "unrealizedFunding", "totalUnrealized", "totalUnrealizedAsMargin",
+    "availableMargin", "marginEquity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP status and the JSON beside it."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class DerivativesError(Exception):
+    """An error word of Kraken's, and the HTTP status `/derivatives` gives it."""
+
+    def __init__(self, word: str, status: int = 200) -> None:
+        super().__init__(word)
+        self.word = word
+        self.status = status
+
+
+def answer(sim: Simulation, request: Request) -> Answer:
+    """Any call below `/derivatives/` or `/api/auth/`, judged, recorded and saved."""
+    notes = CallNotes(public=request.headers.get("apikey") or None)
+    try:
+        answered = Answer(200, _judge(sim, request, notes))
+        outcome = "ok"
+    except DerivativesError as error:
+        outcome = error.word
+        answered = _shape_error(sim, request, error)
+    sim.record("derivatives", request, notes, outcome)
+    sim.save()
+    return answered
+
+
+def _shape_error(sim: Simulation, request: Request, error: DerivativesError) -> Answer:
+    if request.path.startswith("/api/auth/"):
+        body: dict[str, Any] = {
+            "error": error.word,
+            "message": "The request could not be authenticated",
+            "suberror": None,
+        }
+        return (
+            Answer(404, body | {"message": "No such endpoint"})
+            if error.word == NOT_FOUND
+            else Answer(401, body)
+        )
+    if error.status == 400:
+        body = {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": error.word}]}
+        return Answer(400, body)
+    return Answer(error.status, {"result": "error", "error": error.word, "serverTime": _millis(sim.now())})
+
+
+def _judge(sim: Simulation, request: Request, notes: CallNotes) -> dict[str, Any]:
+    is_switch = request.path.startswith(SUBACCOUNT_PREFIX) and request.path.endswith(TRADING_SUFFIX)
+    verbs = {"GET", "PUT"} if is_switch else {"GET"}
+    if not (is_switch or request.path in (CHECK_PATH, SUBACCOUNTS_PATH)) or request.method not in verbs:
+        raise DerivativesError(NOT_FOUND, 404)
+    account, key = _authenticate(sim, request, notes)
+    if request.path == CHECK_PATH:
+        return _check(account, key)
+    if request.path == SUBACCOUNTS_PATH:
+        _require(key, Level.READ_ONLY, Level.FULL_ACCESS)
+        return _subaccounts(sim, account)
+    _require(key, Level.FULL_ACCESS)
+    uid = request.path.removeprefix(SUBACCOUNT_PREFIX).removesuffix(TRADING_SUFFIX)
+    link = _find_link(sim, account, uid)
+    if request.method == "PUT":
+        link.trading_enabled = _read_switch(request)
+    return {"tradingEnabled": link.trading_enabled}
+
+
+def _authenticate(sim: Simulation, request: Request, notes: CallNotes) -> tuple[Account, DerivativesKey]:
+    found = sim.world.find_derivatives_key(notes.public or "")
+    if found is None:
+        raise DerivativesError(AUTHENTICATION_ERROR)
+    account, key = found
+    if key.deleted or not is_admitted(sim.world.egress, key.cidr_blocks):
+        raise DerivativesError(AUTHENTICATION_ERROR)
+    nonce = request.headers.get("nonce", "")
+    post_data = request.query.encode() + request.body
+    expected = derivatives_signature(key.secret, post_data, nonce, request.path)
+    if not is_same(request.headers.get("authent", ""), expected):
+        raise DerivativesError(AUTHENTICATION_ERROR)
+    if nonce:
+        if not (nonce.isascii() and nonce.isdigit()):
+            raise DerivativesError("nonceBelowThreshold")
+        notes.nonce = int(nonce)
+        _take_nonce(key, notes.nonce, sim.now().timestamp())
+    return account, key
+
+
+def _take_nonce(key: DerivativesKey, nonce: int, now: float) -> None:
+    settled = [used for used, at in key.recent_nonces if at <= now - LATE_S]
+    key.nonce_floor = max([key.nonce_floor, *settled])
+    key.recent_nonces = [(used, at) for used, at in key.recent_nonces if at > now - LATE_S]
+    if any(used == nonce for used, _ in key.recent_nonces):
+        raise DerivativesError("nonceDuplicate")
+    if nonce <= key.nonce_floor:
+        raise DerivativesError("nonceBelowThreshold")
+    key.recent_nonces.append((nonce, now))
+
+
+def _require(key: DerivativesKey, *levels: Level) -> None:
+    if key.general not in levels:
+        raise DerivativesError(INSUFFICIENT_PRIVILEGES)
+
+
+def _check(account: Account, key: DerivativesKey) -> dict[str, Any]:
+    return {
+        "apiKey": key.public,
+        "accountUid": account.account_uid,
+        "iiban": account.iiban,
+        "createdAt": key.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "permissions": {"general": key.general, "transfer": key.transfer},
+        "allowedCidrBlock": None,
+        "allowedCidrBlocks": key.cidr_blocks,
+    }
+
+
+def _subaccounts(sim: Simulation, account: Account) -> dict[str, Any]:
+    return {
+        "result": "success",
+        "serverTime": _millis(sim.now()),
+        "masterAccountUid": account.account_uid,
+        "subaccounts": [_describe(subaccount) for _, subaccount in sim.world.links_of(account)],
+    }
+
+
+def _describe(subaccount: Account) -> dict[str, Any]:
+    currency = {"currency": "xbt", "quantity": 0, "value": 0, "collateral": 0, "available": 0}
+    return {
+        "accountUid": subaccount.account_uid,
+        "email": subaccount.email,
+        "fullName": None,
+        "holdingAccounts": [{"currency": "usd", "amount": 0}],
+        "futuresAccounts": [{"name": "f-xbt:usd", "availableMargin": 0.0}],
+        "flexAccount": {"currencies": [currency], **dict.fromkeys(_MARGINS, 0)},
+    }
+
+
+def _find_link(sim: Simulation, master: Account, uid: str) -> Link:
+    try:
+        uuid.UUID(uid)
+    except ValueError as problem:
+        raise DerivativesError("invalidArgument: subaccountUid", 400) from problem
+    for link, subaccount in sim.world.links_of(master):
+        if subaccount.account_uid == uid.lower():
+            return link
+    raise DerivativesError(NOT_FOUND, 404)
+
+
+def _read_switch(request: Request) -> bool:
+    """The documented query parameter; Kraken's own CLI sends it in the body, which is not documented."""
+    values = parse_qs(request.query).get("tradingEnabled")
+    if not values:
+        raise DerivativesError("requiredArgumentMissing")
+    if values not in (["true"], ["false"]):
+        raise DerivativesError("invalidArgument: tradingEnabled")
+    return values == ["true"]
+
+
+def _millis(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

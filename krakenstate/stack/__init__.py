@@ -1,0 +1,1 @@
+"""Stacks: what people write, and how it becomes plain data."""

@@ -1,0 +1,76 @@
+"""``Stack``: the one object a stack file defines."""
+
+from __future__ import annotations
+
+import sys
+from typing import TypeVar
+
+from krakenstate.errors import DeclarationInvalid, KrakenstateError, Source
+from krakenstate.model.declarations import Environment, Vault
+from krakenstate.model.desired import StackHead
+from krakenstate.model.entry import Declaration, Entry, check_name, collecting, locate
+
+E = TypeVar("E", bound=Entry)
+
+
+class Stack:
+    """A desk's accounts, keys and grants in one environment.
+
+    Args:
+        name: The name of its file, and what commands call it.
+        environment: Which Kraken it speaks of.
+        vault: Where its secrets and state live.
+    """
+
+    made: list[Stack] = []  # noqa: RUF012 - every stack of this interpreter, for the process that renders
+    """Every stack made in this interpreter, in order."""
+
+    def __init__(self, *, name: str, environment: Environment, vault: Vault) -> None:
+        self.source: Source | None = locate(sys._getframe(1))
+        self.name = name
+        self.environment = environment
+        self.vault = vault
+        self.entries: list[Entry] = []
+        self._check()
+        Stack.made.append(self)
+
+    def add(self, entry: E) -> E:
+        """Takes a declaration into the stack and returns it, so that others can refer to it."""
+        if isinstance(entry, Entry):
+            self.entries.append(entry)
+        else:
+            self._report(
+                DeclarationInvalid(
+                    f"stack.add() takes a declaration, not a {type(entry).__name__}.",
+                    source=locate(sys._getframe(1)),
+                )
+            )
+        return entry
+
+    @property
+    def declarations(self) -> list[Declaration]:
+        """The resources added so far, in order."""
+        return [entry for entry in self.entries if isinstance(entry, Declaration)]
+
+    @property
+    def head(self) -> StackHead:
+        """What the stack says of itself, as plain data."""
+        return StackHead(name=self.name, environment=self.environment, vault=self.vault)
+
+    def _check(self) -> None:
+        try:
+            check_name(self.name)
+        except (ValueError, TypeError) as wrong:
+            self._report(DeclarationInvalid(f"Stack: field name: {wrong}.", source=self.source))
+        for field, cls in (("environment", Environment), ("vault", Vault)):
+            if not isinstance(getattr(self, field), cls):
+                self._report(
+                    DeclarationInvalid(f"Stack: field {field} takes a {cls.__name__}.", source=self.source)
+                )
+
+    @staticmethod
+    def _report(problem: KrakenstateError) -> None:
+        collector = collecting.get()
+        if collector is None:
+            raise problem
+        collector.problems.append(problem)

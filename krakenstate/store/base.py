@@ -1,0 +1,186 @@
+"""What the engine asks of its own records, and what those ask of a key-value store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import JsonValue
+
+from krakenstate.model.run import Breaker, CallKind, Intent, Lock, Result, Run
+from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.state import Index, State
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One version of a key-value entry."""
+
+    data: dict[str, Any]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """An entry's head: its newest version (0 if all are gone) and custom metadata."""
+
+    version: int
+    custom: dict[str, str]
+
+
+class KeyValue(Protocol):
+    """A versioned key-value store with check-and-set (Vault's KV version 2).
+
+    Paths are relative to the mount. ``None`` is returned only where the server said that there is nothing;
+    every other failure raises a leaf of ``VaultError``.
+    """
+
+    def read(self, path: str, version: int | None = None) -> Entry | None:
+        """The newest or a given version; ``None`` if the server says there is none."""
+
+    def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
+        """Writes if the newest version is ``cas`` (0: none yet); returns the new version.
+
+        Raises:
+            VaultConflict: It is another one.
+        """
+
+    def delete(self, path: str) -> None:
+        """Removes all versions and metadata; removing nothing is fine."""
+
+    def list(self, path: str) -> list[str]:
+        """Names below a path, folders with a slash at their end; empty if the server says there are none."""
+
+    def metadata(self, path: str) -> Metadata | None:
+        """An entry's head; ``None`` if the server says there is none."""
+
+    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
+        """Merges into an entry's custom metadata, creating the entry's head if need be."""
+
+
+class StateStore(Protocol):
+    """Where the state is kept."""
+
+    @property
+    def location(self) -> str:
+        """Mount and path, for messages."""
+
+    def create(self, index: Index) -> State:
+        """Starts a lineage.
+
+        Raises:
+            LineageExists: There is one.
+        """
+
+    def load(self) -> State:
+        """Reads index and pinned documents, checking each.
+
+        Raises:
+            LineageMissing: There is none; never taken for an empty state.
+            StateDamaged: A document is not what the index pinned.
+        """
+
+    def save(self, state: State, now: datetime) -> None:
+        """Writes changed documents, then the index with the next serial; nothing if nothing changed.
+
+        Raises:
+            StateConflict: Somebody else wrote meanwhile.
+        """
+
+
+class Lease(Protocol):
+    """A lock that is held."""
+
+    @property
+    def lock(self) -> Lock:
+        """Its record."""
+
+    def check(self) -> None:
+        """Renews the lease if it is due, and makes sure it is still ours.
+
+        Raises:
+            LockLost: It is not; stop before the next write.
+        """
+
+    def release(self) -> None:
+        """Gives it back; giving back what was lost is fine."""
+
+
+class LockKeeper(Protocol):
+    """One writer at a time."""
+
+    def acquire(self, operation: str, *, wait_s: float) -> Lease:
+        """Takes the lock, waiting up to ``wait_s`` seconds; takes over one whose lease has ended.
+
+        Raises:
+            LockHeld: Somebody else holds it.
+        """
+
+    def current(self) -> Lock | None:
+        """Who holds it now."""
+
+
+class Journal(Protocol):
+    """The running account of one run: intent before each remote write, outcome after it."""
+
+    def begin(self, operation: str) -> Run:
+        """Opens this run's journal."""
+
+    def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
+        """Written before the call. ``details`` hold what recovery needs, and never a secret."""
+
+    def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
+        """Written after the call."""
+
+    def end(self, conclusion: str) -> None:
+        """Closes this run's journal."""
+
+    def unfinished(self) -> list[tuple[Run, list[Intent]]]:
+        """Earlier runs that never ended, with all their intents, oldest first."""
+
+    def recovered(self, run: Run, conclusion: str) -> None:
+        """Closes an earlier run's journal with what was concluded about it."""
+
+
+class SnapshotStore(Protocol):
+    """The last observation, for plans that hold no credentials of Kraken."""
+
+    def load_snapshot(self) -> Snapshot | None:
+        """The last one, if any."""
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Replaces it."""
+
+
+class Ledger(Protocol):
+    """What observing owes: breakers and nonces, shared by all runners."""
+
+    def breakers(self) -> list[Breaker]:
+        """All that were ever opened and not replaced, open or not."""
+
+    def open_breaker(self, breaker: Breaker) -> None:
+        """Keeps a breaker, replacing an older one of its scope and subject."""
+
+    def close_breaker(self, breaker: Breaker) -> None:
+        """Removes one whose cause is gone: the credential it was about is replaced."""
+
+    def next_nonce(self, fingerprint: str, at_least: int) -> int:
+        """Reserves the next nonce for a key, before it is used: above every one reserved before.
+
+        Args:
+            fingerprint: Of the key.
+            at_least: The clock in the key's unit, or 1 for a fresh key.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Everything a run keeps, introduced to the engine by the composition root."""
+
+    state: StateStore
+    locks: LockKeeper
+    journal: Journal
+    snapshots: SnapshotStore
+    ledger: Ledger

@@ -1,0 +1,1 @@
+"""State, lock, journal and ledger in a key-value store."""

@@ -1,0 +1,1 @@
+"""The life of a task: opening, claiming, attesting, closing."""

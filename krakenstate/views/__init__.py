@@ -1,0 +1,1 @@
+"""Plan rows to text and JSON. Views decide nothing."""
