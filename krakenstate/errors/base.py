@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,14 @@ class KrakenstateError(Exception):
         self.address = address
         self.source = source
 
-    def at(self, source: Source | None) -> KrakenstateError:
+    def at(self, source: Source | None) -> Self:
         """The same error, with the line of its declaration if none was known."""
         self.source = self.source or source
+        return self
+
+    def at_address(self, address: str) -> Self:
+        """The same error, with the resource it concerns if none was known."""
+        self.address = self.address or address
         return self
 
 

@@ -65,6 +65,13 @@ class JournalUnreadable(StateError):
     remedy = "Look at the journal entry in Vault before applying anything."
 
 
+class StateTooLarge(StateError):
+    """A state document has outgrown what Vault's storage takes in one entry; nothing was written."""
+
+    code, headline = "KS3009", "State document is too large"
+    remedy = "Give some of the account's keys a stack of their own, with its own state= path."
+
+
 class TaskError(KrakenstateError):
     """A task command could not be carried out."""
 

@@ -133,9 +133,9 @@ def dump_declaration(declaration: Declaration) -> RenderedResource:
     for field in _references(type(declaration)):
         value = getattr(declaration, field)
         if isinstance(value, Declaration):
-            plain[field] = str(value.address)
+            plain[field] = reference_to(value)
         elif isinstance(value, tuple):
-            plain[field] = [str(item.address) for item in value]
+            plain[field] = [reference_to(item) for item in value]
     source = declaration.source
     return RenderedResource(
         type=declaration.type_name,
@@ -143,6 +143,12 @@ def dump_declaration(declaration: Declaration) -> RenderedResource:
         attributes=dict(sorted(plain.items())),
         source=RenderedSource(file=source.file, line=source.line, text=source.text) if source else None,
     )
+
+
+def reference_to(declaration: Declaration) -> str:
+    """The address as text, without insisting on its form: a placeholder may have any name or none."""
+    name = getattr(declaration, "name", None)
+    return f"{declaration.type_name}.{name if isinstance(name, str) else '?'}"
 
 
 def load_declarations(

@@ -1,8 +1,8 @@
 """What every declaration has in common: its line, its address, and how a wrong field becomes a message.
 
-How this works: a stack file should be read to its end even when one declaration is wrong, so that all problems
-are reported together. While a collector is set (only the process that runs a stack file sets one), a wrong
-declaration reports its problems there and a placeholder takes its place, so that what refers to it still
+How this works: a stack file should be read to its end even when one declaration is wrong, so that all
+problems are reported together. While a collector is set (only the process that runs a stack file sets one), a
+wrong declaration reports its problems there and a placeholder takes its place, so that what refers to it still
 works. Without a collector, as in an interactive session, the first problem is raised.
 """
 
@@ -14,7 +14,6 @@ import re
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, ClassVar, Self
 
@@ -41,7 +40,7 @@ from krakenstate.model.network import HostBits
 KEY_NAME_MAX = 26
 """So that ``<name>-g<generation>`` stays within the 32 characters a key's name may have at Kraken."""
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_INSIDE = frozenset({"krakenstate", "pydantic"})
 _SHOWN_INPUT_MAX = 60
 
 
@@ -89,8 +88,9 @@ collecting: ContextVar[Collector | None] = ContextVar("collecting", default=None
 def locate(frame: FrameType | None) -> Source | None:
     """The innermost line outside krakenstate and pydantic, seen from a frame."""
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(_PACKAGE) and "pydantic" not in Path(file).parts:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] not in _INSIDE:
+            file = frame.f_code.co_filename
             text = linecache.getline(file, frame.f_lineno).strip()
             return Source(file, frame.f_lineno, text[:120])
         frame = frame.f_back
@@ -100,7 +100,7 @@ def locate(frame: FrameType | None) -> Source | None:
 class _EntryType(ModelMetaclass):
     """Gives each new declaration its line, and hands its problems to the collector."""
 
-    def __call__(cls, *args: Any, **fields: Any) -> Any:
+    def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - the methods of a metaclass see classes
         source = locate(sys._getframe(1))
         try:
             entry = super().__call__(*args, **fields)
@@ -110,7 +110,10 @@ class _EntryType(ModelMetaclass):
             if collector is None:
                 raise problems[0] from None
             collector.problems.extend(problems)
-            entry = cls.model_construct(**fields)  # type: ignore[attr-defined]  # cls is a model class
+            known = cls.model_fields  # type: ignore[attr-defined]  # cls is a model class
+            entry = cls.model_construct(  # type: ignore[attr-defined]
+                **{field: value for field, value in fields.items() if field in known}
+            )
             collector.placeholders.append(entry)
         entry._source = source
         return entry

@@ -91,13 +91,33 @@ class Breaker(Model):
     until: Instant
     code: str
     address: Address
+    account: Address
+
+
+class Effect(StrEnum):
+    """What a step came to, as the closing line counts it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DESTROYED = "destroyed"
+    FORGOTTEN = "forgotten"
+    OPENED = "opened"
+    PUBLISHED = "published"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    ADVANCED = "advanced"
+    WAITING = "waiting"
+    FAILED = "failed"
 
 
 class Outcome(Model):
-    """What one step did."""
+    """What one step did.
+
+    ``report`` holds what a person should read beside the one line: a ticket, or an acceptance report.
+    """
 
     address: Address
-    result: Result
+    effect: Effect
     text: str
-    action: str
     code: str = ""
+    report: str = ""

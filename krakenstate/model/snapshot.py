@@ -80,4 +80,9 @@ class Snapshot(Model):
     @property
     def unreadable(self) -> list[Observation]:
         """What was asked and could not be read."""
-        return [o for o in self.observations.values() if o.missing is Missing.UNREADABLE]
+        return [
+            o
+            for o in self.observations.values()
+            if o.missing is Missing.UNREADABLE
+            or any(f.missing is Missing.UNREADABLE for f in o.facts.values())
+        ]

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from krakenstate.model.credential import Credential
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import NonceUnit
+from krakenstate.secret.form import check_form, from_fields
+
+__all__ = ["CredentialStore", "Held", "Label", "Slot", "check_form", "from_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class CredentialStore(Protocol):
     def drop_published(self, slot: Slot) -> None:
         """Removes the secret at the process's path, with metadata and all versions."""
 
-    def unwrap(self, token: str) -> Mapping[str, str]:
+    def unwrap(self, token: SecretStr) -> Mapping[str, str]:
         """What a response-wrapping token wraps; it can be opened once.
 
         Raises:

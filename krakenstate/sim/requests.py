@@ -12,7 +12,7 @@ from krakenstate.sim.clock import parse_instant
 from krakenstate.sim.world import Level
 
 CLEAR = "none"
-EXPIRY_TIME = time(12, tzinfo=UTC)  # noon UTC is that very day in any time zone
+EXPIRY_TIME = time(12, tzinfo=UTC)  # at noon UTC it is that very day almost everywhere
 
 
 def _seconds(text: str, at: time) -> int:

@@ -24,10 +24,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """An entry's head: its newest version (0 if all are gone) and custom metadata."""
+    """An entry's head: its newest version and custom metadata.
+
+    ``version`` is what the next check-and-set write must name, also when that version's data is ``gone``
+    (deleted or destroyed); 0 when none was ever written.
+    """
 
     version: int
     custom: dict[str, str]
+    gone: bool = False
 
 
 class KeyValue(Protocol):

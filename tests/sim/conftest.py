@@ -102,20 +102,30 @@ def sim(tmp_path):
     return simulation
 
 
+@pytest.fixture(scope="session")
+def switchboard():
+    """One listening server for all tests, as its url and the plug for each test's application."""
+    plugged = {}
+
+    async def app(scope, receive, send):
+        await plugged["app"](scope, receive, send)
+
+    with listen() as listener:
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", plugged
+        server.should_exit = True
+        thread.join(10)
+
+
 @pytest.fixture
-def kraken(sim, make_client):
+def kraken(sim, make_client, switchboard):
     """A client of `sim`, which listens on a loopback socket."""
-    listener = listen()
-    config = uvicorn.Config(build_app(sim, TOKEN), log_level="warning", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-    thread.start()
-    client = make_client(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    yield client
-    client.http.close()
-    server.should_exit = True
-    thread.join(10)
-    listener.close()
+    url, plugged = switchboard
+    plugged["app"] = build_app(sim, TOKEN)
+    return make_client(url)
 
 
 @pytest.fixture

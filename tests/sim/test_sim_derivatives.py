@@ -120,17 +120,17 @@ def test_the_switch_needs_full_access_even_to_be_read(kraken, carry, verb):
 
 
 @pytest.mark.parametrize(
-    ("query", "body", "error"),
+    ("sent", "error"),
     [
-        pytest.param("", "tradingEnabled=false", "requiredArgumentMissing", id="in-the-body"),
-        pytest.param("", "", "requiredArgumentMissing", id="missing"),
-        pytest.param("tradingEnabled=no", "", "invalidArgument: tradingEnabled", id="no-boolean"),
+        pytest.param({"body": "tradingEnabled=false"}, "requiredArgumentMissing", id="in-the-body"),
+        pytest.param({}, "requiredArgumentMissing", id="missing"),
+        pytest.param({"query": "tradingEnabled=no"}, "invalidArgument: tradingEnabled", id="no-boolean"),
     ],
 )
-def test_the_switch_takes_the_documented_parameter_only(kraken, controller, carry, query, body, error):
+def test_the_switch_takes_the_documented_parameter_only(kraken, controller, carry, sent, error):
     """Anything but `?tradingEnabled=true|false` is refused and changes nothing."""
     path = switch_of(carry["account_uid"])
-    assert kraken.derivatives(controller, "PUT", path, query=query, body=body).json()["error"] == error
+    assert kraken.derivatives(controller, "PUT", path, **sent).json()["error"] == error
     assert kraken.derivatives(controller, "GET", path).json() == {"tradingEnabled": True}
 
 

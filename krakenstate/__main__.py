@@ -1,0 +1,5 @@
+"""``python -m krakenstate``."""
+
+from krakenstate.cli.app import main
+
+main()

@@ -1,0 +1,203 @@
+"""``krakenstate``: the front door.
+
+How this works: ``main`` reads the command line, runs one command, and turns whatever ends it into text, JSON
+and an exit code. Commands live one per file and are registered in ``build``, one line each. Their modules are
+imported for every ``--help``, so they import httpx, hvac, deepdiff, the engine and the simulator inside their
+functions, never at the top: ``version``, ``validate`` and ``render`` need none of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from krakenstate.cli import (
+    apply,
+    dev,
+    drift,
+    init,
+    key,
+    logs,
+    observe,
+    options,
+    plan,
+    render,
+    settle,
+    state,
+    task,
+    validate,
+    version,
+)
+from krakenstate.cli.frame import (
+    CORE,
+    PEOPLE,
+    REHEARSE,
+    STATE,
+    USAGE_ERROR,
+    Group,
+    add,
+    is_help_request,
+    usage_message,
+)
+from krakenstate.cli.output import Output, exit_code_of, switch_colour_off
+from krakenstate.errors import (
+    FileUnusable,
+    InternalError,
+    Interrupted,
+    KrakenstateError,
+    Terminated,
+    UsageError,
+)
+
+PROGRAM = "krakenstate"
+_BROKEN_PIPE_EXIT = 1
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name=PROGRAM,
+        cls=Group,
+        help="Kraken accounts and API keys, declared in Python, reviewed and verified.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    add(app, init.init, panel=CORE, example="krakenstate init prod")
+    add(app, validate.validate, panel=CORE, example="krakenstate validate prod")
+    add(app, render.render, panel=CORE, example="krakenstate render prod --out desired.json")
+    add(app, observe.observe, panel=CORE, example="krakenstate observe prod --site runner")
+    add(app, plan.plan, panel=CORE, example="krakenstate plan prod --site runner")
+    add(app, apply.apply, panel=CORE, example="krakenstate apply prod --site runner")
+    add(app, settle.settle, panel=CORE, example="krakenstate settle prod --site runner")
+    add(app, drift.drift, panel=CORE, example="krakenstate drift prod --site runner")
+    add(app, version.version, panel=CORE, example="krakenstate version --json")
+    app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
+    app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
+    app.add_typer(state.app, name="state", rich_help_panel=STATE)
+    app.add_typer(dev.app, name="dev", rich_help_panel=REHEARSE)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and ends the interpreter with its exit code."""
+    code = _BROKEN_PIPE_EXIT
+    try:
+        code = run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):  # the reader went away, or closed the stream
+        code = code or _BROKEN_PIPE_EXIT
+        _drop_stdout()
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command line and returns its exit code; errors have been printed by then."""
+    words = options.normalise_arguments(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    switch_colour_off("--no-color" in words[:end])
+    words = [word for index, word in enumerate(words) if word != "--no-color" or index >= end]
+    output = Output(json="--json" in words[:end] or "--format=json" in words[:end])
+    before = _end_in_order_on_sigterm()
+    try:
+        logs.configure(os.environ)
+        return _play(words)
+    except KrakenstateError as error:
+        with contextlib.suppress(BrokenPipeError):
+            output.print_error(error)
+        return exit_code_of(error)
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        interrupted = Interrupted("Stopped by Ctrl-C.")
+        output.print_error(interrupted)
+        return interrupted.exit_code
+    except Exception as bug:  # noqa: BLE001 - the last line of defence: nobody is shown a traceback
+        internal = InternalError(_describe(bug))
+        output.print_error(internal)
+        if logs.is_debug(os.environ):
+            output.progress("".join(traceback.format_exception(bug)))
+        return internal.exit_code
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _play(words: list[str]) -> int:
+    """One command, with typer's own exceptions translated."""
+    try:
+        code = build()(words, prog_name=PROGRAM, standalone_mode=False)
+    except typer.Abort:
+        raise Interrupted("The question was not answered.", next_step="Nothing was changed.") from None
+    except USAGE_ERROR as wrong:
+        if is_help_request(wrong):
+            print(getattr(wrong, "message", ""))
+            return 0
+        message, command = usage_message(wrong)
+        raise UsageError(message, next_step=f"See: {command} --help" if command else None) from None
+    return int(code) if isinstance(code, int) else 0
+
+
+def _root(
+    context: typer.Context,
+    chdir: Annotated[
+        Path | None,
+        typer.Option("--chdir", metavar="DIR", help="Change to this folder first.", show_default=False),
+    ] = None,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours; works after a command too.")
+    ] = False,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=version.eager),
+    ] = False,
+) -> None:
+    del context, no_color, show_version  # taken out before, and handled by its callback
+    if chdir is not None:
+        try:
+            os.chdir(chdir)
+        except OSError as problem:
+            raise FileUnusable(f"The folder {chdir} cannot be entered: {problem.strerror}.") from problem
+
+
+def _describe(bug: Exception) -> str:
+    """Kind and place of a bug. Its message is left out: it may quote what it stumbled over."""
+    package = Path(__file__).resolve().parent.parent
+    for frame in reversed(traceback.extract_tb(bug.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(package):
+            return f"{type(bug).__name__} in {file.relative_to(package.parent)} line {frame.lineno}."
+    return f"{type(bug).__name__}."
+
+
+def _end_in_order_on_sigterm() -> signal.Handlers | Callable[[int, FrameType | None], Any] | int | None:
+    """Makes SIGTERM end the run as an error does; returns what was in its place."""
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise Terminated("Stopped by SIGTERM.")
+
+    try:
+        return signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread, so somebody else's program
+        return None
+
+
+def _drop_stdout() -> None:
+    """Points standard output at nothing, so that flushing it at exit does not fail again."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+    finally:
+        os.close(nothing)

@@ -1,0 +1,143 @@
+"""``krakenstate apply``: plans, asks, and carries out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from krakenstate.cli.options import (
+    ApprovedDigestOpt,
+    AutoApproveOpt,
+    DesiredOpt,
+    DetailedExitcodeOpt,
+    InputOpt,
+    JsonOpt,
+    LockTimeoutOpt,
+    SiteOpt,
+    StackArg,
+)
+from krakenstate.cli.output import Output
+from krakenstate.errors import ApplyCancelled, ApplyPartial, ApprovalNeeded, DigestMismatch
+
+if TYPE_CHECKING:
+    from krakenstate.model.plan import Plan
+    from krakenstate.model.run import Outcome
+    from krakenstate.model.task import Task
+
+
+def apply(
+    stack: StackArg = None,
+    site: SiteOpt = None,
+    desired: DesiredOpt = None,
+    auto_approve: AutoApproveOpt = False,
+    approved_digest: ApprovedDigestOpt = None,
+    ask: InputOpt = True,
+    lock_timeout: LockTimeoutOpt = 0.0,
+    detailed_exitcode: DetailedExitcodeOpt = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Plan, show the plan, ask, and carry it out: API calls are made, tasks for people are opened.
+
+    Settlements that are ready are carried out as well. Under CI, --approved-digest is needed.
+    """
+    from krakenstate.cli.common import check_policy, commit_of, exit_code_for_gaps, shows_hints
+    from krakenstate.cli.signals import stopping_between_steps
+    from krakenstate.cli.wiring import is_ci, wire
+    from krakenstate.engine import runs
+    from krakenstate.views.plan_text import render_plan
+
+    output = Output(json=as_json)
+    wired = wire(stack, output=output, desired=desired, site=site)
+    session = wired.session
+    check_policy(session.desired)
+    if is_ci(os.environ) and not approved_digest:
+        raise ApprovalNeeded(
+            "CI is set, so applying needs the digest of the plan that was approved.",
+            next_step="Add --approved-digest with the digest that krakenstate plan showed.",
+        )
+    with (
+        stopping_between_steps() as stop,
+        runs.writing(session, "apply", wait_s=lock_timeout, stop=stop) as run,
+    ):
+        snapshot = runs.take_snapshot(session, run.state)
+        made = runs.make_plan(
+            session,
+            run.state,
+            snapshot,
+            commit=commit_of(wired.loaded.path),
+            isolation=wired.loaded.isolation,
+        )
+        if not as_json:
+            output.write(
+                render_plan(made, colour=output.colour, width=output.width, now=session.clock(), hints=False)
+            )
+        if made.proposals:
+            _approve(made, approved_digest, auto_approve=auto_approve, ask=ask, output=output)
+        stop()
+        outcomes = runs.apply(run, snapshot, made)
+        tasks = run.state.open_tasks()
+    _report(output, made, outcomes, tasks, hints=shows_hints())
+    failed = [o for o in outcomes if o.code and o.effect.value == "failed"]
+    if failed:
+        listed = "; ".join(f"{o.address}: {o.text}" for o in failed)
+        raise ApplyPartial(f"{len(failed)} of {len(outcomes)} steps failed: {listed}")
+    code = exit_code_for_gaps(snapshot)
+    if not code and detailed_exitcode and tasks:
+        code = 8
+    if code:
+        raise typer.Exit(code)
+
+
+def _approve(
+    plan: Plan, approved_digest: str | None, *, auto_approve: bool, ask: bool, output: Output
+) -> None:
+    """By digest, by flag, or by a person's yes.
+
+    Raises:
+        DigestMismatch: Another plan was approved.
+        ApprovalNeeded: There is nobody to ask.
+        ApplyCancelled: The answer was not yes.
+    """
+    if approved_digest is not None:
+        if approved_digest.strip().lower() != plan.digest:
+            raise DigestMismatch(
+                f"The approved digest is {approved_digest[:64]}, this plan's is {plan.digest}. What would be "
+                "done is not what was approved."
+            )
+        return
+    if auto_approve:
+        return
+    if not ask or not sys.stdin.isatty():
+        raise ApprovalNeeded("This plan proposes changes, and there is no terminal to ask on.")
+    output.progress("")
+    output.progress("Do you want to perform these actions?")
+    output.progress("  Only 'yes' will be accepted to approve.")
+    print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != "yes":
+        raise ApplyCancelled("The answer was not 'yes'.")
+
+
+def _report(output: Output, plan: Plan, outcomes: list[Outcome], tasks: list[Task], *, hints: bool) -> None:
+    from krakenstate.cli.common import write_reports
+    from krakenstate.views.apply_text import apply_complete
+    from krakenstate.views.plan_json import plan_json
+    from krakenstate.views.task_text import task_list_json
+
+    if output.json:
+        output.data(
+            {
+                "plan": plan_json(plan, now=plan.facts.planned_at),
+                "outcomes": [o.model_dump(mode="json") for o in outcomes],
+                **task_list_json(tasks),
+            }
+        )
+        return
+    if not plan.proposals and not plan.settlements:
+        return
+    write_reports(output, outcomes)
+    output.result(apply_complete(outcomes, colour=output.colour))
+    if hints and any(o.effect.value == "opened" for o in outcomes):
+        output.progress("The click lists: krakenstate task list, then krakenstate task show ID")

@@ -1,0 +1,136 @@
+"""What commands that read the state have in common."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krakenstate.errors import FileUnusable, StackProblems, StackResultInvalid, catalogue
+
+if TYPE_CHECKING:
+    from krakenstate.cli.output import Output
+    from krakenstate.cli.wiring import Wired
+    from krakenstate.model.desired import Desired
+    from krakenstate.model.plan import Plan
+    from krakenstate.model.run import Outcome
+    from krakenstate.model.snapshot import Snapshot
+    from krakenstate.model.state import State
+
+NOTHING_LEFT = 0
+CHANGES = 2
+TASKS_OPEN = 8
+_GIT_TIMEOUT_S = 5
+
+
+def shows_hints() -> bool:
+    """Whether to say which command to type next; not to programs."""
+    return not (os.environ.get("KRAKENSTATE_IN_AUTOMATION") or os.environ.get("CI"))
+
+
+def commit_of(path: Path | None) -> str | None:
+    """The commit a stack file is checked out at, if it lies in a git work tree."""
+    for variable in ("GITHUB_SHA", "CI_COMMIT_SHA"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    if path is None:
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(path.resolve().parent), "rev-parse", "HEAD"],  # noqa: S607 - the user's git
+            capture_output=True,
+            text=True,
+            timeout=_GIT_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def snapshot_for(wired: Wired, state: State, *, refresh: bool, observed: Path | None = None) -> Snapshot:
+    """A fresh observation, the stored one, or one from a file.
+
+    Raises:
+        FileUnusable, StackResultInvalid: The file is not a snapshot of this state.
+    """
+    from krakenstate.engine.runs import take_snapshot
+
+    session = wired.session
+    if observed is not None:
+        return _read_snapshot(observed, state)
+    if refresh:
+        return take_snapshot(session, state)
+    stored = session.records.snapshots.load_snapshot()
+    if stored is None:
+        raise FileUnusable(
+            "There is no stored snapshot yet, and --refresh=false forbids observing now.",
+            next_step="Run: krakenstate observe",
+        )
+    return stored
+
+
+def _read_snapshot(file: Path, state: State) -> Snapshot:
+    from pydantic import ValidationError
+
+    from krakenstate.model.snapshot import Snapshot
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise FileUnusable(f"{file} cannot be read as text.") from problem
+    try:
+        snapshot = Snapshot.model_validate_json(text)
+    except ValidationError as wrong:
+        raise StackResultInvalid(
+            f"{file} is not a snapshot: {wrong.error_count()} fields are wrong.",
+            next_step="Make one with: krakenstate observe --json",
+        ) from None
+    if snapshot.lineage != state.index.lineage:
+        raise StackResultInvalid(
+            f"{file} is a snapshot of another lineage than the state.",
+            next_step="Observe the stack that is planned: krakenstate observe --json",
+        )
+    return snapshot
+
+
+def exit_code_for_gaps(snapshot: Snapshot) -> int:
+    """0 when everything asked could be read, else what kept it from being read."""
+    by_code = {leaf.code: leaf.exit_code for leaf in catalogue()}
+    codes = {by_code.get(o.code, 1) for o in snapshot.unreadable}
+    return 3 if 3 in codes else (1 if codes else 0)
+
+
+def detailed_code(plan: Plan) -> int:
+    """What ``--detailed-exitcode`` says of a plan."""
+    if plan.proposals or plan.settlements:
+        return CHANGES
+    return TASKS_OPEN if plan.facts.tasks else NOTHING_LEFT
+
+
+def check_policy(desired: Desired) -> None:
+    """Refuses what the built-in rules refuse.
+
+    Raises:
+        PolicyError: One rule, or several in a ``StackProblems``.
+    """
+    from krakenstate.policy.rules import violations
+
+    found = violations(desired)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise StackProblems(found)
+
+
+def write_reports(output: Output, outcomes: Iterable[Outcome]) -> None:
+    """Tickets and acceptance reports, each below the address it is about."""
+    from krakenstate.views.apply_text import report_of
+    from krakenstate.views.style import plain
+
+    for outcome in outcomes:
+        report = report_of(outcome)
+        if report:
+            output.result(f"\n{plain(outcome.address)}:\n\n{report}\n")

@@ -1,0 +1,36 @@
+"""``krakenstate drift``: what somebody changed elsewhere."""
+
+from __future__ import annotations
+
+import typer
+
+from krakenstate.cli.options import DesiredOpt, DetailedExitcodeOpt, JsonOpt, SiteOpt, StackArg
+from krakenstate.cli.output import Output
+
+
+def drift(
+    stack: StackArg = None,
+    site: SiteOpt = None,
+    desired: DesiredOpt = None,
+    detailed_exitcode: DetailedExitcodeOpt = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Compare what is with what was recorded. Proposes nothing and writes no state."""
+    from krakenstate.cli.common import CHANGES, exit_code_for_gaps
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine.runs import load_state, make_plan, take_snapshot
+    from krakenstate.views.drift_text import drift_json, render_drift
+
+    output = Output(json=as_json)
+    session = wire(stack, output=output, desired=desired, site=site).session
+    state = load_state(session)
+    snapshot = take_snapshot(session, state)
+    items = make_plan(session, state, snapshot).facts.drift
+    now = session.clock()
+    if as_json:
+        output.data(drift_json(items, snapshot, now=now))
+    else:
+        output.write(render_drift(items, snapshot, colour=output.colour, width=output.width, now=now))
+    code = exit_code_for_gaps(snapshot) or (CHANGES if detailed_exitcode and items else 0)
+    if code:
+        raise typer.Exit(code)

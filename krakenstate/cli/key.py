@@ -1,0 +1,108 @@
+"""``krakenstate key``: keys on their way in."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import SecretStr
+
+from krakenstate.cli.frame import Group, add
+from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, LockTimeoutOpt, SiteOpt, StackOpt
+from krakenstate.cli.output import Output
+from krakenstate.errors import CredentialMalformed
+
+if TYPE_CHECKING:
+    from krakenstate.model.credential import Credential
+    from krakenstate.secret.base import CredentialStore
+
+app = typer.Typer(help="Keys on their way in.", cls=Group, no_args_is_help=True)
+_INPUT_MAX_CHARS = 64 * 1024
+
+
+def ingest(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Such as spot_key.pnl.")],
+    stack: StackOpt = None,
+    site: SiteOpt = None,
+    desired: DesiredOpt = None,
+    wrapped: Annotated[
+        bool, typer.Option("--wrapped", help="Read a Vault response-wrapping token instead of the key.")
+    ] = False,
+    ask: InputOpt = True,
+    lock_timeout: LockTimeoutOpt = 0.0,
+    as_json: JsonOpt = False,
+) -> None:
+    """Take in a key that was made in the web page, and keep its secret in Vault.
+
+    On a terminal both halves are asked for without echo. Otherwise standard input holds a JSON object with
+    api_key and api_secret, or two lines: the public key, then the private key. Keep the dialog of the web
+    page open until the command says that it may be closed.
+    """
+    from krakenstate.cli.common import write_reports
+    from krakenstate.cli.signals import stopping_between_steps
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine import runs
+    from krakenstate.model.run import Effect
+    from krakenstate.secret.sources import check_form
+    from krakenstate.views.style import plain
+
+    output = Output(json=as_json)
+    session = wire(stack, output=output, desired=desired, site=site).session
+    key = runs.expect_hand_in(session, address)
+    credential = _read(session.custody, wrapped=wrapped, ask=ask)
+    check_form(credential, key.api)
+
+    def stored(path: str) -> None:
+        output.progress(f"Stored in Vault at {plain(path)} and read back. You may close the dialog.")
+
+    with stopping_between_steps() as stop:
+        outcome = runs.hand_in(session, key, credential, stored=stored, wait_s=lock_timeout, stop=stop)
+    if as_json:
+        data = outcome.model_dump(mode="json") if outcome else {"address": address, "effect": "waiting"}
+        output.data(data)
+        return
+    if outcome is None:
+        output.result(f"{address}: in quarantine; the next krakenstate settle verifies it.")
+        return
+    write_reports(output, [outcome])
+    output.result(f"{plain(outcome.address)}: {plain(outcome.text)}")
+    if outcome.effect is Effect.WAITING and session.site is None:
+        output.progress(
+            "No site was named. Verify it from where its allowlist admits: krakenstate settle --site NAME"
+        )
+    if outcome.effect is Effect.REJECTED:
+        raise typer.Exit(1)
+
+
+def _read(custody: CredentialStore, *, wrapped: bool, ask: bool) -> Credential:
+    """Both halves, from the terminal or standard input.
+
+    Raises:
+        CredentialMalformed: There is nothing to read, or it is no key.
+    """
+    from krakenstate.secret import sources
+
+    if sys.stdin.isatty():
+        if not ask:
+            raise CredentialMalformed("--input=false forbids asking, and standard input is a terminal.")
+        if wrapped:
+            token = sources.parse_token(getpass.getpass("Wrapping token: "))
+            return _unwrap(custody, token)
+        return sources.read_prompt(getpass.getpass)
+    text = sys.stdin.read(_INPUT_MAX_CHARS + 1)
+    if len(text) > _INPUT_MAX_CHARS:
+        raise CredentialMalformed("Standard input holds far more than a key.")
+    if wrapped:
+        return _unwrap(custody, sources.parse_token(text))
+    return sources.parse_text(text)
+
+
+def _unwrap(custody: CredentialStore, token: SecretStr) -> Credential:
+    from krakenstate.secret import sources
+
+    return sources.from_fields(custody.unwrap(token))
+
+
+add(app, ingest, example="krakenstate key ingest spot_key.pnl --stack prod --site runner")

@@ -1,0 +1,32 @@
+"""``krakenstate observe``: what exists, asked without harm."""
+
+from __future__ import annotations
+
+import typer
+
+from krakenstate.cli.options import DesiredOpt, JsonOpt, SiteOpt, StackArg
+from krakenstate.cli.output import Output
+
+
+def observe(
+    stack: StackArg = None, site: SiteOpt = None, desired: DesiredOpt = None, as_json: JsonOpt = False
+) -> None:
+    """Ask Kraken and Vault what exists, and keep a redacted snapshot for later plans.
+
+    Spot keys in service are never asked, since asking moves their nonce.
+    """
+    from krakenstate.cli.common import exit_code_for_gaps
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine.runs import load_state, take_snapshot
+    from krakenstate.views.observe_text import render_snapshot, snapshot_json
+
+    output = Output(json=as_json)
+    session = wire(stack, output=output, desired=desired, site=site).session
+    snapshot = take_snapshot(session, load_state(session))
+    if as_json:
+        output.data(snapshot_json(snapshot))
+    else:
+        output.write(render_snapshot(snapshot, colour=output.colour, width=output.width, now=session.clock()))
+    code = exit_code_for_gaps(snapshot)
+    if code:
+        raise typer.Exit(code)

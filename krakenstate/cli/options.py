@@ -1,0 +1,163 @@
+"""Options that several commands share, declared once.
+
+A command takes them as annotations: ``def plan(stack: StackArg = None, as_json: JsonOpt = False)``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)")
+
+SWITCHES = ("--refresh", "--input")
+"""Options that are on unless said otherwise, in Terraform's way: ``--refresh=false``."""
+
+FLAGS = (
+    "--auto-approve",
+    "--detailed-exitcode",
+    "--json",
+    "--no-color",
+    "--refresh-only",
+    "--require-isolation",
+    "--strict",
+)
+"""Options that are off unless given; ``--json=true`` and ``--json=false`` are understood as well."""
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds in ``30s``, ``2m``, ``1h`` or ``30d``; a bare number is seconds.
+
+    Raises:
+        typer.BadParameter: It is none of these.
+    """
+    if isinstance(text, int | float):
+        return float(text)
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f'"{text[:40]}" is no duration; write 30s, 2m, 1h or 30d.')
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def normalise_arguments(arguments: list[str]) -> list[str]:
+    """Boolean options in Terraform's spelling, as the parser below understands them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    out: list[str] = []
+    for argument in arguments[:end]:
+        option, equals, value = argument.partition("=")
+        truth = {"true": True, "1": True, "false": False, "0": False}.get(value.lower()) if equals else None
+        if truth is not None and option in SWITCHES:
+            out.append(option if truth else option.replace("--", "--no-", 1))
+        elif truth is not None and option in FLAGS:
+            out.extend([option] if truth else [])
+        else:
+            out.append(argument)
+    return out + arguments[end:]
+
+
+def complete_stack(incomplete: str) -> list[str]:
+    """Names of the stacks below the current folder, for the shell."""
+    return sorted(file.stem for file in Path("stacks").glob("*.py") if file.stem.startswith(incomplete))
+
+
+StackArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="STACK",
+        help="Stack: prod means stacks/prod.py; may be a path, or left out where there is one file.",
+        show_default=False,
+        autocompletion=complete_stack,
+    ),
+]
+StackOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        metavar="NAME",
+        envvar="KRAKENSTATE_STACK",
+        help="Stack that the address or id belongs to; may be left out where there is one file.",
+        show_default=False,
+        autocompletion=complete_stack,
+    ),
+]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+SiteOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        metavar="NAME",
+        envvar="KRAKENSTATE_SITE",
+        help="Declared allowlist from which this run speaks; without one only open keys are asked.",
+        show_default=False,
+    ),
+]
+DesiredOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--desired",
+        metavar="FILE",
+        help="Rendered stack, instead of running the stack file.",
+        show_default=False,
+    ),
+]
+DetailedExitcodeOpt = Annotated[
+    bool,
+    typer.Option(
+        "--detailed-exitcode", help="Exit 2 with something to propose or settle, 8 with open tasks."
+    ),
+]
+RefreshOpt = Annotated[
+    bool,
+    typer.Option("--refresh/--no-refresh", help="Observe first; --refresh=false uses the stored snapshot."),
+]
+InputOpt = Annotated[
+    bool,
+    typer.Option(
+        "--input/--no-input",
+        envvar="KRAKENSTATE_INPUT",
+        help="Ask where an answer is needed; --input=false fails instead.",
+    ),
+]
+AutoApproveOpt = Annotated[
+    bool, typer.Option("--auto-approve", help="Do not ask before the plan is applied.")
+]
+LockTimeoutOpt = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="DURATION",
+        envvar="KRAKENSTATE_LOCK_TIMEOUT",
+        parser=parse_duration,
+        help="How long to wait for the lock, such as 30s or 2m.",
+        show_default="0s",
+    ),
+]
+OutOpt = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write the result to a file.", show_default=False)
+]
+ApprovedDigestOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--approved-digest",
+        metavar="SHA256",
+        help="Digest of the plan that was approved; another plan is refused.",
+        show_default=False,
+    ),
+]
+RequireIsolationOpt = Annotated[
+    bool, typer.Option("--require-isolation", help="Fail without kernel isolation of the stack file.")
+]
+WithinOpt = Annotated[
+    float,
+    typer.Option(
+        "--within",
+        metavar="DURATION",
+        parser=parse_duration,
+        help="How far ahead the plan lists what is upcoming.",
+        show_default="30d",
+    ),
+]

@@ -1,0 +1,74 @@
+"""``krakenstate plan``: what would be done, for review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from krakenstate.cli.options import (
+    DesiredOpt,
+    DetailedExitcodeOpt,
+    JsonOpt,
+    RefreshOpt,
+    SiteOpt,
+    StackArg,
+    WithinOpt,
+)
+from krakenstate.cli.output import Output
+
+
+def plan(
+    stack: StackArg = None,
+    site: SiteOpt = None,
+    desired: DesiredOpt = None,
+    observed: Annotated[
+        Path | None,
+        typer.Option("--observed", metavar="FILE", help="Snapshot to plan with, instead of observing now."),
+    ] = None,
+    refresh: RefreshOpt = True,
+    within: WithinOpt = 30 * 86400.0,
+    detailed_exitcode: DetailedExitcodeOpt = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Compare the stack with what exists and show what applying would do. Changes nothing."""
+    from datetime import timedelta
+
+    from krakenstate.cli.common import (
+        check_policy,
+        commit_of,
+        detailed_code,
+        exit_code_for_gaps,
+        shows_hints,
+        snapshot_for,
+    )
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine.runs import load_state, make_plan
+    from krakenstate.views.plan_json import plan_json
+    from krakenstate.views.plan_text import render_plan
+
+    output = Output(json=as_json)
+    wired = wire(stack, output=output, desired=desired, site=site)
+    session = wired.session
+    check_policy(session.desired)
+    state = load_state(session)
+    snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
+    made = make_plan(
+        session,
+        state,
+        snapshot,
+        commit=commit_of(wired.loaded.path),
+        isolation=wired.loaded.isolation,
+        horizon=timedelta(seconds=within),
+    )
+    now = session.clock()
+    if as_json:
+        output.data(plan_json(made, now=now))
+    else:
+        output.write(
+            render_plan(made, colour=output.colour, width=output.width, now=now, hints=shows_hints())
+        )
+    code = exit_code_for_gaps(snapshot) or (detailed_code(made) if detailed_exitcode else 0)
+    if code:
+        raise typer.Exit(code)

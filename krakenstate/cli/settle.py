@@ -1,0 +1,77 @@
+"""``krakenstate settle``: carries out what applied declarations already allow. Safe on a schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from krakenstate.cli.options import (
+    DesiredOpt,
+    DetailedExitcodeOpt,
+    JsonOpt,
+    LockTimeoutOpt,
+    SiteOpt,
+    StackArg,
+)
+from krakenstate.cli.output import Output
+from krakenstate.errors import ApplyPartial
+
+if TYPE_CHECKING:
+    from krakenstate.engine.runs import Settled
+    from krakenstate.model.task import Task
+
+
+def settle(
+    stack: StackArg = None,
+    site: SiteOpt = None,
+    desired: DesiredOpt = None,
+    lock_timeout: LockTimeoutOpt = 0.0,
+    detailed_exitcode: DetailedExitcodeOpt = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Take handed-in keys, verify and publish them, and close tasks whose evidence is there.
+
+    Proposes nothing and needs no approval: it carries out what an applied declaration already allows.
+    """
+    from krakenstate.cli.common import exit_code_for_gaps
+    from krakenstate.cli.signals import stopping_between_steps
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine import runs
+
+    output = Output(json=as_json)
+    session = wire(stack, output=output, desired=desired, site=site).session
+    with (
+        stopping_between_steps() as stop,
+        runs.writing(session, "settle", wait_s=lock_timeout, stop=stop) as run,
+    ):
+        settled = runs.settle(run)
+        tasks = run.state.open_tasks()
+    _report(output, settled, tasks)
+    failed = [o for o in settled.outcomes if o.effect.value == "failed"]
+    if failed:
+        listed = "; ".join(f"{o.address}: {o.text}" for o in failed)
+        raise ApplyPartial(f"{len(failed)} of {len(settled.outcomes)} settlements failed: {listed}")
+    code = exit_code_for_gaps(settled.snapshot)
+    if not code and detailed_exitcode and tasks:
+        code = 8
+    if code:
+        raise typer.Exit(code)
+
+
+def _report(output: Output, settled: Settled, tasks: list[Task]) -> None:
+    from krakenstate.cli.common import write_reports
+    from krakenstate.views.apply_text import settle_complete
+    from krakenstate.views.task_text import task_list_json
+
+    if output.json:
+        output.data(
+            {
+                "outcomes": [o.model_dump(mode="json") for o in settled.outcomes],
+                "closed_tasks": settled.closed_tasks,
+                **task_list_json(tasks),
+            }
+        )
+        return
+    write_reports(output, settled.outcomes)
+    output.result(settle_complete(settled.outcomes, colour=output.colour))

@@ -1,0 +1,249 @@
+"""The composition root: the one place that knows every room and introduces them to each other."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from krakenstate import __version__
+from krakenstate.cli.output import Output
+from krakenstate.engine.session import Origins, Session
+from krakenstate.errors import (
+    NowRefused,
+    OriginRefused,
+    SiteUnknown,
+    StackNotExecutedInCi,
+    VaultNotConfigured,
+)
+from krakenstate.model.declarations import Allowlist, Environment, is_loopback, origin_of
+from krakenstate.model.desired import Desired
+from krakenstate.model.vocabulary import Api
+from krakenstate.providers.base import Providers
+from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
+from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+from krakenstate.providers.kraken_spot.provider import VERBS as SPOT_VERBS
+from krakenstate.providers.kraken_spot.provider import SpotProvider
+from krakenstate.providers.vault.client import VaultClient
+from krakenstate.providers.vault.custody import VaultCustody
+from krakenstate.providers.vault.provider import VERBS as VAULT_VERBS
+from krakenstate.providers.vault.provider import VaultGrants
+from krakenstate.secret import redactor
+from krakenstate.stack.load import LoadedStack, load
+from krakenstate.store.base import Records
+from krakenstate.store.vault.journal import VaultJournal
+from krakenstate.store.vault.ledger import VaultLedger
+from krakenstate.store.vault.lock import VaultLockKeeper
+from krakenstate.store.vault.snapshots import VaultSnapshots
+from krakenstate.store.vault.state import VaultStateStore
+from krakenstate.transport.client import HttpOrigin
+
+USER_AGENT = f"krakenstate/{__version__}"
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A session and what it was made from."""
+
+    session: Session
+    loaded: LoadedStack
+    vault: VaultClient
+    who: str
+
+
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Whether this is a pipeline's run."""
+    return environment.get("CI", "").lower() not in {"", "0", "false"}
+
+
+def wire(
+    stack: str | None,
+    *,
+    output: Output,
+    desired: Path | None = None,
+    site: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Wired:
+    """Everything one run needs, opened nowhere yet: the first call opens the first connection.
+
+    Raises:
+        StackNotExecutedInCi: Under CI a rendered stack is needed.
+        StackProblems: The stack is wrong.
+        SiteUnknown: The site is no declared allowlist.
+        OriginRefused, NowRefused, VaultNotConfigured, VaultAddressRefused: The surroundings are.
+        MountMissing, MountNotVersioned: The stack's mount is.
+    """
+    env = os.environ if environment is None else environment
+    if is_ci(env) and desired is None:
+        raise StackNotExecutedInCi(
+            "CI is set, and this command holds credentials. A stack file is a program that anybody who can "
+            "open a pull request may have written."
+        )
+    loaded = load(stack, desired)
+    origins = origins_of(loaded.desired.head.environment, env)
+    clock = clock_of(origins, env)
+    vault = _vault_client(loaded.desired, env)
+    vault.check_mount()
+    who = f"{_user()}@{socket.gethostname()}"
+    session = Session(
+        desired=loaded.desired,
+        origins=origins,
+        providers=_providers(origins),
+        custody=_custody(vault, loaded.desired, clock),
+        records=_records(vault, loaded.desired, clock, who, env),
+        site=_site(loaded.desired, site),
+        clock=clock,
+        version=__version__,
+        say=output.progress,
+    )
+    return Wired(session=session, loaded=loaded, vault=vault, who=who)
+
+
+def origins_of(environment: Environment, env: Mapping[str, str]) -> Origins:
+    """The environment's servers; the production ones can be overridden for simulators.
+
+    Raises:
+        OriginRefused: An override is not https or loopback.
+    """
+
+    def pick(declared: str, variable: str) -> str:
+        override = env.get(variable, "").strip()
+        if not override or not environment.is_production:
+            return declared
+        parts = urlsplit(override)
+        try:
+            return origin_of(f"{parts.scheme}://{parts.netloc}")
+        except ValueError as wrong:
+            raise OriginRefused(f"{variable} cannot be used: {wrong}.") from None
+
+    return Origins(
+        spot=pick(environment.spot_url, "KRAKENSTATE_SPOT_URL"),
+        futures=pick(environment.futures_url, "KRAKENSTATE_FUTURES_URL"),
+    )
+
+
+def clock_of(origins: Origins, env: Mapping[str, str]) -> Callable[[], datetime]:
+    """This machine's clock, or one that starts at KRAKENSTATE_NOW in a rehearsal.
+
+    Raises:
+        NowRefused: It is set while an origin is not loopback, or is no instant with a time zone.
+    """
+    text = env.get("KRAKENSTATE_NOW", "").strip()
+    if not text:
+        return lambda: datetime.now(UTC)
+    for origin in (origins.spot, origins.futures):
+        if not is_loopback(urlsplit(origin).hostname or ""):
+            raise NowRefused(f"KRAKENSTATE_NOW is set, and {origin} is not loopback.")
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        start = None
+    if start is None or start.tzinfo is None:
+        raise NowRefused("KRAKENSTATE_NOW is no instant with a time zone, like 2026-11-02T09:00:00Z.")
+    base, began = start.astimezone(UTC), time.monotonic()
+
+    def ticking() -> datetime:
+        return datetime.fromtimestamp(base.timestamp() + time.monotonic() - began, UTC)
+
+    return ticking
+
+
+def _providers(origins: Origins) -> Providers:
+    spot = SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT))
+    derivatives = DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT))
+    return Providers(
+        clock=spot,
+        keys={Api.SPOT: spot, Api.DERIVATIVES: derivatives},
+        subaccounts=spot,
+        links=derivatives,
+        grants=VaultGrants(),
+        verbs={**SPOT_VERBS, **DERIVATIVES_VERBS, **VAULT_VERBS},
+    )
+
+
+def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
+    missing = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not env.get(name, "").strip()]
+    if missing:
+        raise VaultNotConfigured(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, and the stack's state "
+            "and secrets live in Vault."
+        )
+    token = SecretStr(env["VAULT_TOKEN"].strip())
+    redactor.register(token)
+    return VaultClient(
+        env["VAULT_ADDR"],
+        token,
+        desired.head.vault.mount,
+        namespace=env.get("VAULT_NAMESPACE") or None,
+        cacert=env.get("VAULT_CACERT") or None,
+    )
+
+
+def _custody(vault: VaultClient, desired: Desired, clock: Callable[[], datetime]) -> VaultCustody:
+    paths = desired.head.vault
+    return VaultCustody(
+        vault,
+        mount=paths.mount,
+        secrets=paths.secrets,
+        state=paths.state,
+        stack=desired.head.name,
+        unwrap=vault.unwrap,
+        register=redactor.register,
+        clock=clock,
+    )
+
+
+def _records(
+    vault: VaultClient, desired: Desired, clock: Callable[[], datetime], who: str, env: Mapping[str, str]
+) -> Records:
+    mount, path = desired.head.vault.mount, desired.head.vault.state
+    return Records(
+        state=VaultStateStore(vault, mount, path, version=__version__),
+        locks=VaultLockKeeper(
+            vault,
+            mount,
+            path,
+            clock=clock,
+            who=who,
+            host=socket.gethostname(),
+            version=__version__,
+            run_link=run_link(env),
+        ),
+        journal=VaultJournal(
+            vault, mount, path, clock=clock, who=who, version=__version__, scrub=redactor.scrub
+        ),
+        snapshots=VaultSnapshots(vault, mount, path),
+        ledger=VaultLedger(vault, mount, path, clock=clock),
+    )
+
+
+def _site(desired: Desired, name: str | None) -> Allowlist | None:
+    if not name:
+        return None
+    found = desired.site(name)
+    if found is None:
+        known = ", ".join(a.name for a in desired.of(Allowlist)) or "none"
+        raise SiteUnknown(f'The stack declares no allowlist "{name}"; it declares {known}.')
+    return found
+
+
+def run_link(env: Mapping[str, str]) -> str | None:
+    """Where a pipeline's run can be watched, as GitHub, GitLab or Jenkins say it."""
+    if env.get("GITHUB_SERVER_URL") and env.get("GITHUB_RUN_ID"):
+        return f"{env['GITHUB_SERVER_URL']}/{env.get('GITHUB_REPOSITORY', '')}/actions/runs/{env['GITHUB_RUN_ID']}"
+    return env.get("CI_JOB_URL") or env.get("BUILD_URL") or None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

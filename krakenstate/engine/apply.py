@@ -1,0 +1,394 @@
+"""Carrying out a plan: one step after another, each recorded before the next.
+
+Independent steps go on after a failure; what was done is in the state, what failed is in the outcomes. A lost
+lock, a state somebody else wrote, or an unreachable Vault ends the run at once: nothing more could be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from krakenstate.engine.asking import Asker
+from krakenstate.engine.handover import Handover, new_account_record
+from krakenstate.engine.observe import subject_of
+from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
+from krakenstate.engine.session import Writing
+from krakenstate.engine.work import Work, policies_of
+from krakenstate.errors import (
+    KrakenstateError,
+    LockError,
+    OutcomeUnknown,
+    PermissionDenied,
+    SecretDisappeared,
+    StateError,
+    VaultError,
+)
+from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import (
+    DerivativesSubaccount,
+    Grant,
+    Key,
+    MasterAccount,
+    SpotSubaccount,
+)
+from krakenstate.model.plan import Action, Plan, Step, StepClass
+from krakenstate.model.provenance import Provenance
+from krakenstate.model.run import CallKind, Effect, Outcome
+from krakenstate.model.snapshot import Presence, Snapshot
+from krakenstate.model.state import (
+    AccountRecord,
+    AccountStatus,
+    GrantRecord,
+    KeyRecord,
+    Removal,
+    Verdict,
+)
+from krakenstate.model.task import Task, TaskKind
+from krakenstate.model.terms import KeyTerms
+from krakenstate.model.vocabulary import Api, NonceUnit, Permission
+from krakenstate.tasks import life
+
+FATAL = (LockError, StateError, VaultError)
+_FIRST = {Action.CREATE: 0, Action.UPDATE: 1, Action.MANUAL: 2, Action.FORGET: 3}
+
+
+def outlook_of(run: Writing, snapshot: Snapshot) -> Outlook:
+    """What the planner looks at, in a run that writes."""
+    session = run.session
+    return Outlook(
+        desired=session.desired,
+        snapshot=snapshot,
+        state=run.state,
+        now=session.clock(),
+        verbs=session.providers.verbs,
+        policies=policies_of(session.desired, session.providers.grants),
+    )
+
+
+class Application:
+    """Carries out the steps of one plan."""
+
+    def __init__(self, run: Writing, snapshot: Snapshot) -> None:
+        self._run = run
+        self._snapshot = snapshot
+        self._session = run.session
+        self._work = Work(run)
+        self._handover = Handover(run)
+        self._asker = Asker(self._session.records.ledger, self._session.site_networks, self._session.clock)
+
+    def apply(self, plan: Plan) -> list[Outcome]:
+        """Proposals first, then the settlements that were ready."""
+        proposals = sorted(plan.proposals, key=lambda s: (_FIRST.get(s.action, 9), s.address))
+        outcomes = self._carry_out(proposals)
+        if proposals:
+            self._run.state.note_applied(plan.digest)
+        return outcomes + self.settle(plan.settlements)
+
+    def settle(self, steps: Iterable[Step]) -> list[Outcome]:
+        """What an earlier approval already allows; proposals are left alone."""
+        return self._carry_out([s for s in steps if s.step_class is StepClass.SETTLEMENT])
+
+    def _carry_out(self, steps: list[Step]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for step in steps:
+            self._run.stop_requested()
+            try:
+                outcome = self._one(step)
+            except FATAL:
+                raise
+            except KrakenstateError as error:
+                outcome = Outcome(
+                    address=step.address, effect=Effect.FAILED, text=error.message, code=error.code
+                )
+            self._run.save()
+            outcomes.append(outcome)
+            self._session.say(f"{outcome.address}: {outcome.text}")
+        return outcomes
+
+    def _one(self, step: Step) -> Outcome:
+        table: dict[Action, Callable[[Step], Outcome]] = {
+            Action.CREATE: self._create,
+            Action.UPDATE: self._update,
+            Action.MANUAL: self._manual,
+            Action.FORGET: self._forget,
+            Action.INGEST: lambda s: self._handover.ingest(self._key(s)),
+            Action.VERIFY: lambda s: self._handover.verify(self._key(s)),
+            Action.ADVANCE: self._advance,
+            Action.CLOSE: self._close,
+        }
+        return table[step.action](step)
+
+    # -- proposals -------------------------------------------------------------------------------------
+
+    def _create(self, step: Step) -> Outcome:
+        account = self._session.desired.get(step.address)
+        assert isinstance(account, SpotSubaccount)  # noqa: S101 - the planner proposes no other creation
+        controller, credential = self._controller(account.master, Api.SPOT)
+        record = self._run.state.key(controller.address)
+        held = record.description.permissions if record and record.description else None
+        if held is not None and Permission.WITHDRAW_FUNDS.value not in held:
+            raise PermissionDenied(
+                f"{controller.address} lacks withdraw-funds, which Kraken's reference asks for to create "
+                "subaccounts, so nothing was sent.",
+                address=step.address,
+            )
+        nonce = self._asker.clock_nonce(credential.fingerprint, NonceUnit.MILLISECONDS)
+        creator = self._session.providers.subaccounts
+        new = new_account_record(account, AccountStatus.EXISTS)
+        try:
+            self._run.write(
+                CallKind.CREATE_SUBACCOUNT,
+                step.address,
+                {"username": account.username, "email": account.email},
+                lambda: self._asker.call(
+                    subject_of(controller, record),
+                    credential,
+                    lambda: creator.create_subaccount(credential, nonce, account.username, account.email),
+                ),
+            )
+        except OutcomeUnknown as error:
+            self._run.state.put(new.model_copy(update={"status": AccountStatus.UNKNOWN}))
+            task = self._work.account(TaskKind.SETTLE_UNKNOWN, account, controller.process.owner)
+            self._run.save()
+            return Outcome(
+                address=step.address,
+                effect=Effect.FAILED,
+                text=f"outcome unknown; task {task.id} asks what became of it. {error.message}",
+                code=error.code,
+            )
+        self._run.state.put(new.model_copy(update={"existed_at": self._run.now}))
+        self._run.save()
+        self._work.account(TaskKind.FINISH_EMAIL_SETUP, account, controller.process.owner)
+        return Outcome(
+            address=step.address,
+            effect=Effect.CREATED,
+            text=f"Creation complete [username={account.username}]",
+        )
+
+    def _update(self, step: Step) -> Outcome:
+        resource = self._session.desired.get(step.address)
+        if isinstance(resource, Key):
+            record = self._key_record(step)
+            changed = record.model_copy(update={"terms": KeyTerms.of(resource)})
+            self._run.state.put(changed)
+            self._handover.relabel(resource, changed)
+            return Outcome(address=step.address, effect=Effect.UPDATED, text="Modifications complete")
+        assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - nothing else is updated by API
+        return self._switch_trading(resource)
+
+    def _switch_trading(self, account: DerivativesSubaccount) -> Outcome:
+        wanted = account.trading_enabled
+        uid = self._snapshot.of(account.address).facts.get("account_uid")
+        assert wanted is not None  # noqa: S101 - the planner compared it
+        assert uid is not None  # noqa: S101 - the planner saw the link
+        controller, credential = self._controller(account.master, Api.DERIVATIVES)
+        record = self._run.state.key(controller.address)
+        links = self._session.providers.links
+        became = self._run.write(
+            CallKind.SET_TRADING,
+            account.address,
+            {"account_uid": uid.value, "enabled": wanted},
+            lambda: self._asker.call(
+                subject_of(controller, record),
+                credential,
+                lambda: links.write_trading(credential, str(uid.value), wanted),
+            ),
+        )
+        known = self._run.state.account(account.address)
+        if known is not None:
+            self._run.state.put(known.model_copy(update={"trading_enabled": became}))
+        if became is not wanted:
+            return Outcome(
+                address=account.address,
+                effect=Effect.FAILED,
+                text=f"Kraken reports trading_enabled = {str(became).lower()} after the change",
+            )
+        return Outcome(
+            address=account.address,
+            effect=Effect.UPDATED,
+            text=f"Modifications complete [trading_enabled={str(became).lower()}]",
+        )
+
+    def _manual(self, step: Step) -> Outcome:
+        table: dict[TaskKind, Callable[[Step], Task]] = {
+            TaskKind.CREATE_KEY: self._ask_for_key,
+            TaskKind.EDIT_KEY: self._ask_for_edit,
+            TaskKind.STOP_PROCESS: self._start_removal,
+            TaskKind.DELETE_KEY: self._start_removal,
+            TaskKind.LINK_DERIVATIVES: self._ask_for_account,
+            TaskKind.REQUEST_SPOT_SUBACCOUNT: self._ask_for_account,
+            TaskKind.INSTALL_GRANT: self._ask_for_grant,
+        }
+        kind = step.task_kind
+        assert kind is not None  # noqa: S101 - every manual step names its task
+        task = table[kind](step)
+        report = task.instructions if kind is TaskKind.LINK_DERIVATIVES else ""
+        return Outcome(
+            address=step.address,
+            effect=Effect.OPENED,
+            text=f"task {task.id} ({kind.value}) is open for {task.assignee}",
+            report=report,
+        )
+
+    def _ask_for_key(self, step: Step) -> Task:
+        key = self._key(step)
+        record = self._run.state.key(key.address)
+        if record is not None:
+            moved = (record.account, record.process) != (key.account.address, key.process.address)
+            if moved:
+                self._handover.retire_candidate(key, record, "the stack now asks for another key")
+                self._cancel(key.address, "the declaration changed", TaskKind.CREATE_KEY)
+                self._run.state.forget(key.address)
+                record = None
+        candidate = record.candidate if record else None
+        if candidate is not None and candidate.verdict is Verdict.DIFFERS:
+            candidate = candidate.model_copy(update={"verdict": Verdict.RECEIVED, "findings": ()})
+        new = KeyRecord(
+            address=key.address,
+            account=key.account.address,
+            process=key.process.address,
+            generation=FIRST_GENERATION,
+            key_name=name_at_kraken(key, FIRST_GENERATION),
+            terms=KeyTerms.of(key),
+            candidate=candidate,
+        )
+        self._cancel(key.address, "the declaration changed; a new task takes its place", TaskKind.CREATE_KEY)
+        self._run.state.put(new)
+        return self._work.create_key(new, key.process.owner, step.waits_on)
+
+    def _ask_for_edit(self, step: Step) -> Task:
+        key = self._key(step)
+        record = self._key_record(step).model_copy(update={"terms": KeyTerms.of(key)})
+        self._cancel(key.address, "the declaration changed; a new task takes its place", TaskKind.EDIT_KEY)
+        self._run.state.put(record)
+        return self._work.edit_key(record, key.process.owner, step.changes)
+
+    def _start_removal(self, step: Step) -> Task:
+        record = self._key_record(step)
+        stopping = step.task_kind is TaskKind.STOP_PROCESS
+        record = record.model_copy(update={"removal": Removal.STOPPING if stopping else Removal.DELETING})
+        self._cancel(step.address, "the key was removed from the stack")
+        self._run.state.put(record)
+        owner = step.assignee or record.process.name
+        if stopping:
+            return self._work.stop_process(record, owner)
+        return self._work.delete_key(record, owner, "it was removed from the stack before it was used")
+
+    def _ask_for_account(self, step: Step) -> Task:
+        account = self._session.desired.get(step.address)
+        assert isinstance(account, SpotSubaccount | DerivativesSubaccount)  # noqa: S101 - as planned
+        assert step.task_kind is not None  # noqa: S101 - as planned
+        known = self._run.state.account(account.address)
+        record = known or new_account_record(account, AccountStatus.AWAITED)
+        self._run.state.put(record.model_copy(update={"status": AccountStatus.AWAITED}))
+        return self._work.account(step.task_kind, account, step.assignee or "account owner")
+
+    def _ask_for_grant(self, step: Step) -> Task:
+        grant = self._session.desired.get(step.address)
+        assert isinstance(grant, Grant)  # noqa: S101 - as planned
+        policy = policies_of(self._session.desired, self._session.providers.grants)[grant.address]
+        record = GrantRecord(
+            address=grant.address,
+            process=grant.process.address,
+            policy_name=policy.name,
+            policy=policy.text,
+        )
+        self._cancel(grant.address, "the policy changed; a new task takes its place")
+        self._run.state.put(record)
+        return self._work.install_grant(record, grant.process.owner)
+
+    def _forget(self, step: Step) -> Outcome:
+        record = self._run.state.record(step.address)
+        report = ""
+        if isinstance(record, AccountRecord) and step.address.type == DerivativesSubaccount.type_name:
+            report = self._work.unlink_text(record)
+        self._cancel(step.address, "it was removed from the stack")
+        self._run.state.forget(step.address)
+        return Outcome(
+            address=step.address,
+            effect=Effect.FORGOTTEN,
+            text="removed from the state; nothing else was touched",
+            report=report,
+        )
+
+    # -- settlements -----------------------------------------------------------------------------------
+
+    def _advance(self, step: Step) -> Outcome:
+        record = self._key_record(step)
+        earlier = [t.assignee for t in self._run.state.tasks if t.address == step.address]
+        return self._handover.advance_removal(record, earlier[-1] if earlier else record.process.name)
+
+    def _close(self, step: Step) -> Outcome:
+        seen = self._snapshot.of(step.address)
+        now = self._run.now
+        assert seen.presence is Presence.PRESENT  # noqa: S101 - the planner saw it
+        resource = self._session.desired.get(step.address)
+        if isinstance(resource, Key):
+            record = self._key_record(step)
+            self._run.state.put(
+                record.model_copy(
+                    update={
+                        "terms": KeyTerms.of(resource),
+                        "description": seen.description,
+                        "described_at": seen.at,
+                        "provenance": Provenance.OBSERVED,
+                    }
+                )
+            )
+            because = "the key is as declared"
+        else:
+            assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - as planned
+            self._record_link(resource, seen.facts["account_uid"].value, seen.facts.get("trading_enabled"))
+            because = "the link is there"
+        closing = {TaskKind.EDIT_KEY, TaskKind.LINK_DERIVATIVES}
+        for task in self._run.state.open_tasks(step.address):
+            if task.kind in closing:
+                life.close(self._run.state, task, because, now)
+        return Outcome(address=step.address, effect=Effect.CLOSED, text=because)
+
+    def _record_link(self, account: DerivativesSubaccount, uid: object, trading: object) -> None:
+        known = self._run.state.account(account.address)
+        record = known or new_account_record(account, AccountStatus.EXISTS)
+        value = getattr(trading, "value", None)
+        self._run.state.put(
+            record.model_copy(
+                update={
+                    "status": AccountStatus.EXISTS,
+                    "account_uid": str(uid),
+                    "trading_enabled": value if isinstance(value, bool) else record.trading_enabled,
+                    "existed_at": record.existed_at or self._run.now,
+                    "provenance": Provenance.OBSERVED,
+                }
+            )
+        )
+
+    # -- shared ----------------------------------------------------------------------------------------
+
+    def _controller(self, master: MasterAccount, api: Api) -> tuple[Key, Credential]:
+        controller = self._session.desired.controller(master, api)
+        assert controller is not None  # noqa: S101 - the planner found it
+        slot = self._session.slot(controller.process.address, controller.address)
+        credential = self._session.custody.read_published(slot)
+        if credential is None:
+            raise SecretDisappeared(
+                f"The secret of the controller {controller.address} is not at its place, so nothing was sent.",
+                address=controller.address,
+                source=controller.source,
+            )
+        return controller, credential
+
+    def _cancel(self, address: str, because: str, kind: TaskKind | None = None) -> None:
+        for task in self._run.state.open_tasks(address):
+            if kind in {None, task.kind} and not task.subject:
+                life.cancel(self._run.state, task, because, self._run.now)
+
+    def _key(self, step: Step) -> Key:
+        resource = self._session.desired.get(step.address)
+        assert isinstance(resource, Key)  # noqa: S101 - the planner made the step for a key
+        return resource
+
+    def _key_record(self, step: Step) -> KeyRecord:
+        record = self._run.state.key(step.address)
+        assert record is not None  # noqa: S101 - the planner read it
+        return record

@@ -1,0 +1,170 @@
+"""Asking a key: from an admitted site, under no open breaker, with a nonce that overtakes nobody, once.
+
+Every signed call of the engine goes through ``Asker``. It never retries. A failed authentication opens the
+credential's breaker, a second one on the account the account's, a lockout that of everything private from
+here; each lasts fifteen minutes and is kept beside the state, so that the next run respects it.
+Source: support.kraken.com, API error messages (read in August 2026), and docs/kraken.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from krakenstate.errors import AuthenticationFailed, BreakerOpen, KrakenstateError, TemporaryLockout
+from krakenstate.model.address import Address
+from krakenstate.model.base import format_instant
+from krakenstate.model.credential import Credential
+from krakenstate.model.network import IPNetwork, admits
+from krakenstate.model.run import Breaker, BreakerScope
+from krakenstate.model.terms import KeyDescription
+from krakenstate.model.vocabulary import NonceUnit
+from krakenstate.providers.base import KeyInspector
+from krakenstate.store.base import Ledger
+
+BREAKER_LASTS = timedelta(minutes=15)
+EGRESS = "egress"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose key is asked, and what is known of its allowlist.
+
+    ``declared`` and ``seen`` are its networks by declaration and by its last description (``None``: unknown
+    by declaration, or never described).
+    """
+
+    address: Address
+    account: Address
+    declared: tuple[IPNetwork, ...] | None
+    seen: tuple[IPNetwork, ...] | None = None
+
+
+class Asker:
+    """Asks keys on behalf of one run.
+
+    Args:
+        ledger: Breakers and nonces, shared with every other run.
+        site: The networks this run speaks from.
+        clock: Timezone-aware UTC.
+    """
+
+    def __init__(self, ledger: Ledger, site: tuple[IPNetwork, ...], clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._site = site
+        self._clock = clock
+        self._breakers: list[Breaker] | None = None
+
+    def refusal(self, subject: Subject, fingerprint: str) -> str:
+        """Why this key must not be asked now, in a sentence; empty if it may be."""
+        site = self._site or None
+        if subject.declared is None:
+            return "its allowlist is not declared, so nothing says that this site is admitted"
+        if not admits(subject.declared, site):
+            return "this site is not inside its declared allowlist" if site else "no site was named"
+        if subject.seen is not None and not admits(subject.seen, site):
+            return "this site is not inside the allowlist it was last seen with"
+        open_ = self._blocking(subject.account, fingerprint)
+        if open_ is not None:
+            return (
+                f"after a failed authentication ({open_.code}) its {open_.scope.value} is not asked until "
+                f"{format_instant(open_.until)}"
+            )
+        return ""
+
+    def describe(
+        self, inspector: KeyInspector, subject: Subject, credential: Credential, nonce: int | None
+    ) -> KeyDescription:
+        """One question to one key.
+
+        Raises:
+            BreakerOpen: An earlier failure forbids asking.
+            KrakenError: What the key answered, or why there was no answer.
+        """
+        return self.call(subject, credential, lambda: inspector.describe_key(credential, nonce))
+
+    def call(self, subject: Subject, credential: Credential, send: Callable[[], T]) -> T:
+        """One signed call on behalf of a key, whose failed authentication opens breakers.
+
+        Raises:
+            BreakerOpen: An earlier failure forbids calling.
+            KrakenstateError: What ``send`` raised.
+        """
+        fingerprint = credential.fingerprint
+        open_ = self._blocking(subject.account, fingerprint)
+        if open_ is not None:
+            raise BreakerOpen(
+                f"{subject.address} was not asked: after a failed authentication ({open_.code}) its "
+                f"{open_.scope.value} is left alone until {format_instant(open_.until)}.",
+                address=subject.address,
+            )
+        try:
+            return send()
+        except AuthenticationFailed as error:
+            self._open_breakers(subject, fingerprint, error)
+            raise error.at_address(subject.address) from error.__cause__
+        except KrakenstateError as error:
+            raise error.at_address(subject.address) from error.__cause__
+
+    def fresh_nonce(self, fingerprint: str) -> int:
+        """The smallest nonce never used with this key: 1, 2, 3, and so on."""
+        return self._ledger.next_nonce(fingerprint, 1)
+
+    def clock_nonce(self, fingerprint: str, unit: NonceUnit) -> int:
+        """The clock in a unit, or one more than the last one used.
+
+        Raises:
+            ValueError: The unit is a counter.
+        """
+        epoch_ns = int(self._clock().timestamp() * 1_000_000) * 1_000
+        return self._ledger.next_nonce(fingerprint, unit.at(epoch_ns))
+
+    def _known(self) -> list[Breaker]:
+        if self._breakers is None:
+            self._breakers = self._ledger.breakers()
+        return self._breakers
+
+    def _blocking(self, account: Address, fingerprint: str) -> Breaker | None:
+        now = self._clock()
+        subjects = {
+            BreakerScope.CREDENTIAL: fingerprint,
+            BreakerScope.ACCOUNT: str(account),
+            BreakerScope.EGRESS: EGRESS,
+        }
+        return next(
+            (b for b in self._known() if b.until > now and subjects[b.scope] == b.subject),
+            None,
+        )
+
+    def _open_breakers(self, subject: Subject, fingerprint: str, error: AuthenticationFailed) -> None:
+        now = self._clock()
+
+        def open_(scope: BreakerScope, of: str) -> None:
+            breaker = Breaker(
+                scope=scope,
+                subject=of,
+                opened_at=now,
+                until=now + BREAKER_LASTS,
+                code=error.code,
+                address=subject.address,
+                account=subject.account,
+            )
+            self._breakers = [b for b in self._known() if (b.scope, b.subject) != (scope, of)] + [breaker]
+            self._ledger.open_breaker(breaker)
+
+        failed_before = any(
+            b.scope is BreakerScope.CREDENTIAL
+            and b.account == subject.account
+            and b.subject != fingerprint
+            and b.until > now
+            for b in self._known()
+        )
+        if isinstance(error, TemporaryLockout):
+            open_(BreakerScope.EGRESS, EGRESS)
+        open_(BreakerScope.CREDENTIAL, fingerprint)
+        if failed_before:
+            open_(BreakerScope.ACCOUNT, str(subject.account))

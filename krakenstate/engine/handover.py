@@ -1,0 +1,408 @@
+"""Hand-in: a secret's way from a person's dialog to its process, for both platforms.
+
+How this works: quarantine first, with check-and-set and read back, before anything else happens to a secret.
+Then the key is asked once, from an admitted site, and compared with what was approved. As declared: published
+to its process's path, and only then dropped from quarantine. Not as declared: it stays there, and the
+acceptance report says what to correct. Of another account: dropped for good, and a task opened to delete the
+key that now exists where nobody wanted it. A stop at any point leaves the secret in at least one of the places.
+"""
+
+from __future__ import annotations
+
+from krakenstate.engine.asking import Asker, Subject
+from krakenstate.engine.diff import compare_terms
+from krakenstate.engine.identity import known_iiban, misplacement
+from krakenstate.engine.session import Writing
+from krakenstate.engine.work import Work
+from krakenstate.errors import (
+    AuthenticationFailed,
+    CredentialMalformed,
+    InvalidNonce,
+    NotAccepted,
+    SecretDisappeared,
+    WrongAccount,
+)
+from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import Account, Key
+from krakenstate.model.plan import AttributeChange
+from krakenstate.model.provenance import Provenance
+from krakenstate.model.run import CallKind, Effect, Outcome
+from krakenstate.model.snapshot import Place
+from krakenstate.model.state import (
+    AccountRecord,
+    AccountStatus,
+    Candidate,
+    Finding,
+    KeyRecord,
+    Published,
+    Removal,
+    Verdict,
+)
+from krakenstate.model.task import TaskKind
+from krakenstate.model.terms import KeyDescription
+from krakenstate.model.vocabulary import Api, NonceUnit
+from krakenstate.secret.base import Label, Slot
+from krakenstate.tasks import life
+
+
+class Handover:
+    """Takes keys in and out of service during one writing run."""
+
+    def __init__(self, run: Writing) -> None:
+        self._run = run
+        self._session = run.session
+        self._work = Work(run)
+        self._asker = Asker(self._session.records.ledger, self._session.site_networks, self._session.clock)
+
+    def ingest(self, key: Key) -> Outcome:
+        """Takes a secret from the inbox into quarantine, empties the inbox, and verifies the key."""
+        slot = self._slot(key)
+        try:
+            credential = self._session.custody.read(Place.INBOX, slot)
+        except CredentialMalformed as error:
+            return Outcome(address=key.address, effect=Effect.FAILED, text=error.message, code=error.code)
+        if credential is None:
+            return _waiting(key, "the inbox is empty again")
+        self._run.write(
+            CallKind.STORE_QUARANTINE,
+            key.address,
+            {"fingerprint": credential.fingerprint},
+            lambda: self._session.custody.store_quarantine(slot, credential),
+        )
+        self._candidate(key, credential)
+        self._run.save()
+        self._drop(key, Place.INBOX, CallKind.EMPTY_INBOX)
+        return self.verify(key)
+
+    def verify(self, key: Key) -> Outcome:
+        """Asks the key in quarantine, if this site may, and publishes, holds or rejects it."""
+        credential = self._session.custody.read(Place.QUARANTINE, self._slot(key))
+        if credential is None:
+            raise SecretDisappeared(
+                f"The secret of {key.address} is no longer in quarantine.", address=key.address
+            )
+        record = self._candidate(key, credential)
+        subject = Subject(key.address, key.account.address, key.networks)
+        refusal = self._asker.refusal(subject, credential.fingerprint)
+        if refusal:
+            self._run.save()
+            return _waiting(key, f"in quarantine: {refusal}")
+        try:
+            description = self._ask(key, record, subject, credential)
+        except AuthenticationFailed as error:
+            return self._refused(key, record, error)
+        wrong = misplacement(description, key.account, self._session.desired, self._run.state)
+        if wrong:
+            return self._misplaced(key, record, credential, wrong)
+        findings = _findings(record, description)
+        if findings:
+            return self._differs(key, record, findings)
+        return self._publish(key, record, credential, description)
+
+    def relabel(self, key: Key, record: KeyRecord) -> None:
+        """Brings what is written beside a published secret up to date with the declaration.
+
+        Raises:
+            SecretDisappeared: It is not there, or another key is.
+        """
+        slot = self._slot(key)
+        credential = self._session.custody.read_published(slot)
+        published = record.published
+        if credential is None or published is None or credential.fingerprint != published.fingerprint:
+            raise SecretDisappeared(
+                f"The key recorded for {key.address} is not at {self._session.custody.path_of(slot)}.",
+                address=key.address,
+                source=key.source,
+            )
+        iiban = record.description.iiban if record.description else None
+        label = self._label(key, record, iiban or known_iiban(key.account, self._run.state))
+        held = self._run.write(
+            CallKind.PUBLISH,
+            key.address,
+            {"fingerprint": credential.fingerprint},
+            lambda: self._session.custody.publish(slot, credential, label),
+        )
+        moved = published.model_copy(update={"version": held.version})
+        self._run.state.put(record.model_copy(update={"published": moved}))
+        self._run.save()
+
+    def advance_removal(self, record: KeyRecord, owner: str) -> Outcome:
+        """The next stage of a key's removal, once a person attested the last one."""
+        if record.removal is Removal.STOPPING:
+            changed = record.model_copy(update={"removal": Removal.DELETING})
+            self._run.state.put(changed)
+            task = self._work.delete_key(changed, owner, "it was removed from the stack")
+            self._run.save()
+            return Outcome(
+                address=record.address, effect=Effect.ADVANCED, text=f"task {task.id} opened: delete-key"
+            )
+        slot = self._session.slot(record.process, record.address)
+        for drop in (
+            lambda: self._session.custody.drop_published(slot),
+            lambda: self._session.custody.drop(Place.QUARANTINE, slot),
+        ):
+            self._run.write(CallKind.DROP_SECRET, record.address, {"process": str(record.process)}, drop)
+        self._run.state.forget(record.address)
+        self._run.save()
+        return Outcome(
+            address=record.address,
+            effect=Effect.DESTROYED,
+            text="deleted at Kraken as attested; its secret left Vault",
+        )
+
+    def retire_candidate(self, key: Key, record: KeyRecord, why: str) -> None:
+        """A key in quarantine that is no longer wanted: a task to delete it, then its secret goes."""
+        candidate = record.candidate
+        if candidate is None:
+            return
+        self._work.delete_key(
+            record, key.process.owner, why, subject=candidate.fingerprint, last_four=candidate.last_four
+        )
+        self._run.state.put(record.model_copy(update={"candidate": None}))
+        self._run.save()
+        slot = self._session.slot(record.process, record.address)
+        self._run.write(
+            CallKind.DROP_SECRET,
+            key.address,
+            {"fingerprint": candidate.fingerprint},
+            lambda: self._session.custody.drop(Place.QUARANTINE, slot),
+        )
+
+    def _ask(self, key: Key, record: KeyRecord, subject: Subject, credential: Credential) -> KeyDescription:
+        inspector = self._session.providers.keys[key.api]
+        if not inspector.takes_nonce:
+            return self._asker.describe(inspector, subject, credential, None)
+        candidate = record.candidate
+        fingerprint = credential.fingerprint
+        unit = record.terms.nonce_unit
+        if candidate is None or candidate.fresh:
+            nonce = self._asker.fresh_nonce(fingerprint)
+        else:
+            nonce = self._asker.clock_nonce(fingerprint, unit or NonceUnit.MILLISECONDS)
+        return self._run.write(
+            CallKind.PROBE,
+            key.address,
+            {"fingerprint": fingerprint},
+            lambda: self._asker.describe(inspector, subject, credential, nonce),
+        )
+
+    def _refused(self, key: Key, record: KeyRecord, error: AuthenticationFailed) -> Outcome:
+        candidate = record.candidate
+        assert candidate is not None  # noqa: S101 - verify registered it
+        unit = record.terms.nonce_unit
+        can_ask_again = unit not in {None, NonceUnit.COUNTER}
+        if isinstance(error, InvalidNonce) and candidate.fresh and can_ask_again:
+            reason = (
+                "the key is not fresh: somebody has used it; asked again later from the clock in its unit"
+            )
+            changed = candidate.model_copy(update={"fresh": False, "asked_at": self._run.now})
+        else:
+            reason = error.headline + ": " + error.message
+            changed = candidate.model_copy(
+                update={"verdict": Verdict.REFUSED, "refusal": error.code, "asked_at": self._run.now}
+            )
+        self._run.state.put(record.model_copy(update={"candidate": changed}))
+        self._reject_task(key, reason)
+        self._run.save()
+        return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=error.code)
+
+    def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: str) -> Outcome:
+        why = f"it answers for another account: {wrong}"
+        self._reject_task(key, wrong)
+        self.retire_candidate(key, record, why)
+        return Outcome(
+            address=key.address,
+            effect=Effect.REJECTED,
+            text=f"{WrongAccount.headline}. {wrong} Its secret was dropped; a task asks for the key's deletion.",
+            code=WrongAccount.code,
+            report=f"The rejected key ends in ...{credential.last_four}. {WrongAccount.remedy}",
+        )
+
+    def _differs(self, key: Key, record: KeyRecord, findings: tuple[Finding, ...]) -> Outcome:
+        candidate = record.candidate
+        assert candidate is not None  # noqa: S101 - verify registered it
+        before = candidate.findings
+        changed = candidate.model_copy(update={"verdict": Verdict.DIFFERS, "findings": findings})
+        if before != findings:
+            changed = changed.model_copy(update={"asked_at": self._run.now})
+        self._run.state.put(record.model_copy(update={"candidate": changed}))
+        listed = "; ".join(f"{f.attribute} is {f.found}, declared {f.declared}" for f in findings)
+        self._reject_task(key, f"not as declared: {listed}")
+        self._run.save()
+        report = self._work.correction(record, key.process.owner, findings)
+        if before == findings:
+            return Outcome(
+                address=key.address,
+                effect=Effect.WAITING,
+                text=f"in quarantine, still not as declared: {listed}",
+                code=NotAccepted.code,
+                report=report,
+            )
+        return Outcome(
+            address=key.address,
+            effect=Effect.REJECTED,
+            text=f"stays in quarantine: {listed}",
+            code=NotAccepted.code,
+            report=report,
+        )
+
+    def _publish(
+        self, key: Key, record: KeyRecord, credential: Credential, description: KeyDescription
+    ) -> Outcome:
+        slot = self._slot(key)
+        label = self._label(key, record, description.iiban)
+        held = self._run.write(
+            CallKind.PUBLISH,
+            key.address,
+            {"fingerprint": credential.fingerprint},
+            lambda: self._session.custody.publish(slot, credential, label),
+        )
+        now = self._run.now
+        self._run.state.put(
+            record.model_copy(
+                update={
+                    "candidate": None,
+                    "published": Published(
+                        fingerprint=credential.fingerprint,
+                        last_four=credential.last_four,
+                        path=held.path,
+                        version=held.version,
+                        at=now,
+                    ),
+                    "description": description,
+                    "described_at": now,
+                    "provenance": Provenance.OBSERVED,
+                }
+            )
+        )
+        self._pin(key.account, description)
+        for task in self._run.state.open_tasks(key.address):
+            if task.kind is TaskKind.CREATE_KEY:
+                life.close(self._run.state, task, "the key is in service", now)
+        self._run.save()
+        self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
+        return Outcome(
+            address=key.address,
+            effect=Effect.PUBLISHED,
+            text=f"published at {held.path}, version {held.version}",
+        )
+
+    def _pin(self, account: Account, description: KeyDescription) -> None:
+        """The first accepted key of an account shows that it exists, and who it is."""
+        state, now = self._run.state, self._run.now
+        record = state.account(account.address) or new_account_record(account, AccountStatus.AWAITED)
+        exists = record.status is AccountStatus.EXISTS or account.type_name != "derivatives_subaccount"
+        state.put(
+            record.model_copy(
+                update={
+                    "status": AccountStatus.EXISTS if exists else record.status,
+                    "iiban": record.iiban or description.iiban,
+                    "account_uid": record.account_uid or description.account_uid,
+                    "existed_at": record.existed_at or (now if exists else None),
+                    "provenance": Provenance.OBSERVED,
+                }
+            )
+        )
+        settled = {
+            TaskKind.FINISH_EMAIL_SETUP,
+            TaskKind.REQUEST_SPOT_SUBACCOUNT,
+            TaskKind.SETTLE_UNKNOWN,
+        }
+        for task in state.open_tasks(account.address):
+            if task.kind in settled:
+                life.close(state, task, "a key of the account answers", now)
+                self._session.say(f"{account.address}: task {task.id} closed: a key of the account answers")
+
+    def _candidate(self, key: Key, credential: Credential) -> KeyRecord:
+        """Registers what lies in quarantine; another key than before asks for the earlier one's deletion."""
+        record = self._run.state.key(key.address)
+        if record is None or record.published is not None:
+            raise SecretDisappeared(
+                f"{key.address} does not wait for a key, so what lies in quarantine is not taken.",
+                address=key.address,
+                source=key.source,
+            )
+        known = record.candidate
+        if known is not None and known.fingerprint == credential.fingerprint:
+            return record
+        if known is not None:
+            self._work.delete_key(
+                record,
+                key.process.owner,
+                "another key was handed in instead of it; if it still exists, nobody uses it",
+                subject=known.fingerprint,
+                last_four=known.last_four,
+            )
+        record = record.model_copy(
+            update={
+                "candidate": Candidate(
+                    fingerprint=credential.fingerprint,
+                    last_four=credential.last_four,
+                    received_at=self._run.now,
+                )
+            }
+        )
+        self._run.state.put(record)
+        return record
+
+    def _reject_task(self, key: Key, reason: str) -> None:
+        for task in self._run.state.open_tasks(key.address):
+            if task.kind is TaskKind.CREATE_KEY:
+                life.reject(self._run.state, task, reason)
+
+    def _drop(self, key: Key, place: Place, kind: CallKind) -> None:
+        slot = self._slot(key)
+        self._run.write(
+            kind, key.address, {"place": place.value}, lambda: self._session.custody.drop(place, slot)
+        )
+
+    def _label(self, key: Key, record: KeyRecord, iiban: str | None) -> Label:
+        head = self._session.desired.head
+        return Label(
+            stack=head.name,
+            account=key.account.name,
+            iiban=iiban,
+            environment=head.environment.name,
+            nonce_unit=record.terms.nonce_unit,
+            key_name=record.key_name,
+            generation=record.generation,
+        )
+
+    def _slot(self, key: Key) -> Slot:
+        return self._session.slot(key.process.address, key.address)
+
+
+def new_account_record(account: Account, status: AccountStatus) -> AccountRecord:
+    """What is recorded of an account before anything is known of it."""
+    master = getattr(account, "master", None)
+    return AccountRecord(
+        address=account.address,
+        status=status,
+        email=account.email,
+        username=getattr(account, "username", None),
+        master=master.address if master is not None else None,
+    )
+
+
+def _findings(record: KeyRecord, description: KeyDescription) -> tuple[Finding, ...]:
+    """Every attribute in which a key is not as approved."""
+    found = [
+        Finding(attribute=c.name, declared=_shown(c, "after"), found=_shown(c, "before"))
+        for c in compare_terms(record.terms, description)
+    ]
+    if record.terms.api is Api.SPOT and record.key_name and description.key_name != record.key_name:
+        shown = f'"{description.key_name}"'
+        found.append(Finding(attribute="name", declared=f'"{record.key_name}"', found=shown))
+    return tuple(sorted(found, key=lambda f: f.attribute))
+
+
+def _shown(change: AttributeChange, side: str) -> str:
+    value = getattr(change, side)
+    if isinstance(value, list):
+        empty = "open to the world" if change.name == "ip_allowlist" else "none"
+        return ", ".join(str(v) for v in value) or empty
+    return "not set" if value is None else str(value)
+
+
+def _waiting(key: Key, text: str) -> Outcome:
+    return Outcome(address=key.address, effect=Effect.WAITING, text=text)

@@ -1,0 +1,240 @@
+"""Observing without harm: what exists, asked only where asking hurts nobody.
+
+Spot keys in service are not asked: a signed call moves their nonce. Derivatives keys are asked without a nonce,
+from a site that they admit. A failed read is ``unreadable`` and never an absence; only the master's complete
+list of linked subaccounts can say that a link is absent.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from krakenstate.engine.asking import Asker, Subject
+from krakenstate.engine.identity import misplacement
+from krakenstate.engine.session import Session
+from krakenstate.errors import ClockOff, KrakenstateError, WrongAccount
+from krakenstate.model.address import Address
+from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import DerivativesSubaccount, Key, MasterAccount, SpotSubaccount
+from krakenstate.model.provenance import Fact, Missing, Provenance
+from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
+from krakenstate.model.state import KeyRecord, State
+from krakenstate.model.vocabulary import Api
+from krakenstate.providers.base import Link, LinkList
+
+CLOCK_TOLERANCE = timedelta(seconds=60)
+
+
+def observe(session: Session, state: State) -> Snapshot:
+    """One observation of everything the stack declares or the state records.
+
+    Raises:
+        ClockOff: This machine's clock is more than a minute away from Kraken's.
+        KrakenError: Kraken's public clock could not be read.
+        VaultError: Vault could not be read.
+    """
+    offset = check_clock(session)
+    return _Observer(session, state).observe(offset)
+
+
+def check_clock(session: Session) -> timedelta:
+    """How far this machine's clock is ahead of Kraken's.
+
+    Raises:
+        ClockOff: More than a minute, either way.
+    """
+    offset = session.clock() - session.providers.clock.server_time()
+    if abs(offset) > CLOCK_TOLERANCE:
+        seconds = round(abs(offset).total_seconds())
+        way = "ahead of" if offset > timedelta(0) else "behind"
+        raise ClockOff(
+            f"This machine's clock is {seconds} seconds {way} Kraken's. Nonces and expiries are read from it: "
+            "a nonce from the future would stop every later call of a key."
+        )
+    return offset
+
+
+def slots_of(session: Session, state: State) -> list[tuple[Address, Address]]:
+    """Process and key address of everything that may have a secret, declared or recorded."""
+    pairs = {k.address: k.process.address for k in session.desired.keys()}
+    for record in state.records:
+        if isinstance(record, KeyRecord):
+            pairs.setdefault(record.address, record.process)
+    return [(process, address) for address, process in sorted(pairs.items())]
+
+
+class _Observer:
+    def __init__(self, session: Session, state: State) -> None:
+        self._session = session
+        self._state = state
+        self._asker = Asker(session.records.ledger, session.site_networks, session.clock)
+        self._now = session.clock()
+        self._found: dict[Address, Observation] = {}
+
+    def observe(self, offset: timedelta) -> Snapshot:
+        session = self._session
+        slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
+        arrivals = session.custody.arrivals(slots)
+        for key in session.desired.keys():
+            self._note(self._key(key, arrivals))
+        for master in session.desired.of(MasterAccount):
+            self._links(master)
+        for account in session.desired.of(SpotSubaccount):
+            self._note(
+                _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
+            )
+        return Snapshot(
+            lineage=self._state.index.lineage,
+            stack=session.desired.head.name,
+            environment=session.desired.head.environment.name,
+            site=session.site.name if session.site else None,
+            site_networks=session.site_networks,
+            observed_at=self._now,
+            clock_offset_ms=round(offset.total_seconds() * 1000),
+            observations=dict(sorted(self._found.items())),
+            arrivals=tuple(arrivals),
+        )
+
+    def _note(self, observation: Observation) -> None:
+        self._found[observation.address] = observation
+
+    def _key(self, key: Key, arrivals: list[Arrival]) -> Observation:
+        record = self._state.key(key.address)
+        if record is None or record.published is None:
+            waiting = [a for a in arrivals if a.address == key.address]
+            place = waiting[0].place if waiting else None
+            detail = {
+                None: "no key has been handed in",
+                Place.INBOX: "handed in through the inbox",
+                Place.QUARANTINE: "handed in, in quarantine",
+            }[place]
+            return _unknown(key.address, Missing.PENDING, detail)
+        try:
+            return self._published(key, record)
+        except KrakenstateError as error:
+            return _unreadable(key.address, error)
+
+    def _published(self, key: Key, record: KeyRecord) -> Observation:
+        session, published = self._session, record.published
+        assert published is not None  # noqa: S101 - the caller looked
+        slot = session.slot(record.process, key.address)
+        held = session.custody.held(slot)
+        facts = {"secret": self._fact(held.fingerprint if held and held.version else None)}
+        inspector = session.providers.keys[key.api]
+        if inspector.takes_nonce:
+            detail = "in service: asking it would move its nonce"
+            return _unknown(key.address, Missing.NOT_ASKED, detail, facts)
+        subject = subject_of(key, record)
+        refusal = self._asker.refusal(subject, published.fingerprint)
+        if refusal:
+            return _unknown(key.address, Missing.NOT_ASKED, refusal, facts)
+        credential = session.custody.read_published(slot)
+        if credential is None:
+            return _unknown(key.address, Missing.PENDING, "its secret is not at its place", facts)
+        if credential.fingerprint != published.fingerprint:
+            detail = "the secret at its place is another one"
+            return _unknown(
+                key.address, Missing.NOT_ASKED, detail, {"secret": self._fact(credential.fingerprint)}
+            )
+        description = self._asker.describe(inspector, subject, credential, None)
+        wrong = misplacement(description, key.account, session.desired, self._state)
+        if wrong:
+            raise WrongAccount(wrong, address=key.address, source=key.source)
+        return Observation(
+            address=key.address,
+            presence=Presence.PRESENT,
+            facts=facts,
+            description=description,
+            at=self._now,
+        )
+
+    def _links(self, master: MasterAccount) -> None:
+        subaccounts = [a for a in self._session.desired.of(DerivativesSubaccount) if a.master is master]
+        if not subaccounts:
+            return
+        controller = self._session.desired.controller(master, Api.DERIVATIVES)
+        record = self._state.key(controller.address) if controller else None
+        if controller is None or record is None or record.published is None:
+            detail = "the Derivatives controller is not in service yet"
+            if controller is None:
+                detail = "no Derivatives key with controls= is declared on the master"
+            for account in subaccounts:
+                self._note(_unknown(account.address, Missing.PENDING, detail))
+            return
+        subject = subject_of(controller, record)
+        refusal = self._asker.refusal(subject, record.published.fingerprint)
+        if refusal:
+            for account in subaccounts:
+                self._note(_unknown(account.address, Missing.NOT_ASKED, f"its controller: {refusal}"))
+            return
+        try:
+            self._read_links(controller, record, subaccounts)
+        except KrakenstateError as error:
+            for account in subaccounts:
+                self._note(_unreadable(account.address, error))
+
+    def _read_links(
+        self, controller: Key, record: KeyRecord, subaccounts: list[DerivativesSubaccount]
+    ) -> None:
+        session = self._session
+        credential = session.custody.read_published(session.slot(record.process, controller.address))
+        if credential is None:
+            for account in subaccounts:
+                self._note(_unknown(account.address, Missing.PENDING, "the controller's secret is gone"))
+            return
+        subject = subject_of(controller, record)
+        listed = self._asker.call(subject, credential, lambda: session.providers.links.list_links(credential))
+        for account in subaccounts:
+            link = self._match(account, listed)
+            if link is None:
+                self._note(Observation(address=account.address, presence=Presence.ABSENT, at=self._now))
+                continue
+            facts = {"account_uid": self._fact(link.account_uid), "email": self._fact(link.email)}
+            if account.trading_enabled is not None:
+                facts["trading_enabled"] = self._trading(subject, credential, link.account_uid)
+            self._note(
+                Observation(address=account.address, presence=Presence.PRESENT, facts=facts, at=self._now)
+            )
+
+    def _trading(self, subject: Subject, credential: Credential, uid: str) -> Fact:
+        links = self._session.providers.links
+        try:
+            return self._fact(
+                self._asker.call(subject, credential, lambda: links.read_trading(credential, uid))
+            )
+        except KrakenstateError as error:
+            return Fact(missing=Missing.UNREADABLE, detail=error.message)
+
+    def _match(self, account: DerivativesSubaccount, listed: LinkList) -> Link | None:
+        record = self._state.account(account.address)
+        uid = record.account_uid if record else None
+        if uid:
+            return next((link for link in listed.links if link.account_uid == uid), None)
+        return next((link for link in listed.links if link.email.lower() == account.email), None)
+
+    def _fact(self, value: str | bool | None) -> Fact:
+        return Fact(value=value, provenance=Provenance.OBSERVED, at=self._now)
+
+
+def subject_of(key: Key, record: KeyRecord | None) -> Subject:
+    """What asking a key must know of it."""
+    seen = record.description.networks if record and record.description else None
+    return Subject(address=key.address, account=key.account.address, declared=key.networks, seen=seen)
+
+
+def _unknown(
+    address: Address, missing: Missing, detail: str, facts: dict[str, Fact] | None = None
+) -> Observation:
+    return Observation(
+        address=address, presence=Presence.UNKNOWN, missing=missing, detail=detail, facts=facts or {}
+    )
+
+
+def _unreadable(address: Address, error: KrakenstateError) -> Observation:
+    return Observation(
+        address=address,
+        presence=Presence.UNKNOWN,
+        missing=Missing.UNREADABLE,
+        detail=error.message,
+        code=error.code,
+    )

@@ -1,0 +1,95 @@
+"""What people say about their tasks, and what it changes in the state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+from krakenstate.engine.session import Writing
+from krakenstate.engine.work import Work
+from krakenstate.errors import TaskNotPossible
+from krakenstate.model.declarations import SpotSubaccount
+from krakenstate.model.provenance import Provenance
+from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord
+from krakenstate.model.task import Task, TaskKind
+from krakenstate.model.terms import KeyDescription, KeyTerms
+from krakenstate.tasks import life
+
+
+def attest(run: Writing, task: Task, who: str, note: str) -> Task:
+    """Closes a task by a person's word and records what it says.
+
+    Raises:
+        TaskNotPossible: The task ended, or an API verifies its kind.
+    """
+    closed = life.attest(run.state, task, who, note, run.now)
+    record = run.state.record(task.address)
+    if task.kind is TaskKind.INSTALL_GRANT and isinstance(record, GrantRecord):
+        run.state.put(record.model_copy(update={"installed": closed.attestation}))
+    elif task.kind is TaskKind.REQUEST_SPOT_SUBACCOUNT and isinstance(record, AccountRecord):
+        run.state.put(
+            record.model_copy(
+                update={
+                    "status": AccountStatus.EXISTS,
+                    "existed_at": run.now,
+                    "provenance": Provenance.ATTESTED,
+                }
+            )
+        )
+    elif task.kind is TaskKind.EDIT_KEY and isinstance(record, KeyRecord) and record.description:
+        run.state.put(
+            record.model_copy(
+                update={
+                    "description": as_declared(record.description, record.terms),
+                    "described_at": run.now,
+                    "provenance": Provenance.ATTESTED,
+                }
+            )
+        )
+    run.save()
+    return closed
+
+
+def settle_unknown(run: Writing, task: Task, *, created: bool) -> Task:
+    """Answers what became of a creation.
+
+    Raises:
+        TaskNotPossible: The task asks something else, or has ended.
+    """
+    if task.kind is not TaskKind.SETTLE_UNKNOWN or not task.is_open:
+        raise TaskNotPossible(
+            f"Task {task.id} ({task.kind}, {task.status}) is not an open question about an unknown outcome.",
+            address=task.address,
+        )
+    record = run.state.record(task.address)
+    declared = run.session.desired.resources.get(task.address)
+    answer = "it exists" if created else "it does not exist"
+    closed = life.close(run.state, task, f"answered: {answer}", run.now)
+    if created and isinstance(record, AccountRecord):
+        run.state.put(
+            record.model_copy(
+                update={
+                    "status": AccountStatus.EXISTS,
+                    "existed_at": run.now,
+                    "provenance": Provenance.ATTESTED,
+                }
+            )
+        )
+        if isinstance(declared, SpotSubaccount):
+            Work(run).account(TaskKind.FINISH_EMAIL_SETUP, declared, task.assignee)
+    elif not created:
+        run.state.forget(task.address)
+    run.save()
+    return closed
+
+
+def as_declared(description: KeyDescription, terms: KeyTerms) -> KeyDescription:
+    """A description with every managed attribute as the terms say: what a person attested."""
+    changes: dict[str, object] = {}
+    for name in ("permissions", "general", "transfer", "networks", "nonce_window"):
+        if getattr(terms, name) is not None:
+            changes[name] = getattr(terms, name)
+    days = {"valid_until": terms.expires, "query_from": terms.query_from, "query_to": terms.query_to}
+    for name, day in days.items():
+        if day is not None:
+            changes[name] = datetime.combine(day, time(12), tzinfo=UTC)
+    return description.model_copy(update=changes)

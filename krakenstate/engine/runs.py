@@ -1,0 +1,293 @@
+"""Whole runs: reading the state, observing, planning, and holding the lock while writing.
+
+How this works: a writing run takes the lock, reads the state under it, closes what an earlier run left
+unfinished, does its work, and gives the lock back whatever happens. Its journal is opened by the first remote
+write and closed by an orderly end; one that stays open is what the next run's recovery looks at.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import JsonValue
+
+from krakenstate.engine.apply import Application, outlook_of
+from krakenstate.engine.handover import Handover
+from krakenstate.engine.observe import observe
+from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.planner import HORIZON, build_plan
+from krakenstate.engine.recovery import recover
+from krakenstate.engine.session import Session, Writing
+from krakenstate.engine.work import policies_of
+from krakenstate.errors import (
+    HandInNotExpected,
+    KrakenstateError,
+    LineageExists,
+    LockHeld,
+    OriginMismatch,
+    StateOfAnother,
+)
+from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import Key
+from krakenstate.model.plan import Plan
+from krakenstate.model.run import CallKind, Intent, Outcome, Result, Run
+from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.state import Index, State
+from krakenstate.store.base import Journal
+
+Stop = Callable[[], None]
+
+
+def never() -> None:
+    """Nobody asked this run to stop."""
+
+
+def initialise(session: Session) -> tuple[State, bool]:
+    """The stack's state, and whether it was created now.
+
+    Raises:
+        StateOfAnother: Another stack's state lives at the path.
+        OriginMismatch: It was initialised against other servers.
+    """
+    now = session.clock()
+    head = session.desired.head
+    index = Index(
+        krakenstate_version=session.version,
+        lineage=str(uuid.uuid4()),
+        serial=0,
+        stack=head.name,
+        environment=head.environment.name,
+        spot_origin=session.origins.spot,
+        futures_origin=session.origins.futures,
+        created_at=now,
+        written_at=now,
+    )
+    try:
+        return session.records.state.create(index), True
+    except LineageExists:
+        return load_state(session), False
+
+
+def load_state(session: Session) -> State:
+    """The stack's state, made for this stack and these servers.
+
+    Raises:
+        LineageMissing: There is none; never taken for an empty one.
+        StateOfAnother: It is another stack's or environment's.
+        OriginMismatch: It was initialised against other servers.
+    """
+    state = session.records.state.load()
+    index, head, origins = state.index, session.desired.head, session.origins
+    if (index.stack, index.environment) != (head.name, head.environment.name):
+        raise StateOfAnother(
+            f"The state at {session.records.state.location} was made for the stack {index.stack} in "
+            f"{index.environment}; this is {head.name} in {head.environment.name}."
+        )
+    if (index.spot_origin, index.futures_origin) != (origins.spot, origins.futures):
+        raise OriginMismatch(
+            f"The state at {session.records.state.location} was initialised against {index.spot_origin} and "
+            f"{index.futures_origin}; this run points at {origins.spot} and {origins.futures}. Keys of one "
+            "would be invalid at the other, and count as failed authentications."
+        )
+    return state
+
+
+def take_snapshot(session: Session, state: State) -> Snapshot:
+    """Observes, and keeps the result for plans that hold no credentials."""
+    snapshot = observe(session, state)
+    session.records.snapshots.save_snapshot(snapshot)
+    return snapshot
+
+
+def make_plan(
+    session: Session,
+    state: State,
+    snapshot: Snapshot,
+    *,
+    commit: str | None = None,
+    isolation: str = "process",
+    horizon: timedelta = HORIZON,
+) -> Plan:
+    """The plan, from what was read."""
+    look = Outlook(
+        desired=session.desired,
+        snapshot=snapshot,
+        state=state,
+        now=session.clock(),
+        verbs=session.providers.verbs,
+        policies=policies_of(session.desired, session.providers.grants),
+    )
+    return build_plan(look, version=session.version, commit=commit, isolation=isolation, horizon=horizon)
+
+
+@contextmanager
+def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = never) -> Iterator[Writing]:
+    """Holds the lock for the body's duration.
+
+    Raises:
+        LockHeld: Somebody else holds it.
+        LockLost: It was lost while the body worked.
+    """
+    lease = session.records.locks.acquire(operation, wait_s=wait_s)
+    journal = _LazyJournal(session.records.journal, operation)
+    conclusion = "done"
+    try:
+        run = Writing(
+            session=session, lease=lease, journal=journal, state=load_state(session), stop_requested=stop
+        )
+        for line in recover(run):
+            session.say(line)
+        yield run
+        run.save()
+    except KrakenstateError as error:
+        conclusion = f"stopped: {error.code or type(error).__name__}"
+        raise
+    except BaseException:
+        journal.abandon()
+        raise
+    finally:
+        try:
+            journal.end(conclusion)
+        finally:
+            lease.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settle did, and what is left to do afterwards."""
+
+    outcomes: list[Outcome]
+    plan: Plan
+    snapshot: Snapshot
+    closed_tasks: int
+
+
+def apply(run: Writing, snapshot: Snapshot, plan: Plan) -> list[Outcome]:
+    """Carries out a plan made in this run."""
+    outcomes = Application(run, snapshot).apply(plan)
+    run.save()
+    return outcomes
+
+
+def settle(run: Writing) -> Settled:
+    """Observes, and carries out what applied declarations already allow."""
+    snapshot = take_snapshot(run.session, run.state)
+    look = outlook_of(run, snapshot)
+    plan = build_plan(look, version=run.session.version)
+    open_before = {t.id for t in run.state.open_tasks()}
+    outcomes = Application(run, snapshot).settle(plan.settlements)
+    run.save()
+    closed = open_before - {t.id for t in run.state.open_tasks()}
+    return Settled(outcomes=outcomes, plan=plan, snapshot=snapshot, closed_tasks=len(closed))
+
+
+def expect_hand_in(session: Session, address: str) -> Key:
+    """The key somebody is about to hand in; asked before its secret is read.
+
+    Raises:
+        AddressUnknown: The stack declares nothing there.
+        HandInNotExpected: It is no key, was not applied, or is in service already.
+    """
+    resource = session.desired.get(address)
+    record = load_state(session).key(resource.address)
+    if not isinstance(resource, Key):
+        raise HandInNotExpected(f"{address} is no key.", address=address, source=resource.source)
+    if record is None:
+        raise HandInNotExpected(
+            f"{address} is declared, but its declaration was never applied, so nobody approved this key.",
+            address=address,
+            source=resource.source,
+        )
+    if record.published is not None:
+        raise HandInNotExpected(
+            f"{address} is in service already; a second key is not taken beside it.",
+            address=address,
+            source=resource.source,
+        )
+    if record.removal is not None:
+        raise HandInNotExpected(f"{address} is being removed.", address=address, source=resource.source)
+    return resource
+
+
+def hand_in(
+    session: Session,
+    key: Key,
+    credential: Credential,
+    *,
+    stored: Callable[[str], None],
+    wait_s: float,
+    stop: Stop = never,
+) -> Outcome | None:
+    """Quarantine first; then, if the lock is free, the key is verified at once.
+
+    Neither a breaker nor somebody else's lock keeps a secret out of quarantine.
+
+    Args:
+        key: From ``expect_hand_in``.
+        credential: Its form was checked.
+        stored: Told the place as soon as the secret is stored and read back: the dialog may be closed.
+
+    Returns:
+        What verifying came to, or ``None`` when somebody else holds the lock: the next settle takes over.
+
+    Raises:
+        QuarantineFailed: It is not certain that the secret is stored.
+    """
+    slot = session.slot(key.process.address, key.address)
+    try:
+        with writing(session, "key ingest", wait_s=wait_s, stop=stop) as run:
+            held = run.write(
+                CallKind.STORE_QUARANTINE,
+                key.address,
+                {"fingerprint": credential.fingerprint},
+                lambda: session.custody.store_quarantine(slot, credential),
+            )
+            stored(held.path)
+            outcome = Handover(run).verify(key)
+            run.save()
+            return outcome
+    except LockHeld as busy:
+        held = session.custody.store_quarantine(slot, credential)
+        stored(held.path)
+        session.say(busy.message)
+        return None
+
+
+class _LazyJournal:
+    """A journal that is opened by the first remote write, so that a run without one leaves no trace."""
+
+    def __init__(self, inner: Journal, operation: str) -> None:
+        self._inner = inner
+        self._operation = operation
+        self._is_open = False
+        self._is_abandoned = False
+
+    def begin(self, operation: str) -> Run:
+        self._is_open = True
+        return self._inner.begin(operation)
+
+    def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
+        if not self._is_open:
+            self.begin(self._operation)
+        return self._inner.intend(kind, address, details)
+
+    def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
+        self._inner.conclude(intent, result, detail)
+
+    def end(self, conclusion: str) -> None:
+        if self._is_open and not self._is_abandoned:
+            self._inner.end(conclusion)
+
+    def abandon(self) -> None:
+        """The run ends without order: its journal stays open for recovery."""
+        self._is_abandoned = True
+
+    def unfinished(self) -> list[tuple[Run, list[Intent]]]:
+        return self._inner.unfinished()
+
+    def recovered(self, run: Run, conclusion: str) -> None:
+        self._inner.recovered(run, conclusion)

@@ -1,0 +1,113 @@
+"""One run: what it was given, and the one way in which it writes.
+
+How this works: every remote write of a run goes through ``Writing.write``, which re-checks the lock, journals
+the intent, makes the call once, and journals the outcome. A call whose outcome is unknown stays an intent
+without a ``done``, and recovery knows what each kind means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from krakenstate.errors import AnswerUnreadable, KrakenstateError, KrakenUnreachable, OutcomeUnknown
+from krakenstate.model.declarations import Allowlist
+from krakenstate.model.desired import Desired
+from krakenstate.model.network import IPNetwork
+from krakenstate.model.run import CallKind, Result
+from krakenstate.model.state import State
+from krakenstate.providers.base import Providers
+from krakenstate.secret.base import CredentialStore, Slot
+from krakenstate.store.base import Journal, Lease, Records
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The servers a run speaks to: scheme, host and port of each platform."""
+
+    spot: str
+    futures: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run was given by the composition root.
+
+    ``clock`` gives timezone-aware UTC; ``say`` shows one line of progress.
+    """
+
+    desired: Desired
+    origins: Origins
+    providers: Providers
+    custody: CredentialStore
+    records: Records
+    site: Allowlist | None
+    clock: Callable[[], datetime]
+    version: str
+    say: Callable[[str], None] = field(default=lambda _line: None)
+
+    @property
+    def site_networks(self) -> tuple[IPNetwork, ...]:
+        """The networks this run speaks from; empty when it named no site."""
+        return self.site.networks if self.site else ()
+
+    def slot(self, process: str, address: str) -> Slot:
+        """Where a key's secret lives: below its process's name."""
+        return Slot(process=process.partition(".")[2] or process, address=address)
+
+
+@dataclass
+class Writing:
+    """A run that may write: it holds the lock, and what it does is journalled.
+
+    ``stop_requested`` is asked before each step; it raises when somebody asked the run to stop.
+    """
+
+    session: Session
+    lease: Lease
+    journal: Journal
+    state: State
+    stop_requested: Callable[[], None] = field(default=lambda: None)
+
+    def write(
+        self,
+        kind: CallKind,
+        address: str,
+        details: Mapping[str, JsonValue],
+        call: Callable[[], T],
+    ) -> T:
+        """One remote write: lock checked, intent before, call once, outcome after.
+
+        Raises:
+            LockLost: Before anything was sent.
+            KrakenstateError: What the call raised, after it was journalled.
+        """
+        self.lease.check()
+        intent = self.journal.intend(kind, address, details)
+        try:
+            result = call()
+        except (OutcomeUnknown, KrakenUnreachable, AnswerUnreadable) as error:
+            self.journal.conclude(intent, Result.UNKNOWN, error.code)
+            raise
+        except KrakenstateError as error:
+            self.journal.conclude(intent, Result.FAILED, error.code)
+            raise
+        self.journal.conclude(intent, Result.DONE)
+        return result
+
+    def save(self) -> None:
+        """Writes what changed in the state, documents before the index."""
+        if self.state.changed:
+            self.lease.check()
+            self.session.records.state.save(self.state, self.session.clock())
+
+    @property
+    def now(self) -> datetime:
+        """This instant."""
+        return self.session.clock()

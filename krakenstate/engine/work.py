@@ -1,0 +1,207 @@
+"""Opening tasks: what a person must know, gathered, and written out by the provider whose pages they use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from krakenstate.engine.outlook import PolicyText, key_label, known_last_four
+from krakenstate.engine.plan_grants import ADMINISTRATOR
+from krakenstate.engine.session import Writing
+from krakenstate.model.address import Address
+from krakenstate.model.declarations import Account, DerivativesSubaccount, MasterAccount, SpotSubaccount
+from krakenstate.model.desired import Desired
+from krakenstate.model.plan import AttributeChange
+from krakenstate.model.state import AccountRecord, Finding, GrantRecord, KeyRecord, State
+from krakenstate.model.task import Task, TaskKind
+from krakenstate.providers.base import AccountJob, GrantAuthor, GrantJob, KeyJob
+from krakenstate.tasks.life import open_task
+
+
+class Work:
+    """Opens tasks in one run's state and says so."""
+
+    def __init__(self, run: Writing) -> None:
+        self._run = run
+        self._session = run.session
+
+    def create_key(self, record: KeyRecord, owner: str, waits_on: tuple[str, ...]) -> Task:
+        """Somebody makes the key and hands it in."""
+        job = self.key_job(record, owner)
+        text = self._session.providers.keys[record.terms.api].create_key(job)
+        label = key_label(record.key_name, None, job.account_label)
+        return self._open(
+            TaskKind.CREATE_KEY, record.address, owner, f"create {label}", text, record.generation, waits_on
+        )
+
+    def edit_key(self, record: KeyRecord, owner: str, changes: Sequence[AttributeChange]) -> Task:
+        """Somebody changes an existing key in the web page."""
+        job = self.key_job(record, owner)
+        text = self._session.providers.keys[record.terms.api].edit_key(job, changes)
+        label = key_label(record.key_name, job.last_four, job.account_label)
+        return self._open(TaskKind.EDIT_KEY, record.address, owner, f"edit {label}", text, record.generation)
+
+    def delete_key(
+        self, record: KeyRecord, owner: str, why: str, *, subject: str = "", last_four: str | None = None
+    ) -> Task:
+        """Somebody deletes a key in the web page."""
+        job = self.key_job(record, owner, last_four=last_four)
+        text = self._session.providers.keys[record.terms.api].delete_key(job, why)
+        label = key_label(record.key_name, job.last_four, job.account_label)
+        return self._open(
+            TaskKind.DELETE_KEY,
+            record.address,
+            owner,
+            f"delete {label}",
+            text,
+            record.generation,
+            subject=subject,
+        )
+
+    def stop_process(self, record: KeyRecord, owner: str) -> Task:
+        """The owner stops the process before its key goes."""
+        process = record.process.name
+        text = (
+            f"1. Stop the process {process}, so that nothing calls Kraken with this key any more.\n"
+            "2. Make sure that no open order or position depends on it.\n"
+            '3. Say so: krakenstate task attest <its id> --note "stopped"\n'
+        )
+        return self._open(
+            TaskKind.STOP_PROCESS, record.address, owner, f"stop process {process}", text, record.generation
+        )
+
+    def correction(self, record: KeyRecord, owner: str, findings: Sequence[Finding]) -> str:
+        """What to click so that a handed-in key becomes as declared."""
+        return self._session.providers.keys[record.terms.api].correct_key(
+            self.key_job(record, owner), findings
+        )
+
+    def account(self, kind: TaskKind, account: Account, assignee: str) -> Task:
+        """Asking for an account, finishing its set-up, linking it, or finding out whether it exists."""
+        job = account_job(account, self._session.desired, self._run.state)
+        providers = self._session.providers
+        writers = {
+            TaskKind.REQUEST_SPOT_SUBACCOUNT: providers.subaccounts.request_subaccount,
+            TaskKind.FINISH_EMAIL_SETUP: providers.subaccounts.finish_email_setup,
+            TaskKind.SETTLE_UNKNOWN: providers.subaccounts.confirm_created,
+            TaskKind.LINK_DERIVATIVES: providers.links.link_account,
+        }
+        titles = {
+            TaskKind.REQUEST_SPOT_SUBACCOUNT: f'ask Kraken for the Spot subaccount "{job.username}"',
+            TaskKind.FINISH_EMAIL_SETUP: f"finish the e-mail set-up of {job.email}",
+            TaskKind.SETTLE_UNKNOWN: f'find out whether the subaccount "{job.username}" exists',
+            TaskKind.LINK_DERIVATIVES: f"link {job.email} to the master {job.master_email}",
+        }
+        return self._open(kind, account.address, assignee, titles[kind], writers[kind](job))
+
+    def install_grant(self, record: GrantRecord, owner: str) -> Task:
+        """A Vault administrator installs a policy."""
+        job = GrantJob(
+            stack=self._session.desired.head.name,
+            address=record.address,
+            process=record.process.name,
+            owner=owner,
+            policy_name=record.policy_name,
+            policy=record.policy,
+        )
+        text = self._session.providers.grants.install_grant(job)
+        title = f"install the policy {record.policy_name}"
+        return self._open(TaskKind.INSTALL_GRANT, record.address, ADMINISTRATOR, title, text)
+
+    def unlink_text(self, record: AccountRecord) -> str:
+        """What to ask support for when a link leaves the stack."""
+        state = self._run.state
+        master = state.account(record.master) if record.master else None
+        job = AccountJob(
+            stack=self._session.desired.head.name,
+            address=record.address,
+            name=record.address.name,
+            email=record.email,
+            username=record.username,
+            master_address=record.master or "",
+            master_name=record.master.name if record.master else "",
+            master_email=master.email if master else "",
+            account_iiban=record.iiban,
+            account_uid=record.account_uid,
+        )
+        return self._session.providers.links.unlink_account(job)
+
+    def key_job(self, record: KeyRecord, owner: str, *, last_four: str | None = None) -> KeyJob:
+        """What a person must know of a key."""
+        account = self._session.desired.resources.get(record.account)
+        known = self._run.state.account(record.account)
+        email = account.email if isinstance(account, Account) else (known.email if known else "")
+        label = account.username if isinstance(account, SpotSubaccount) else record.account.name
+        return KeyJob(
+            stack=self._session.desired.head.name,
+            address=record.address,
+            account_address=record.account,
+            account_label=label,
+            account_email=email,
+            process=record.process.name,
+            owner=owner,
+            generation=record.generation,
+            key_name=record.key_name,
+            terms=record.terms,
+            last_four=last_four or known_last_four(record),
+        )
+
+    def _open(
+        self,
+        kind: TaskKind,
+        address: Address,
+        assignee: str,
+        title: str,
+        instructions: str,
+        generation: int = 0,
+        waits_on: tuple[str, ...] = (),
+        subject: str = "",
+    ) -> Task:
+        task, new = open_task(
+            self._run.state,
+            kind,
+            address,
+            assignee=assignee,
+            title=title,
+            instructions=instructions,
+            now=self._run.now,
+            generation=generation,
+            waits_on=waits_on,
+            subject=subject,
+        )
+        if new:
+            self._session.say(f"{address}: task {task.id} opened for {assignee}: {kind.value}")
+        return task
+
+
+def account_job(account: Account, desired: Desired, state: State) -> AccountJob:
+    """What a person must know of an account and its master."""
+    master = account.master if isinstance(account, SpotSubaccount | DerivativesSubaccount) else account
+    record = state.account(account.address)
+    of_master = state.account(master.address)
+    declared = master.iiban if isinstance(master, MasterAccount) else None
+    return AccountJob(
+        stack=desired.head.name,
+        address=account.address,
+        name=account.name,
+        email=account.email,
+        username=account.username if isinstance(account, SpotSubaccount) else None,
+        master_address=master.address,
+        master_name=master.name,
+        master_email=master.email,
+        master_iiban=declared or (of_master.iiban if of_master else None),
+        master_uid=of_master.account_uid if of_master else None,
+        account_iiban=record.iiban if record else None,
+        account_uid=record.account_uid if record else None,
+    )
+
+
+def policies_of(desired: Desired, author: GrantAuthor) -> dict[Address, PolicyText]:
+    """Every declared grant's policy, written by the provider that knows its language."""
+    vault = desired.head.vault
+    return {
+        grant.address: PolicyText(
+            name=author.policy_name(desired.head.name, grant.name),
+            text=author.policy(vault.mount, vault.secrets, grant.process.name),
+        )
+        for grant in desired.grants()
+    }

@@ -1,0 +1,78 @@
+"""Spot keys, Spot subaccounts and the clock: what their API does, and the instructions for the rest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from krakenstate.model.credential import Credential
+from krakenstate.model.terms import KeyDescription
+from krakenstate.model.vocabulary import Api
+from krakenstate.providers.base import Verb, Verbs
+from krakenstate.providers.kraken_spot.auth import MAX_NONCE
+from krakenstate.providers.kraken_spot.client import SpotClient
+from krakenstate.providers.kraken_spot.convert import read_key_info, read_time
+from krakenstate.providers.kraken_spot.instructions import SpotInstructions
+from krakenstate.transport.client import HttpOrigin
+
+VERBS: dict[str, Verbs] = {
+    "spot_key": Verbs(observe=Verb.API, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
+    "spot_subaccount": Verbs(observe=Verb.API, create=Verb.API, update=Verb.NONE, delete=Verb.NONE),
+    "master_account": Verbs(observe=Verb.API, create=Verb.NONE, update=Verb.NONE, delete=Verb.NONE),
+}
+"""Accounts are observed through the keys that sit on them. Where a master is not entitled to create
+subaccounts, its relationship manager does (``request_subaccount``)."""
+
+
+class SpotProvider(SpotInstructions):
+    """Implements ``KeyProvider``, ``SubaccountCreator`` and ``ServerClock``.
+
+    Args:
+        http: Bound to the Spot origin.
+    """
+
+    def __init__(self, http: HttpOrigin) -> None:
+        self._client = SpotClient(http)
+
+    @property
+    def api(self) -> Api:
+        """Spot."""
+        return Api.SPOT
+
+    @property
+    def takes_nonce(self) -> bool:
+        """Every signed Spot call moves the key's nonce."""
+        return True
+
+    def server_time(self) -> datetime:
+        """Kraken's clock, to the second, in UTC.
+
+        Raises:
+            KrakenError: It could not be read.
+        """
+        return read_time(self._client.server_time())
+
+    def describe_key(self, credential: Credential, nonce: int | None) -> KeyDescription:
+        """Asks the key to describe itself, once.
+
+        Raises:
+            AuthenticationFailed: Kraken rejected the credential; never ask again by itself.
+            KrakenError: Any other answer, or none.
+            ValueError: No nonce was given, or it is none. Nothing was sent.
+        """
+        return read_key_info(self._client.get_api_key_info(credential, _checked(nonce)), credential)
+
+    def create_subaccount(self, credential: Credential, nonce: int, username: str, email: str) -> None:
+        """Sends the creation once; returns only when it was answered with success.
+
+        Raises:
+            OutcomeUnknown: No answer, or one that does not tell whether it took effect.
+            KrakenError: It was refused and took no effect, or it was never sent.
+            ValueError: The nonce is none. Nothing was sent.
+        """
+        self._client.create_subaccount(credential, _checked(nonce), username, email)
+
+
+def _checked(nonce: int | None) -> int:
+    if nonce is None or not 1 <= nonce <= MAX_NONCE:
+        raise ValueError("a signed Spot call needs a nonce from 1 to 2**64 - 1")
+    return nonce

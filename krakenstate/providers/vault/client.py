@@ -1,0 +1,375 @@
+"""One KV version 2 mount of Vault or OpenBao: the only module that knows hvac and what lies below it.
+
+How this works: every request goes through ``_Server.ask``, which walks the nodes of ``VAULT_ADDR``; every
+answer that is no success goes through ``answers.failure``, which turns it into one leaf of ``VaultError``.
+Exceptions of hvac and requests carry headers and bodies, hence tokens and secrets; so none of them is ever a
+cause or a context of ours: what they mean is noted inside the ``except`` block, and ours is raised after it.
+
+A node that refused the connection or is sealed did nothing, so the next one is asked. A node that fell silent
+may have carried out a write: only reads go on to the next then.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from ssl import SSLCertVerificationError
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+import requests
+from hvac.adapters import RawAdapter
+from pydantic import SecretStr
+from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+
+from krakenstate.errors import (
+    MountMissing,
+    MountNotVersioned,
+    VaultAddressRefused,
+    VaultAnswerUnexpected,
+    VaultDenied,
+    VaultSealed,
+    VaultUnreachable,
+    WrappingTokenInvalid,
+)
+from krakenstate.model.declarations import origin_of
+from krakenstate.providers.vault.answers import Answer, Silence, expect, failure, number_in
+from krakenstate.store.base import Entry, Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One call; ``repr`` shows neither token nor body."""
+
+    method: Literal["get", "post", "delete", "list"]
+    path: str
+    token: SecretStr = field(repr=False)
+    params: Mapping[str, int] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether asking twice does no more than asking once."""
+        return self.method in {"get", "list"}
+
+
+def parse_addresses(addresses: str) -> tuple[str, ...]:
+    """The origins of ``VAULT_ADDR``: one or several, separated by commas.
+
+    Raises:
+        VaultAddressRefused: One is neither https nor loopback, or is no origin.
+    """
+    origins = []
+    for text in filter(None, (part.strip() for part in addresses.split(","))):
+        try:
+            origins.append(origin_of(text))
+        except ValueError as error:
+            why = str(error)
+        else:
+            continue
+        raise VaultAddressRefused(f"A node in VAULT_ADDR is refused: {why}.")
+    if not origins:
+        raise VaultAddressRefused("VAULT_ADDR names no node.")
+    return tuple(dict.fromkeys(origins))
+
+
+class _Server:
+    """The nodes of one Vault, asked in turn."""
+
+    def __init__(
+        self,
+        origins: tuple[str, ...],
+        namespace: str | None,
+        cacert: str | None,
+        timeout_s: float,
+    ) -> None:
+        self.origins = origins
+        self._namespace = namespace
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = cacert or True
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(self, request: _Request) -> Answer:
+        """The first answer of a node that is up.
+
+        Raises:
+            VaultUnreachable: None answered, or one fell silent while it may have been writing.
+            VaultSealed: All that answered are sealed.
+            VaultAddressRefused: One redirects to somewhere VAULT_ADDR does not list.
+        """
+        sealed: str | None = None
+        silent: list[str] = []
+        for origin in self.origins:
+            answer = self._follow(origin, request)
+            if isinstance(answer, Silence):
+                silent.append(f"{origin} ({answer.why})")
+                if not request.may_repeat and not answer.unsent:
+                    raise VaultUnreachable(
+                        f"{silent[-1]} was sent a write and did not answer, so the write may or may not have "
+                        f"taken effect: {request.path}."
+                    )
+            elif answer.is_sealed:
+                sealed = origin
+            else:
+                return answer
+        if sealed:
+            raise VaultSealed(f"{sealed} is sealed or not initialised.")
+        raise VaultUnreachable(f"Asked without success: {', '.join(silent)}.")
+
+    def _follow(self, origin: str, request: _Request) -> Answer | Silence:
+        """One node's answer; a standby's redirect is followed once, and only among the nodes."""
+        answer = self._send(origin, request)
+        if isinstance(answer, Silence) or answer.redirect is None:
+            return answer
+        target = _origin_of_redirect(answer.redirect)
+        if target not in self.origins:
+            raise VaultAddressRefused(
+                f"{origin} redirects to {target or 'an address that is no origin'}, which VAULT_ADDR does "
+                "not list. Nothing was sent there."
+            )
+        answer = self._send(target, request)
+        if isinstance(answer, Answer) and answer.redirect is not None:
+            raise VaultAddressRefused(f"{origin} redirects to {target}, and that redirects again.")
+        return answer
+
+    def _send(self, origin: str, request: _Request) -> Answer | Silence:
+        adapter = RawAdapter(
+            base_uri=origin,
+            token=request.token.get_secret_value(),
+            timeout=self._timeout_s,
+            allow_redirects=False,
+            session=self._session,
+            namespace=self._namespace,
+            strict_http=True,
+        )
+        more: dict[str, Any] = {"params": dict(request.params)}
+        if request.body is not None:
+            more["json"] = request.body
+        try:
+            response = adapter.request(request.method, f"/v1/{request.path}", raise_exception=False, **more)
+        except requests.exceptions.ConnectTimeout:
+            return Silence(unsent=True, why="no connection in time")
+        except requests.exceptions.Timeout:
+            return Silence(unsent=False, why=f"no answer within {self._timeout_s:g} s")
+        except requests.exceptions.ConnectionError as error:
+            return _silence(error)
+        except (requests.exceptions.RequestException, OSError, ValueError):
+            return Silence(unsent=False, why="no usable answer")
+        return _read(response)
+
+
+def _silence(error: requests.exceptions.ConnectionError) -> Silence:
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else None
+    if isinstance(reason, NewConnectionError):
+        return Silence(unsent=True, why="no connection")
+    if isinstance(reason, SSLError):
+        is_distrust = bool(reason.args) and isinstance(reason.args[0], SSLCertVerificationError)
+        why = (
+            "its certificate is not trusted; VAULT_CACERT names one that is" if is_distrust else "TLS failed"
+        )
+        return Silence(unsent=is_distrust, why=why)
+    return Silence(unsent=False, why="connection broken")
+
+
+def _origin_of_redirect(location: str) -> str | None:
+    try:
+        parts = urlsplit(location)
+        return origin_of(f"{parts.scheme}://{parts.netloc}")
+    except ValueError:
+        return None
+
+
+def _read(response: requests.Response) -> Answer:
+    status = response.status_code
+    if 300 <= status < 400:
+        return Answer(status, None, redirect=response.headers.get("Location", ""))
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    return Answer(status, body if isinstance(body, dict) else None, has_text=bool(response.content))
+
+
+class VaultClient:
+    """One KV version 2 mount, as ``store.base.KeyValue``. Constructing it opens no socket.
+
+    Before its first use it makes sure, once, that the mount exists and is version 2: version 1 would take
+    writes without check-and-set.
+
+    Args:
+        addresses: ``VAULT_ADDR``, one origin or several separated by commas; https, or http to loopback.
+        token: ``VAULT_TOKEN``.
+        mount: Path of the mount.
+        namespace: ``VAULT_NAMESPACE``.
+        cacert: ``VAULT_CACERT``, a file; without it the public authorities certify. Always verified.
+        timeout_s: For connecting, and again for the answer.
+
+    Raises:
+        VaultAddressRefused: A node is neither https nor loopback.
+    """
+
+    def __init__(
+        self,
+        addresses: str,
+        token: SecretStr,
+        mount: str,
+        *,
+        namespace: str | None = None,
+        cacert: str | None = None,
+        timeout_s: float = 15,
+    ) -> None:
+        self._server = _Server(parse_addresses(addresses), namespace or None, cacert or None, timeout_s)
+        self._token = SecretStr(token.get_secret_value().strip())
+        self._mount = mount.strip("/")
+        self._is_checked = False
+
+    @property
+    def mount(self) -> str:
+        """Path of the mount."""
+        return self._mount
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._server.close()
+
+    def check_mount(self) -> None:
+        """Makes sure that the mount exists and is KV version 2.
+
+        Raises:
+            MountMissing: It does not exist.
+            MountNotVersioned: It is something else.
+            VaultDenied: The token has no rights there, or the mount does not exist; Vault does not tell.
+        """
+        path = f"sys/internal/ui/mounts/{_encode(self._mount)}"
+        answer = self._server.ask(_Request("get", path, self._token))
+        if answer.status == 403 and answer.says("preflight"):
+            # A token that may see everything gets the truth from the router.
+            config = self._server.ask(_Request("get", f"{_encode(self._mount)}/config", self._token))
+            if config.status == 404 and config.says("no handler for route"):
+                raise failure(config, self._mount, "read")
+            raise VaultDenied(
+                f"The token has no rights on the mount {self._mount}, or there is no such mount."
+            )
+        found = expect(answer, path, "read")
+        if found.get("path") != f"{self._mount}/":
+            raise MountMissing(f"Vault has nothing mounted at {self._mount}.")
+        options = found.get("options")
+        if found.get("type") != "kv" or not isinstance(options, dict) or options.get("version") != "2":
+            raise MountNotVersioned(f"The mount {self._mount} is not a KV version 2 engine.")
+        self._is_checked = True
+
+    def read(self, path: str, version: int | None = None) -> Entry | None:
+        """The newest or a given version; ``None`` if the server says that there is none or it was deleted."""
+        full = self._at("data", path)
+        params = {} if version is None else {"version": version}
+        answer = self._ask("get", full, params=params)
+        if answer.is_nothing:
+            return None
+        found = expect(answer, full, "read")
+        data, head = found.get("data"), found.get("metadata")
+        if not isinstance(data, dict) or not isinstance(head, dict):
+            raise VaultAnswerUnexpected(f"The answer for {full} is not that of a KV version 2 engine.")
+        return Entry(data=data, version=number_in(head, "version", full))
+
+    def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
+        """Writes if the newest version is ``cas`` (0: none yet); returns the new version."""
+        full = self._at("data", path)
+        body = {"data": dict(data), "options": {"cas": cas}}
+        return number_in(
+            expect(self._ask("post", full, body=body), full, "create or update"), "version", full
+        )
+
+    def delete(self, path: str) -> None:
+        """Removes all versions and metadata; removing nothing is fine."""
+        full = self._at("metadata", path)
+        answer = self._ask("delete", full)
+        if answer.status not in {200, 204} and not answer.is_nothing:
+            raise failure(answer, full, "delete")
+
+    def list(self, path: str) -> builtins.list[str]:
+        """Names below a path, folders with a slash at their end; empty if the server says there are none."""
+        full = self._at("metadata", path)
+        answer = self._ask("list", full)
+        if answer.is_nothing:
+            return []
+        keys = expect(answer, full, "list").get("keys")
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise VaultAnswerUnexpected(f"The answer for {full} lists no names.")
+        return sorted(keys)
+
+    def metadata(self, path: str) -> Metadata | None:
+        """An entry's head; ``None`` if the server says there is none."""
+        full = self._at("metadata", path)
+        answer = self._ask("get", full)
+        if answer.is_nothing:
+            return None
+        found = expect(answer, full, "read")
+        current = number_in(found, "current_version", full)
+        versions, custom = found.get("versions"), found.get("custom_metadata")
+        newest = versions.get(str(current)) if isinstance(versions, dict) else None
+        gone = not isinstance(newest, dict) or any(
+            newest.get(mark) for mark in ("deletion_time", "destroyed")
+        )
+        texts = {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {}
+        return Metadata(version=current, custom=texts, gone=gone)
+
+    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
+        """Merges into an entry's custom metadata, creating the entry's head if need be."""
+        full = self._at("metadata", path)
+        head = self.metadata(path)
+        before = head.custom if head else {}
+        merged = {**before, **custom}
+        if head and merged == before:
+            return
+        answer = self._ask("post", full, body={"custom_metadata": merged})
+        if answer.status not in {200, 204}:
+            raise failure(answer, full, "create or update")
+
+    def unwrap(self, token: SecretStr) -> dict[str, Any]:
+        """What a response-wrapping token wraps. It can be opened once, and this opens it.
+
+        Raises:
+            WrappingTokenInvalid: It is unknown, expired, or was opened before.
+        """
+        # A control character would make the HTTP library put the token into its own exception's text.
+        if not token.get_secret_value().isascii() or not token.get_secret_value().isprintable():
+            raise WrappingTokenInvalid("What was given is not of the form of a wrapping token.")
+        answer = self._server.ask(_Request("post", "sys/wrapping/unwrap", token))
+        if answer.status in {400, 403, 404}:
+            raise WrappingTokenInvalid("Vault does not know this wrapping token: expired, or opened before.")
+        return dict(expect(answer, "sys/wrapping/unwrap", "update"))
+
+    def _ask(
+        self,
+        method: Literal["get", "post", "delete", "list"],
+        path: str,
+        *,
+        params: Mapping[str, int] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        if not self._is_checked:
+            self.check_mount()
+        return self._server.ask(_Request(method, path, self._token, params or {}, body))
+
+    def _at(self, kind: str, path: str) -> str:
+        return f"{_encode(self._mount)}/{kind}/{_encode(path)}"
+
+
+def _encode(path: str) -> str:
+    """A path with its parts percent-encoded.
+
+    Raises:
+        ValueError: A part is empty or made of dots, and would lead elsewhere.
+    """
+    parts = path.split("/")
+    if any(part in {"", ".", ".."} for part in parts):
+        raise ValueError("a path below the mount has no empty and no dots-only part")
+    return "/".join(quote(part, safe="") for part in parts)

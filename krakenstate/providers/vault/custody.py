@@ -1,0 +1,280 @@
+"""The custody of secrets in Vault: inbox, quarantine, and the path a process reads.
+
+How this works: beside each secret lies custom metadata, so that planning can tell what is there without
+reading it. Metadata is written before the data and says which version it speaks of; when the data was never
+written, the two do not match and the fingerprint counts as unknown.
+
+    <secrets>/<process>/<address>             published
+    <state>/inbox/<process>/<address>         left by an operator
+    <state>/quarantine/<process>/<address>    received, not yet published
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from krakenstate.errors import (
+    CredentialMalformed,
+    KrakenstateError,
+    PathNotManaged,
+    QuarantineFailed,
+    SecretDisappeared,
+)
+from krakenstate.model.address import Address
+from krakenstate.model.base import format_instant
+from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import SpotKey
+from krakenstate.model.snapshot import Arrival, Place
+from krakenstate.model.vocabulary import Api
+from krakenstate.providers.vault import labels
+from krakenstate.secret.base import Held, Label, Slot, check_form, from_fields
+from krakenstate.store.base import KeyValue, Metadata
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class VaultCustody:
+    """``secret.base.CredentialStore`` over one KV mount.
+
+    Args:
+        kv: The stack's mount.
+        mount: Its path, for messages and ``Held.path``.
+        secrets: The stack's ``secrets`` prefix.
+        state: The stack's ``state`` prefix.
+        stack: The stack's name: entries of another are not touched.
+        unwrap: Opens a response-wrapping token, once.
+        register: Makes a secret known to the redactor.
+        clock: The time, in UTC.
+    """
+
+    def __init__(
+        self,
+        kv: KeyValue,
+        *,
+        mount: str,
+        secrets: str,
+        state: str,
+        stack: str,
+        unwrap: Callable[[SecretStr], Mapping[str, Any]],
+        register: Callable[[SecretStr], object],
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._kv = kv
+        self._mount = mount
+        self._secrets = secrets
+        self._state = state
+        self._stack = stack
+        self._unwrap = unwrap
+        self._register = register
+        self._clock = clock
+
+    def arrivals(self, slots: Iterable[Slot]) -> list[Arrival]:
+        """What waits in the inbox and in quarantine, by metadata alone."""
+        wanted: dict[str, set[str]] = {}
+        for slot in slots:
+            wanted.setdefault(labels.process_name(slot), set()).add(slot.address)
+        found = (a for place in Place for a in self._arrivals(place, wanted))
+        return sorted(found, key=lambda a: (a.address, a.place))
+
+    def read(self, place: Place, slot: Slot) -> Credential | None:
+        """The secret in the inbox or in quarantine, registered with the redactor.
+
+        Raises:
+            CredentialMalformed: What lies there is not a key; for the inbox, not of its platform either.
+        """
+        return self._read(self._path(place, slot), self._api(slot) if place is Place.INBOX else None)
+
+    def store_quarantine(self, slot: Slot, credential: Credential) -> Held:
+        """Stores with check-and-set and reads back both halves before returning.
+
+        Raises:
+            QuarantineFailed: It is not certain that it is stored.
+        """
+        self._learn(credential)
+        path = self._path(Place.QUARANTINE, slot)
+        try:
+            return self._store_quarantine(path, slot, credential)
+        except KrakenstateError as error:
+            cause = error
+        raise QuarantineFailed(
+            f"{cause.headline}. {cause.message}", next_step=QuarantineFailed.remedy, address=slot.address
+        )
+
+    def drop(self, place: Place, slot: Slot) -> None:
+        """Removes an entry with its metadata and all versions; removing nothing is fine."""
+        self._kv.delete(self._path(place, slot))
+
+    def read_published(self, slot: Slot) -> Credential | None:
+        """The secret at the process's path."""
+        return self._read(self._published(slot), None)
+
+    def held(self, slot: Slot) -> Held | None:
+        """What metadata tells of the process's path; ``None`` also when its newest version was deleted."""
+        head = self._kv.metadata(self._published(slot))
+        if head is None or (head.gone and not labels.is_foreign(head, self._stack, slot)):
+            return None
+        return self._held(self._published(slot), head)
+
+    def publish(self, slot: Slot, credential: Credential, label: Label) -> Held:
+        """Metadata first, merged; then the secret, with check-and-set, read back.
+
+        Publishing the same key with the same label again writes no new version.
+
+        Raises:
+            PathNotManaged: Something that is not this stack's key lies there.
+            SecretDisappeared: What was written is not what is there.
+        """
+        self._learn(credential)
+        path = self._published(slot)
+        head = self._kv.metadata(path)
+        if head is not None:
+            self._refuse_foreign(path, head, slot)
+        version = head.version if head else 0
+        data = labels.data(credential, label)
+        present = self._kv.read(path) if head and not head.gone else None
+        is_there = present is not None and present.data == data
+        coming = version if is_there else version + 1
+        before = head.custom if head else {}
+        self._kv.write_metadata(path, labels.published(before, slot, label, credential.fingerprint, coming))
+        if not is_there:
+            coming = self._kv.write(path, data, cas=version)
+            self._compare(path, coming, credential)
+        return Held(self._shown(path), coming, credential.fingerprint, managed=True, stack=label.stack)
+
+    def drop_published(self, slot: Slot) -> None:
+        """Removes the secret at the process's path, with metadata and all versions.
+
+        Raises:
+            PathNotManaged: Something that is not this stack's key lies there.
+        """
+        path = self._published(slot)
+        head = self._kv.metadata(path)
+        if head is None:
+            return
+        self._refuse_foreign(path, head, slot)
+        self._kv.delete(path)
+
+    def unwrap(self, token: str) -> Mapping[str, str]:
+        """What a response-wrapping token wraps; it can be opened once.
+
+        A wrapped read of a KV entry is understood as well as fields that were wrapped directly.
+
+        Raises:
+            WrappingTokenInvalid: It is unknown, expired, or was opened before.
+        """
+        self._register(SecretStr(token))
+        found = self._unwrap(SecretStr(token))
+        inner = found.get("data")
+        fields = inner if isinstance(inner, dict) else found
+        texts = {name: value for name, value in fields.items() if isinstance(value, str)}
+        for name in ("api_key", "api_secret"):
+            if name in texts:
+                self._register(SecretStr(texts[name].strip()))
+        return texts
+
+    def path_of(self, slot: Slot) -> str:
+        """Mount and path of the process's secret, as a person types it."""
+        return self._shown(self._published(slot))
+
+    def _published(self, slot: Slot) -> str:
+        return f"{self._secrets}/{labels.process_name(slot)}/{slot.address}"
+
+    def _path(self, place: Place, slot: Slot) -> str:
+        return f"{self._state}/{place}/{labels.process_name(slot)}/{slot.address}"
+
+    def _shown(self, path: str) -> str:
+        return f"{self._mount}/{path}"
+
+    def _learn(self, credential: Credential) -> None:
+        self._register(credential.api_key)
+        self._register(credential.api_secret)
+
+    @staticmethod
+    def _api(slot: Slot) -> Api:
+        return Api.SPOT if Address(slot.address).type == SpotKey.type_name else Api.DERIVATIVES
+
+    def _arrivals(self, place: Place, wanted: Mapping[str, set[str]]) -> Iterator[Arrival]:
+        folder = f"{self._state}/{place}"
+        processes = {name.rstrip("/") for name in self._kv.list(folder) if name.endswith("/")}
+        for process in sorted(processes & set(wanted)):
+            for address in self._kv.list(f"{folder}/{process}"):
+                if address not in wanted[process]:
+                    continue
+                head = self._kv.metadata(f"{folder}/{process}/{address}")
+                if head is None or head.gone:
+                    continue
+                fingerprint = labels.fingerprint(head) if place is Place.QUARANTINE else None
+                yield Arrival(
+                    address=Address(address), place=place, version=head.version, fingerprint=fingerprint
+                )
+
+    def _read(self, path: str, api: Api | None) -> Credential | None:
+        entry = self._kv.read(path)
+        if entry is None:
+            return None
+        for name in ("api_key", "api_secret"):
+            if isinstance(entry.data.get(name), str):
+                self._register(SecretStr(entry.data[name].strip()))
+        try:
+            credential = from_fields(entry.data)
+            if api is not None:
+                check_form(credential, api)
+        except CredentialMalformed as error:
+            problem = error.message
+        else:
+            return credential
+        raise CredentialMalformed(
+            f"What lies at {self._shown(path)} is not a key. {problem}",
+            next_step=f"Remove it and leave the key there again: bao kv metadata delete {self._shown(path)}",
+        )
+
+    def _store_quarantine(self, path: str, slot: Slot, credential: Credential) -> Held:
+        head = self._kv.metadata(path)
+        version = head.version if head else 0
+        data = labels.halves(credential)
+        present = self._kv.read(path) if head and not head.gone else None
+        is_there = present is not None and present.data == data
+        coming = version if is_there else version + 1
+        received_at = format_instant(self._clock())
+        self._kv.write_metadata(
+            path, labels.quarantined(self._stack, slot, credential.fingerprint, coming, received_at)
+        )
+        if not is_there:
+            coming = self._kv.write(path, data, cas=version)
+        self._compare(path, coming, credential)
+        return Held(self._shown(path), coming, credential.fingerprint, managed=True, stack=self._stack)
+
+    def _compare(self, path: str, version: int, credential: Credential) -> None:
+        """Reads back what was written."""
+        entry = self._kv.read(path, version)
+        if entry is None:
+            raise SecretDisappeared(f"Version {version} of {self._shown(path)} cannot be read back.")
+        expected = labels.halves(credential)
+        same = [
+            hmac.compare_digest(str(entry.data.get(name)).encode(), value.encode())
+            for name, value in expected.items()
+        ]
+        if not all(same):
+            raise SecretDisappeared(f"Version {version} of {self._shown(path)} is not what was written.")
+
+    def _held(self, path: str, head: Metadata) -> Held:
+        managed = head.custom.get("managed-by") == labels.MANAGED_BY
+        return Held(
+            path=self._shown(path),
+            version=head.version,
+            fingerprint=labels.fingerprint(head) if managed else None,
+            managed=managed,
+            stack=head.custom.get("stack"),
+        )
+
+    def _refuse_foreign(self, path: str, head: Metadata, slot: Slot) -> None:
+        why = labels.is_foreign(head, self._stack, slot)
+        if why:
+            raise PathNotManaged(f"{self._shown(path)} {why}. It is left as it is.", address=slot.address)

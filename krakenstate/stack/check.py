@@ -1,0 +1,186 @@
+"""What must hold between the declarations of a stack: for stack files and ``--desired`` files alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from krakenstate.errors import (
+    AddressDuplicate,
+    ControllerTwice,
+    ControlsElsewhere,
+    DeclarationInvalid,
+    FeatureNotAvailable,
+    IdentityShared,
+    KrakenstateError,
+    ProcessHoldsTwo,
+    Source,
+    StackProblems,
+)
+from krakenstate.model.address import Address
+from krakenstate.model.declarations import (
+    Account,
+    DerivativesSubaccount,
+    Grant,
+    Key,
+    MasterAccount,
+    SpotSubaccount,
+)
+from krakenstate.model.entry import Declaration
+
+
+def check_declarations(declarations: Sequence[Declaration]) -> list[KrakenstateError]:
+    """All problems between declarations that are each valid alone."""
+    return [
+        *_check_addresses(declarations),
+        *_check_features(declarations),
+        *_check_controls([d for d in declarations if isinstance(d, Key)]),
+        *_check_processes([d for d in declarations if isinstance(d, Key)]),
+        *_check_identities([d for d in declarations if isinstance(d, Account)]),
+        *_check_grants([d for d in declarations if isinstance(d, Grant)]),
+    ]
+
+
+def raise_problems(problems: Iterable[KrakenstateError]) -> None:
+    """Ends with all problems, in order of file and line, each said once.
+
+    Raises:
+        KrakenstateError: The problem, if it is the only one.
+        StackProblems: Several.
+    """
+    ordered = sorted(problems, key=_place)
+    once = [next(same) for _, same in groupby(ordered, key=_place)]
+    if len(once) == 1:
+        raise once[0]
+    if once:
+        raise StackProblems(once)
+
+
+def _place(problem: KrakenstateError) -> tuple[str, int, str, str]:
+    source = problem.source or Source("", 0)
+    return source.file, source.line, problem.code, problem.message
+
+
+def line_of(declaration: Declaration) -> str:
+    """``on line 12``, or nothing when a rendered file gives no lines."""
+    return f" on line {declaration.source.line}" if declaration.source else ""
+
+
+def _at(problem: type[KrakenstateError], message: str, culprit: Declaration) -> KrakenstateError:
+    return problem(message, address=str(culprit.address), source=culprit.source)
+
+
+def _check_addresses(declarations: Sequence[Declaration]) -> Iterator[KrakenstateError]:
+    first: dict[Address, Declaration] = {}
+    for declaration in declarations:
+        earlier = first.setdefault(declaration.address, declaration)
+        if earlier is declaration:
+            continue
+        if earlier.source == declaration.source:
+            message = f"{declaration.address} is added twice{line_of(declaration)}."
+        else:
+            where = f"once{line_of(earlier)} and again{line_of(declaration)}" if earlier.source else "twice"
+            message = f"{declaration.address} is declared {where}."
+        yield _at(AddressDuplicate, message, declaration)
+
+
+def _check_features(declarations: Sequence[Declaration]) -> Iterator[KrakenstateError]:
+    for declaration in declarations:
+        for field in declaration.later:
+            value = getattr(declaration, field)
+            if value != type(declaration).model_fields[field].default:
+                yield _at(
+                    FeatureNotAvailable,
+                    f"{declaration.address} sets {field}, which this version does not honour yet.",
+                    declaration,
+                )
+
+
+def _identity(account: Account) -> Address:
+    """What two declarations of one account have in common."""
+    if isinstance(account, DerivativesSubaccount) and account.same_as is not None:
+        return account.same_as.address
+    return account.address
+
+
+def _check_controls(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
+    first: dict[tuple[Address, str], Key] = {}
+    for key in keys:
+        if key.controls is None:
+            continue
+        if not isinstance(key.controls, MasterAccount) or key.controls.address != key.account.address:
+            yield _at(
+                ControlsElsewhere,
+                f"{key.address} sits on {key.account.address} and says that it controls "
+                f"{key.controls.address}; a key controls the master account it sits on.",
+                key,
+            )
+            continue
+        earlier = first.setdefault((key.controls.address, key.api), key)
+        if earlier.address != key.address:
+            yield _at(
+                ControllerTwice,
+                f"{key.controls.address} is controlled by {earlier.address}{line_of(earlier)} and by "
+                f"{key.address}{line_of(key)}.",
+                key,
+            )
+
+
+def _check_processes(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
+    first: dict[tuple[Address, Address, str], Key] = {}
+    for key in keys:
+        earlier = first.setdefault((key.process.address, _identity(key.account), key.api), key)
+        if earlier.address != key.address:
+            yield _at(
+                ProcessHoldsTwo,
+                f"{key.process.address} holds {earlier.address}{line_of(earlier)} and {key.address}"
+                f"{line_of(key)}, both {key.api} keys on {key.account.address}.",
+                key,
+            )
+
+
+def _check_identities(accounts: Sequence[Account]) -> Iterator[KrakenstateError]:
+    """An account is one e-mail, one user name, one IIBAN; ``same_as`` says where two declarations are one."""
+    first: dict[tuple[str, str], Account] = {}
+    linked: dict[Address, Account] = {}
+    for account in accounts:
+        if isinstance(account, DerivativesSubaccount) and account.same_as is not None:
+            twin = linked.setdefault(account.same_as.address, account)
+            if twin.address != account.address:
+                yield _at(
+                    IdentityShared,
+                    f"{account.address} and {twin.address}{line_of(twin)} are both the same as "
+                    f"{account.same_as.address}.",
+                    account,
+                )
+                continue
+        for what, value in _traits(account):
+            earlier = first.setdefault((what, value.casefold()), account)
+            if earlier.address != account.address and _identity(earlier) != _identity(account):
+                yield _at(
+                    IdentityShared,
+                    f"{account.address} has the same {what} as {earlier.address}{line_of(earlier)}.",
+                    account,
+                )
+
+
+def _traits(account: Account) -> Iterator[tuple[str, str]]:
+    yield "e-mail", account.email
+    if isinstance(account, SpotSubaccount):
+        yield "user name", account.username
+    iiban = getattr(account, "iiban", None)
+    if isinstance(iiban, str):
+        yield "IIBAN", iiban
+
+
+def _check_grants(grants: Sequence[Grant]) -> Iterator[KrakenstateError]:
+    first: dict[Address, Grant] = {}
+    for grant in grants:
+        earlier = first.setdefault(grant.process.address, grant)
+        if earlier.address != grant.address:
+            yield _at(
+                DeclarationInvalid,
+                f"{grant.address}: {grant.process.address} already has {earlier.address}{line_of(earlier)}; "
+                "one grant per process says who may read its secrets.",
+                grant,
+            )

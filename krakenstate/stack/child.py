@@ -1,0 +1,313 @@
+"""What runs inside the child process: one stack file, and a report of what it declared.
+
+How this works: the parent (``process.py``) starts an interpreter whose only argument of substance is an
+``Errand``. The file runs with empty ``os.environ``, under limits, and its declarations are written as JSON to
+a pipe of their own; what it prints goes elsewhere. Nothing in here defends against a hostile stack: the
+limits, the parent's clock and the parent's distrust of the report do. What is done here is diagnosis: naming
+the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import linecache
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType, TracebackType
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from krakenstate.errors import (
+    DeclarationInvalid,
+    KrakenstateError,
+    Source,
+    StackExited,
+    StackOutputTooLarge,
+    StackRaised,
+    StackSyntax,
+    StackTimeout,
+)
+from krakenstate.model.desired import dump_declaration, reference_to
+from krakenstate.model.entry import Collector, Declaration, collecting
+from krakenstate.stack.authoring import Stack
+from krakenstate.stack.text import clean
+
+MODULE_NAME = "__stack__"
+_MESSAGE_MAX = 300
+_leave: Callable[[int], NoReturn] = os._exit
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What the parent asks for; travels as JSON.
+
+    Args:
+        file: The stack file, absolute.
+        display: The same as the user named it; what tracebacks and sources show.
+        project: Folder that is not to be imported from.
+        report_fd: Where the report goes.
+        alarm_s: After this time the line that runs is reported.
+        cpu_s: Processor time after which the kernel ends the process.
+        output_max: Bytes it may print.
+        memory_max: Bytes of address space it may use.
+    """
+
+    file: str
+    display: str
+    project: str
+    report_fd: int
+    alarm_s: float
+    cpu_s: int
+    output_max: int
+    memory_max: int
+
+    def to_json(self) -> str:
+        """Plain text for an argument."""
+        return json.dumps(asdict(self))
+
+
+class Reporter:
+    """Gathers what is known, and sends it once."""
+
+    def __init__(self, errand: Errand) -> None:
+        self.errand = errand
+        self.collector = Collector()
+        self.problems: list[KrakenstateError] = []
+        self.finished = False
+
+    def end_with(self, problem: KrakenstateError) -> NoReturn:
+        """Reports a problem that ends the run, with all that was found before."""
+        self.problems.append(problem)
+        self.send()
+
+    def send(self) -> NoReturn:
+        """Writes the report and leaves, without any clean-up the stack may have arranged."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        data = json.dumps(self._payload()).encode()
+        while data:
+            data = data[os.write(self.errand.report_fd, data) :]
+        _leave(0)
+
+    def _payload(self) -> dict[str, Any]:
+        broken = {id(entry) for entry in self.collector.placeholders}
+        entries = [entry for stack in Stack.made for entry in stack.entries if id(entry) not in broken]
+        resources = [self._dump(entry) for entry in entries if isinstance(entry, Declaration)]
+        problems = [*self.collector.problems, *self.problems]
+        return {
+            "finished": self.finished,
+            "stacks": [_describe_stack(stack) for stack in Stack.made],
+            "resources": [text for text in resources if text is not None],
+            "placeholders": [
+                reference_to(entry) for entry in self.collector.placeholders if isinstance(entry, Declaration)
+            ],
+            "extras": [
+                {"kind": type(entry).__name__, "source": _plain_source(entry.source)}
+                for entry in entries
+                if not isinstance(entry, Declaration)
+            ],
+            "problems": [
+                {
+                    "code": problem.code,
+                    "message": clean(problem.message, 2000),
+                    "address": problem.address,
+                    "source": _plain_source(problem.source),
+                }
+                for problem in problems
+            ],
+        }
+
+    def _dump(self, declaration: Declaration) -> dict[str, Any] | None:
+        try:
+            plain = dump_declaration(declaration).model_dump(mode="json")
+            json.dumps(plain)
+        except Exception as wrong:  # noqa: BLE001 - whatever a value does, the other declarations count
+            message = f"{reference_to(declaration)} cannot be written as data: {_words_of(wrong)}"
+            self.problems.append(DeclarationInvalid(message, source=declaration.source))
+            self.collector.placeholders.append(declaration)
+            return None
+        return plain
+
+
+class _CountedStream(io.TextIOWrapper):
+    """Standard output or error; knows the line that prints too much."""
+
+    reporter: Reporter
+    printed = 0
+
+    def write(self, text: str) -> int:
+        _CountedStream.printed += len(text)
+        if _CountedStream.printed > self.reporter.errand.output_max:
+            line = _line_in_stack(sys._getframe(1), self.reporter.errand.display)
+            limit = self.reporter.errand.output_max // 1024
+            self.reporter.end_with(StackOutputTooLarge(f"It printed more than {limit} KiB.", source=line))
+        return super().write(text)
+
+
+def main(argument: str) -> NoReturn:
+    """Runs the errand and never returns."""
+    errand = Errand(**json.loads(argument))
+    reporter = Reporter(errand)
+    _hide_surroundings(errand)
+    _replace_streams(reporter)
+    _set_limits(errand)
+    _watch(reporter)
+    collecting.set(reporter.collector)
+    code = _compile(reporter)
+    module = ModuleType(MODULE_NAME)
+    module.__file__ = errand.file
+    sys.modules[MODULE_NAME] = module
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - running the stack file is what this process is for
+    except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are a stack's mistakes too
+        reporter.end_with(_explain(raised, errand))
+    reporter.finished = True
+    reporter.send()
+
+
+def _compile(reporter: Reporter) -> CodeType:
+    errand = reporter.errand
+    try:
+        text = Path(errand.file).read_bytes()
+        shown = text.decode("utf-8", "replace").splitlines(keepends=True)
+        linecache.cache[errand.display] = (len(text), None, shown, errand.display)
+        return compile(text, errand.display, "exec", dont_inherit=True)
+    except SyntaxError as wrong:
+        line = Source(errand.display, wrong.lineno or 1)
+        reporter.end_with(
+            StackSyntax(f"Python says: {clean(wrong.msg or 'invalid syntax', 200)}.", source=line)
+        )
+    except (ValueError, RecursionError, MemoryError, OSError) as wrong:
+        line = Source(errand.display, 1)
+        reporter.end_with(StackSyntax(f"Python cannot read it: {_words_of(wrong)}", source=line))
+
+
+def _explain(raised: BaseException, errand: Errand) -> KrakenstateError:
+    line = _line_of_traceback(raised.__traceback__, errand.display)
+    if isinstance(raised, SystemExit):
+        return StackExited("It called exit before its end.", source=line)
+    if isinstance(raised, KrakenstateError) and raised.code:
+        raised.source = raised.source or line
+        return raised
+    if isinstance(raised, ValidationError):
+        with contextlib.suppress(Exception):
+            first = raised.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "value"
+            reason = first["msg"].removeprefix("Value error, ")
+            return DeclarationInvalid(f"{raised.title}: field {field}: {reason}.", source=line)
+    return StackRaised(_words_of(raised), source=line)
+
+
+def _words_of(raised: BaseException) -> str:
+    """Kind and message of an exception, whose text may do or hold anything."""
+    try:
+        said = clean(str(raised), _MESSAGE_MAX)
+    except Exception:  # noqa: BLE001 - a message that cannot be made is no message
+        said = ""
+    kind = clean(type(raised).__name__, 80)
+    return f"{kind}: {said}".rstrip(".") + "." if said else f"{kind}."
+
+
+def _line_of_traceback(trace: TracebackType | None, display: str) -> Source:
+    """The innermost line of the stack file that an exception passed."""
+    line = 1
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == display:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return Source(display, line)
+
+
+def _line_in_stack(frame: FrameType | None, display: str) -> Source:
+    """The line of the stack file that runs at the moment, seen from a frame that it called."""
+    while frame is not None:
+        if frame.f_code.co_filename == display:
+            return Source(display, frame.f_lineno)
+        frame = frame.f_back
+    return Source(display, 1)
+
+
+def _plain_source(source: Source | None) -> dict[str, Any] | None:
+    return {"file": source.file, "line": source.line} if source else None
+
+
+def _describe_stack(stack: Stack) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        try:
+            return value.model_dump(mode="json")
+        except Exception:  # noqa: BLE001 - not an Environment or Vault; reported when the stack was made
+            return None
+
+    return {
+        "name": str(stack.name)[:200],
+        "environment": plain(stack.environment),
+        "vault": plain(stack.vault),
+        "source": _plain_source(stack.source),
+    }
+
+
+def _hide_surroundings(errand: Errand) -> None:
+    """Takes away what a stack could come to lean on: variables, arguments, modules of the project."""
+    os.environ.clear()
+    sys.argv[:] = [errand.display]
+    homes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    sys.path[:] = [
+        entry
+        for entry in sys.path
+        if not _is_below(entry, errand.project) or any(_is_below(entry, home) for home in homes)
+    ]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
+
+
+def _replace_streams(reporter: Reporter) -> None:
+    _CountedStream.reporter = reporter
+    sys.stdout = _CountedStream(io.FileIO(1, "w", closefd=False), encoding="utf-8", errors="replace")
+    sys.stderr = _CountedStream(io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="replace")
+
+
+def _set_limits(errand: Errand) -> None:
+    limits = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_NPROC": 0,
+        "RLIMIT_CPU": errand.cpu_s,
+        "RLIMIT_AS": errand.memory_max,
+    }
+    for name, limit in limits.items():
+        number = getattr(resource, name, None)
+        if number is None:
+            continue
+        with contextlib.suppress(OSError, ValueError):  # a platform that lacks one still has the clock
+            hard = resource.getrlimit(number)[1]
+            lowest = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.setrlimit(number, (lowest, lowest))
+
+
+def _watch(reporter: Reporter) -> None:
+    """Reports the line that runs when time is up, and the line that ends the interpreter."""
+    errand = reporter.errand
+
+    def on_alarm(_number: int, frame: FrameType | None) -> NoReturn:
+        line = _line_in_stack(frame, errand.display)
+        reporter.end_with(StackTimeout("It was still running when its time was up.", source=line))
+
+    def on_exit(status: int) -> NoReturn:
+        line = _line_in_stack(sys._getframe(1), errand.display)
+        reporter.end_with(StackExited(f"It called os._exit({status!r}).", source=line))
+
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, errand.alarm_s)
+    os._exit = on_exit

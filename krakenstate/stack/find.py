@@ -1,0 +1,82 @@
+"""From what a user typed to a stack file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from krakenstate.errors import StackAmbiguous, StackNotFound
+from krakenstate.stack.text import clean
+
+FOLDER = "stacks"
+SUFFIX = ".py"
+_LISTED_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StackFile:
+    """A stack file: where it is, how the user calls it, and the folder its project lives in."""
+
+    path: Path
+    display: str
+
+    @property
+    def name(self) -> str:
+        """The name its stack must have."""
+        return self.path.stem
+
+    @property
+    def project(self) -> Path:
+        """The folder that contains ``stacks/``, or the file's own."""
+        folder = self.path.parent
+        return folder.parent if folder.name == FOLDER else folder
+
+
+def find_stack(name: str | None, below: Path | None = None) -> StackFile:
+    """The stack file meant by a name, a path, or nothing.
+
+    Args:
+        name: ``prod`` for ``stacks/prod.py``; a path when it ends in ``.py``; ``None`` for the only one.
+        below: Folder that contains ``stacks/``; the working folder unless given.
+
+    Raises:
+        StackNotFound: There is no such file.
+        StackAmbiguous: No name was given and there are several.
+    """
+    root = below or Path()
+    if name is None:
+        return _only_stack(root)
+    if name.endswith(SUFFIX):
+        return _checked(root / name, name)
+    if "/" in name or name in {"", ".", ".."}:
+        raise StackNotFound(f'"{clean(name, 100)}" is neither a name nor the path of a .py file.')
+    display = f"{FOLDER}/{name}{SUFFIX}"
+    return _checked(root / display, display, _found_names(root))
+
+
+def _only_stack(root: Path) -> StackFile:
+    names = _found_names(root)
+    if not names:
+        raise StackNotFound(f"There is no .py file in {FOLDER}/.")
+    if len(names) > 1:
+        shown = ", ".join(names[:_LISTED_MAX]) + (", ..." if len(names) > _LISTED_MAX else "")
+        raise StackAmbiguous(
+            f"{FOLDER}/ holds {len(names)} stacks: {shown}.",
+            next_step=f"Name one, for example: krakenstate plan {names[0]}",
+        )
+    display = f"{FOLDER}/{names[0]}{SUFFIX}"
+    return _checked(root / display, display)
+
+
+def _checked(path: Path, display: str, others: list[str] | None = None) -> StackFile:
+    if path.is_file():
+        return StackFile(path.resolve(), clean(display))
+    there = f" There is: {', '.join(others[:_LISTED_MAX])}." if others else ""
+    raise StackNotFound(f"{clean(display, 200)} does not exist.{there}")
+
+
+def _found_names(root: Path) -> list[str]:
+    files = (root / FOLDER).glob(f"*{SUFFIX}")
+    return sorted(
+        clean(file.stem) for file in files if file.is_file() and not file.stem.startswith(("_", "."))
+    )

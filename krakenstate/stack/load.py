@@ -1,0 +1,195 @@
+"""From a stack's name or a rendered file to the desired state: what commands use."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+import krakenstate
+from krakenstate.errors import FileUnusable, KrakenstateError, Source, StackResultInvalid
+from krakenstate.model.desired import (
+    Desired,
+    Rendered,
+    RenderedResource,
+    StackHead,
+    dump_declaration,
+    load_declarations,
+)
+from krakenstate.model.entry import Declaration
+from krakenstate.stack import process
+from krakenstate.stack.check import check_declarations, raise_problems
+from krakenstate.stack.find import StackFile, find_stack
+from krakenstate.stack.plain import admit, describe_place, parse_json
+from krakenstate.stack.render import Run, render_stack, stack_problems
+from krakenstate.stack.text import clean
+
+_VERSION = re.compile(r"1\.\d{1,6}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStack:
+    """A stack that is known to be right.
+
+    Args:
+        desired: Its declarations, with their lines.
+        rendered: The same as plain data, sorted by address.
+        path: The stack file, or the rendered file it was read from.
+        isolation: What was obtained when the stack file ran.
+    """
+
+    desired: Desired
+    rendered: Rendered
+    path: Path
+    isolation: Literal["kernel", "process"]
+
+
+def load(name: str | None, desired: Path | None, *, require_isolation: bool = False) -> LoadedStack:
+    """``load_desired`` where a rendered file is given, else ``load_stack``.
+
+    Raises:
+        StackResultInvalid: The rendered file is of another stack than the named one.
+        KrakenstateError: As the two.
+    """
+    if desired is None:
+        return load_stack(name, require_isolation=require_isolation)
+    loaded = load_desired(desired)
+    wanted = Path(name).stem if name and name.endswith(".py") else name
+    if wanted is not None and loaded.desired.head.name != wanted:
+        raise StackResultInvalid(
+            f'{desired} holds the stack "{loaded.desired.head.name}", not "{clean(wanted, 63)}".'
+        )
+    return loaded
+
+
+def load_stack(
+    name: str | None, *, require_isolation: bool = False, time_max_s: float | None = None
+) -> LoadedStack:
+    """Runs a stack file in child processes and checks what it declares.
+
+    Lines that the stack prints appear on standard error.
+
+    Args:
+        name: As typed: a name, a path, or ``None`` for the only stack there is.
+        require_isolation: Fail without kernel isolation.
+        time_max_s: Time the file may take; the usual limit unless given.
+
+    Raises:
+        StackError: One thing is wrong.
+        StackProblems: Several are, each with its line.
+    """
+    stack = find_stack(name)
+    run = render_stack(
+        stack,
+        require_isolation=require_isolation,
+        time_max_s=time_max_s,
+        show=lambda line: _show(stack, line),
+    )
+    loaded, problems = _declare(run.resources, run.placeholders)
+    raise_problems([*run.problems, *stack_problems(run, stack), *problems])
+    head = _head_of(run, stack)
+    return _finish(head, loaded, stack.path, "process")
+
+
+def load_desired(path: Path) -> LoadedStack:
+    """Reads what ``krakenstate render`` wrote, and checks all of it anew.
+
+    Raises:
+        FileUnusable: The file cannot be read, or is too large.
+        StackResultInvalid: It is no rendered stack of a version understood here.
+        StackError: One declaration in it is wrong.
+        StackProblems: Several are.
+    """
+    shown = clean(str(path), 200)
+    value = parse_json(_read_file(path, shown), shown)
+    version = value.get("format_version")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise StackResultInvalid(f"{shown} has a format_version that this version does not read.")
+    known = {field: value[field] for field in Rendered.model_fields if field in value}
+    try:
+        rendered = Rendered.model_validate(known | {"format_version": "1.0"})
+    except ValidationError as invalid:
+        raise StackResultInvalid(f"{shown} is wrong at {describe_place(invalid)}.") from None
+    admitted: list[RenderedResource] = []
+    problems: list[KrakenstateError] = []
+    for item in rendered.resources:
+        harmless = _with_clean_source(item)
+        source = _source_of(harmless)
+        good, wrong = admit(harmless, source)
+        problems += wrong
+        admitted += [good] if good else []
+    broken = {f"{i.type}.{i.name}" for i in rendered.resources} - {f"{i.type}.{i.name}" for i in admitted}
+    loaded, more = _declare(admitted, broken)
+    raise_problems([*problems, *more])
+    return _finish(rendered.stack, loaded, path, rendered.isolation)
+
+
+def dump_rendered(rendered: Rendered) -> str:
+    """The text of a rendered stack: the same declarations always give the same bytes."""
+    return json.dumps(rendered.model_dump(mode="json"), indent=2, ensure_ascii=False)
+
+
+def _declare(
+    resources: Sequence[RenderedResource], broken: Iterable[str]
+) -> tuple[list[Declaration], list[KrakenstateError]]:
+    loaded, problems = load_declarations(resources, broken=broken)
+    return loaded, [*problems, *check_declarations(loaded)]
+
+
+def _head_of(run: Run, stack: StackFile) -> StackHead:
+    if run.report is None or not run.report.stacks:
+        raise StackResultInvalid(f"{stack.display} gave no stack.")  # it has a problem, which was raised
+    said = run.report.stacks[0]
+    try:
+        return StackHead.model_validate(
+            {"name": said.name, "environment": said.environment, "vault": said.vault}
+        )
+    except ValidationError as invalid:
+        message = f"The stack in {stack.display} is wrong at {describe_place(invalid)}."
+        raise StackResultInvalid(message) from None
+
+
+def _finish(
+    head: StackHead, loaded: Sequence[Declaration], path: Path, isolation: Literal["kernel", "process"]
+) -> LoadedStack:
+    desired = Desired(head, loaded)
+    rendered = Rendered(
+        krakenstate_version=krakenstate.__version__,
+        isolation=isolation,
+        stack=head,
+        resources=tuple(dump_declaration(declaration) for declaration in desired.resources.values()),
+    )
+    return LoadedStack(desired, rendered, path, isolation)
+
+
+def _read_file(path: Path, shown: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(process.REPORT_MAX + 1)
+    except OSError as problem:
+        raise FileUnusable(f"{shown} cannot be read: {problem.strerror}.") from problem
+    if len(data) > process.REPORT_MAX:
+        raise FileUnusable(f"{shown} is larger than {process.REPORT_MAX // 2**20} MiB.")
+    return data
+
+
+def _with_clean_source(item: RenderedResource) -> RenderedResource:
+    if item.source is None:
+        return item
+    line = max(1, min(item.source.line, 10**7))
+    told = {"file": clean(item.source.file, 300), "line": line, "text": clean(item.source.text, 120)}
+    return item.model_copy(update={"source": item.source.model_copy(update=told)})
+
+
+def _source_of(item: RenderedResource) -> Source | None:
+    return Source(item.source.file, item.source.line, item.source.text) if item.source else None
+
+
+def _show(stack: StackFile, line: str) -> None:
+    sys.stderr.write(f"{stack.display} printed: {line}\n")

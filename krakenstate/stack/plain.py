@@ -1,0 +1,164 @@
+"""Plain data from elsewhere, read with distrust: a child's report, or a file given as ``--desired``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, NoReturn
+
+from pydantic import Field, JsonValue, ValidationError
+
+from krakenstate.errors import (
+    DeclarationInvalid,
+    FieldUnknown,
+    KrakenstateError,
+    Source,
+    StackResultInvalid,
+)
+from krakenstate.model.base import Model
+from krakenstate.model.declarations import RESOURCE_TYPES
+from krakenstate.model.desired import RenderedResource
+from krakenstate.stack.text import clean
+
+DEPTH_MAX = 12
+INTEGER_MAX = 2**53 - 1
+"""The largest integer that every reader of JSON understands alike."""
+
+_FIELDS = {cls.type_name: frozenset(cls.model_fields) - {"name"} for cls in RESOURCE_TYPES}
+
+
+class ReportedSource(Model):
+    """A line, as the child claims it."""
+
+    file: str = Field(max_length=4096)
+    line: int = Field(ge=1, le=10**7)
+
+
+class ReportedProblem(Model):
+    """A problem the child met."""
+
+    code: str = Field(max_length=10)
+    message: str = Field(max_length=4000)
+    address: str | None = Field(default=None, max_length=200)
+    source: ReportedSource | None = None
+
+
+class ReportedStack(Model):
+    """A ``Stack`` the file made; parts that were wrong are missing, and reported as problems."""
+
+    name: str = Field(max_length=200)
+    environment: dict[str, JsonValue] | None
+    vault: dict[str, JsonValue] | None
+    source: ReportedSource | None
+
+
+class ReportedExtra(Model):
+    """An entry that is no resource."""
+
+    kind: Literal["Moved", "Removed"]
+    source: ReportedSource | None
+
+
+class Report(Model):
+    """All a child says about the stack file that it ran."""
+
+    finished: bool
+    stacks: tuple[ReportedStack, ...] = Field(max_length=100)
+    resources: tuple[RenderedResource, ...] = Field(max_length=100_000)
+    placeholders: tuple[str, ...] = Field(max_length=100_000)
+    extras: tuple[ReportedExtra, ...] = Field(max_length=10_000)
+    problems: tuple[ReportedProblem, ...] = Field(max_length=10_000)
+
+
+def parse_json(data: bytes, what: str) -> dict[str, Any]:
+    """A JSON object of bounded depth.
+
+    Args:
+        data: Untrusted.
+        what: How messages call it.
+
+    Raises:
+        StackResultInvalid: It is something else.
+    """
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError, MemoryError):
+        raise StackResultInvalid(f"{what} is not JSON of the expected form.") from None
+    if not isinstance(value, dict) or not _is_shallow(value):
+        raise StackResultInvalid(f"{what} is not a JSON object of the expected form.")
+    return value
+
+
+def parse_report(data: bytes, what: str) -> Report:
+    """A child's report.
+
+    Raises:
+        StackResultInvalid: It is not of the form the child writes.
+    """
+    value = parse_json(data, what)
+    try:
+        return Report.model_validate(value)
+    except ValidationError as invalid:
+        raise StackResultInvalid(f"{what} is wrong at {describe_place(invalid)}.") from None
+
+
+def describe_place(invalid: ValidationError) -> str:
+    """Where a model found the first fault, and what it was, without the input."""
+    first = invalid.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return clean(f"{place or 'the top'} ({first['msg'].removeprefix('Value error, ')})", 200)
+
+
+def admit(
+    item: RenderedResource, source: Source | None
+) -> tuple[RenderedResource | None, list[KrakenstateError]]:
+    """A resource with harmless texts, known fields and readable numbers; or what is wrong with it."""
+    label = clean(f"{item.type}.{item.name}", 130)
+    known = _FIELDS.get(item.type)
+    problems: list[KrakenstateError] = []
+    for field, value in item.attributes.items():
+        if known is not None and field not in known:
+            problems.append(FieldUnknown(f"{label} has no field {clean(field, 60)}.", source=source))
+        elif not _is_modest(value):
+            problems.append(
+                DeclarationInvalid(f"{label}: field {field}: the number is too large.", source=source)
+            )
+    if problems:
+        return None, problems
+    attributes = {field: _scrub(value) for field, value in item.attributes.items()}
+    return item.model_copy(update={"attributes": attributes}), []
+
+
+def _scrub(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_scrub(each) for each in value]
+    if isinstance(value, dict):
+        return {clean(key): _scrub(each) for key, each in value.items()}
+    return value
+
+
+def _is_modest(value: JsonValue) -> bool:
+    if isinstance(value, int | float):
+        return abs(value) <= INTEGER_MAX
+    if isinstance(value, list):
+        return all(_is_modest(each) for each in value)
+    return not isinstance(value, dict) or all(_is_modest(each) for each in value.values())
+
+
+def _is_shallow(value: Any) -> bool:
+    layer = [value]
+    for _ in range(DEPTH_MAX):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not layer:
+            return True
+    return False
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

@@ -1,0 +1,204 @@
+"""The parent's side of the child processes: start, feed on, keep time, end.
+
+How this works: each child gets an interpreter of its own in a session of its own, with no environment, no
+open file but two pipes, and the project's folder as working folder though not as a place to import from. One
+loop reads all pipes until they close or time is up. Whatever happens, the child's whole process group is
+killed before the child is reaped, so its number cannot have passed to somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from math import ceil
+from pathlib import Path
+
+import pydantic
+
+import krakenstate
+from krakenstate.stack.child import Errand
+
+TIME_MAX_S = 10.0
+PRINTED_MAX = 64 * 1024
+REPORT_MAX = 32 * 1024 * 1024
+MEMORY_MAX = 1024 * 1024 * 1024
+_PR_SET_DUMPABLE = 4
+_CHUNK = 1 << 16
+_LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+_BOOTSTRAP = """
+import importlib.util, sys
+init, libraries, errand = sys.argv[1:]
+sys.path.append(libraries)
+spec = importlib.util.spec_from_file_location(
+    "krakenstate", init, submodule_search_locations=[init.rpartition("/")[0]])
+sys.modules["krakenstate"] = package = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from krakenstate.stack.child import main
+sys.path.pop()
+main(errand)
+"""
+"""Finds this very krakenstate and its pydantic, wherever they are, and leaves ``sys.path`` as it was."""
+
+
+class Ending(Enum):
+    """How a child ended, as seen from outside."""
+
+    BY_ITSELF = "by itself"
+    OUT_OF_TIME = "out of time"
+    PRINTED_TOO_MUCH = "printed too much"
+    REPORTED_TOO_MUCH = "reported too much"
+
+
+@dataclass
+class Child:
+    """One running child, and what it has said so far."""
+
+    process: subprocess.Popen[bytes]
+    report_fd: int
+    report: bytearray = field(default_factory=bytearray)
+    printed: bytearray = field(default_factory=bytearray)
+    ending: Ending = Ending.BY_ITSELF
+    open_fds: set[int] = field(default_factory=set)
+
+    def take(self, fd: int, data: bytes) -> None:
+        """Keeps what arrived; decides when it is too much."""
+        if fd == self.report_fd:
+            self.report += data
+            if len(self.report) > REPORT_MAX:
+                self.ending = Ending.REPORTED_TOO_MUCH
+        else:
+            self.printed += data
+            if len(self.printed) > PRINTED_MAX * 4:  # its own count is in characters
+                self.ending = Ending.PRINTED_TOO_MUCH
+
+
+def run_children(
+    file: Path, display: str, project: Path, seeds: Sequence[int], time_max_s: float
+) -> list[Child]:
+    """Runs a stack file once per hash seed, all at the same time.
+
+    Args:
+        file: The stack file.
+        display: Its path as the user named it.
+        project: Working folder of the children.
+        seeds: One child for each.
+        time_max_s: After this time on the clock the children are killed.
+
+    Returns:
+        The children, ended, in the order of the seeds.
+    """
+    make_undumpable()
+    children: list[Child] = []
+    try:
+        for seed in seeds:
+            children.append(_start(file, display, project, seed, time_max_s))  # noqa: PERF401 - all started are ended
+        _listen(children, time.monotonic() + time_max_s)
+    finally:
+        for child in children:
+            _end(child)
+    return children
+
+
+def make_undumpable() -> None:
+    """On Linux, keeps children of the same user from reading this process's memory and environment."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _start(file: Path, display: str, project: Path, seed: int, time_max_s: float) -> Child:
+    receiving, sending = os.pipe()
+    try:
+        errand = Errand(
+            file=str(file),
+            display=display,
+            project=str(project),
+            report_fd=sending,
+            alarm_s=time_max_s * 0.7,
+            cpu_s=ceil(time_max_s) + 1,
+            output_max=PRINTED_MAX,
+            memory_max=MEMORY_MAX,
+        )
+        package = str(Path(krakenstate.__file__).resolve())
+        libraries = str(Path(pydantic.__file__).resolve().parent.parent)
+        process = subprocess.Popen(
+            # -s -P -B: no user site, no working folder on sys.path, no byte code written. The environment is
+            # ours alone, and -I would make Python ignore the hash seed in it.
+            [
+                sys.executable,
+                "-s",
+                "-P",
+                "-B",
+                "-X",
+                "utf8",
+                "-c",
+                _BOOTSTRAP,
+                package,
+                libraries,
+                errand.to_json(),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=project,
+            env=_environment(seed),
+            pass_fds=(sending,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(receiving)
+        raise
+    finally:
+        os.close(sending)
+    printed_fd = process.stdout.fileno() if process.stdout else receiving
+    return Child(process, receiving, open_fds={receiving, printed_fd})
+
+
+def _environment(seed: int) -> dict[str, str]:
+    """What the interpreter needs to start; the child empties even this before the stack runs."""
+    kept = {name: os.environ[name] for name in _LOADER_VARIABLES if name in os.environ}
+    return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": str(seed)}
+
+
+def _listen(children: Sequence[Child], deadline: float) -> None:
+    """Reads all pipes until they are closed; a child out of time or bounds is left to be killed."""
+    with selectors.DefaultSelector() as selector:
+        for started in children:
+            for fd in started.open_fds:
+                selector.register(fd, selectors.EVENT_READ, started)
+        while selector.get_map():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            for key, _ in selector.select(remaining):
+                child: Child = key.data
+                if key.fd not in child.open_fds:  # given up a moment ago
+                    continue
+                data = os.read(key.fd, _CHUNK)
+                child.take(key.fd, data)
+                over = child.ending is not Ending.BY_ITSELF
+                for fd in set(child.open_fds) if over else {key.fd} if not data else set():
+                    child.open_fds.discard(fd)
+                    selector.unregister(fd)
+    for late in children:
+        if late.open_fds:
+            late.ending = Ending.OUT_OF_TIME
+
+
+def _end(child: Child) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.process.pid, signal.SIGKILL)
+    child.process.wait()
+    os.close(child.report_fd)
+    if child.process.stdout is not None:
+        child.process.stdout.close()

@@ -1,0 +1,251 @@
+"""Rendering: a stack file becomes plain data, in child processes, twice.
+
+The second run has another hash seed. A stack whose declarations depend on it, on the clock or on chance would
+plan differently each time, so a difference between the runs is an error.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from krakenstate.errors import (
+    FeatureNotAvailable,
+    FileUnusable,
+    IsolationUnavailable,
+    KrakenstateError,
+    Source,
+    StackError,
+    StackExited,
+    StackMisnamed,
+    StackMissing,
+    StackOutputTooLarge,
+    StackRaised,
+    StackResultInvalid,
+    StackTimeout,
+    StackTwice,
+    StackUnstable,
+    catalogue,
+)
+from krakenstate.model.desired import RenderedResource, RenderedSource
+from krakenstate.stack import process
+from krakenstate.stack.find import StackFile
+from krakenstate.stack.plain import Report, ReportedProblem, ReportedSource, admit, parse_report
+from krakenstate.stack.process import Child, Ending
+from krakenstate.stack.text import clean
+
+SEEDS = (0, 20_011)
+FILE_MAX = 4 * 1024 * 1024
+_PRINTED_LINES_MAX = 200
+_LINE_SHOWN_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of a stack file gave, believed as far as it can be checked here."""
+
+    report: Report | None
+    resources: tuple[RenderedResource, ...]
+    placeholders: tuple[str, ...]
+    problems: tuple[KrakenstateError, ...]
+
+
+class Lines:
+    """The stack file's own text, so that the lines shown are not the child's word."""
+
+    def __init__(self, stack: StackFile) -> None:
+        self._stack = stack
+        self._texts: dict[Path, list[str]] = {}
+
+    def source(self, claimed: ReportedSource | RenderedSource | None) -> Source:
+        """A line the child claims, if it lies in the stack file or below the project; else the first one."""
+        if claimed is None or claimed.file == self._stack.display:
+            line = claimed.line if claimed else 1
+            return Source(self._stack.display, line, self._text(self._stack.path, line))
+        path = (self._stack.project / claimed.file).resolve()
+        if path.is_relative_to(self._stack.project) and path.is_file():
+            shown = clean(str(path.relative_to(self._stack.project)), 300)
+            return Source(shown, claimed.line, self._text(path, claimed.line))
+        return self.source(None)
+
+    def _text(self, path: Path, line: int) -> str:
+        if path not in self._texts:
+            try:
+                with path.open("rb") as file:
+                    self._texts[path] = file.read(FILE_MAX).decode("utf-8", "replace").splitlines()
+            except OSError:
+                self._texts[path] = []
+        lines = self._texts[path]
+        return clean(lines[line - 1].strip(), _LINE_SHOWN_MAX) if 0 < line <= len(lines) else ""
+
+
+def render_stack(
+    stack: StackFile,
+    *,
+    require_isolation: bool = False,
+    time_max_s: float | None = None,
+    show: Callable[[str], None] | None = None,
+) -> Run:
+    """Runs a stack file twice and returns what it declared, problems included.
+
+    Args:
+        stack: The file.
+        require_isolation: Fail without kernel isolation.
+        time_max_s: Time on the clock; the usual limit unless given.
+        show: Takes each line the stack printed in its first run.
+
+    Raises:
+        IsolationUnavailable: It was required; this version has process isolation only.
+        FileUnusable: The file cannot be read.
+        StackUnstable: The two runs gave different declarations.
+    """
+    if require_isolation:
+        raise IsolationUnavailable(
+            "--require-isolation was given. This version runs stack files in a process of their own, without "
+            "environment and under limits; the kernel does not yet keep them from files and network."
+        )
+    _check_readable(stack)
+    limit = process.TIME_MAX_S if time_max_s is None else time_max_s
+    children = process.run_children(stack.path, stack.display, stack.project, SEEDS, limit)
+    lines = Lines(stack)
+    if show:
+        for line in _printed_lines(children[0]):
+            show(line)
+    first, second = (_read(child, stack, lines, limit) for child in children)
+    if not first.problems:
+        _compare(first, second, lines)
+    return first
+
+
+def stack_problems(run: Run, stack: StackFile) -> list[KrakenstateError]:
+    """What is wrong with the ``Stack`` objects of a file, and with entries this version cannot honour."""
+    report, lines = run.report, Lines(stack)
+    if report is None:
+        return []
+    problems: list[KrakenstateError] = []
+    if not report.stacks and report.finished:
+        problems.append(StackMissing(f"{stack.display} makes no Stack(...).", source=lines.source(None)))
+    for extra in report.stacks[1:]:
+        message = f'The first is "{clean(report.stacks[0].name, 63)}", this one "{clean(extra.name, 63)}".'
+        problems.append(StackTwice(message, source=lines.source(extra.source)))
+    if len(report.stacks) == 1 and report.stacks[0].name != stack.name:
+        only = report.stacks[0]
+        problems.append(
+            StackMisnamed(
+                f'{stack.display} defines the stack "{clean(only.name, 63)}" and must define "{stack.name}".',
+                source=lines.source(only.source),
+            )
+        )
+    problems += [
+        FeatureNotAvailable(
+            f"{entry.kind} is not honoured by this version yet.", source=lines.source(entry.source)
+        )
+        for entry in report.extras
+    ]
+    return problems
+
+
+def _check_readable(stack: StackFile) -> None:
+    try:
+        with stack.path.open("rb") as file:
+            size = len(file.read(FILE_MAX + 1))
+    except OSError as problem:
+        raise FileUnusable(f"{stack.display} cannot be read: {problem.strerror}.") from problem
+    if size > FILE_MAX:
+        raise FileUnusable(f"{stack.display} is larger than {FILE_MAX // 2**20} MiB.")
+
+
+def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Run:
+    """A child's report, or the problem that stands for it."""
+    try:
+        report = _report_of(child, stack, lines, time_max_s)
+    except StackError as problem:
+        return Run(None, (), (), (problem,))
+    problems = [_problem_of(problem, lines) for problem in report.problems]
+    resources: list[RenderedResource] = []
+    broken = [clean(address, 130) for address in report.placeholders]
+    for item in report.resources:
+        source = lines.source(item.source)
+        admitted, wrong = admit(item, source)
+        problems += wrong
+        if admitted is None:
+            broken.append(clean(f"{item.type}.{item.name}", 130))
+            continue
+        told = RenderedSource(file=source.file, line=source.line, text=source.text)
+        resources.append(admitted.model_copy(update={"source": told}))
+    if not report.finished and not problems:
+        problems.append(StackExited("It did not run to its end.", source=lines.source(None)))
+    return Run(report, tuple(resources), tuple(broken), tuple(problems))
+
+
+def _report_of(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Report:
+    top = lines.source(None)
+    match child.ending:
+        case Ending.OUT_OF_TIME:
+            raise StackTimeout(f"It was stopped after {time_max_s:g} seconds.", source=top)
+        case Ending.PRINTED_TOO_MUCH:
+            raise StackOutputTooLarge(f"It printed more than {process.PRINTED_MAX // 1024} KiB.", source=top)
+        case Ending.REPORTED_TOO_MUCH:
+            limit = process.REPORT_MAX // 2**20
+            raise StackOutputTooLarge(f"It declared more than fits into {limit} MiB.", source=top)
+        case Ending.BY_ITSELF:
+            pass
+    if not child.report:
+        raise StackExited(f"Its process ended {_ending_of(child)} before it had reported.", source=top)
+    try:
+        return parse_report(bytes(child.report), f"What the process of {stack.display} sent back")
+    except StackResultInvalid as problem:
+        problem.source = top
+        raise
+
+
+def _ending_of(child: Child) -> str:
+    code = child.process.returncode
+    if code >= 0:
+        return f"with status {code}"
+    try:
+        return f"by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"by signal {-code}"
+
+
+def _problem_of(reported: ReportedProblem, lines: Lines) -> KrakenstateError:
+    """A reported problem as one of ours; an unknown code counts as something the stack raised."""
+    classes = {cls.code: cls for cls in catalogue() if issubclass(cls, StackError)}
+    cls = classes.get(reported.code, StackRaised)
+    address = clean(reported.address, 130) if reported.address else None
+    return cls(clean(reported.message, 2000), address=address, source=lines.source(reported.source))
+
+
+def _compare(first: Run, second: Run, lines: Lines) -> None:
+    top = lines.source(None)
+    hint = "Two runs of the same file, with different hash seeds, gave different"
+    if second.problems:
+        problem = second.problems[0]
+        message = f"{hint} results: only the second reports {problem.code}: {problem.message}"
+        raise StackUnstable(message, source=problem.source or top)
+    one, other = _by_address(first.resources), _by_address(second.resources)
+    for address in sorted(one.keys() | other.keys()):
+        if one.get(address) != other.get(address):
+            item = (one.get(address) or other[address])[0]
+            raise StackUnstable(
+                f"{hint} declarations, first of {address}.", address=address, source=lines.source(item.source)
+            )
+    if first.report and second.report and first.report.stacks != second.report.stacks:
+        raise StackUnstable(f"{hint} stacks.", source=top)
+    if first.report and second.report and first.report.extras != second.report.extras:
+        raise StackUnstable(f"{hint} entries.", source=top)
+
+
+def _by_address(resources: Iterable[RenderedResource]) -> dict[str, list[RenderedResource]]:
+    out: dict[str, list[RenderedResource]] = {}
+    for item in resources:
+        out.setdefault(clean(f"{item.type}.{item.name}", 130), []).append(item)
+    return out
+
+
+def _printed_lines(child: Child) -> list[str]:
+    text = bytes(child.printed[: process.PRINTED_MAX]).decode("utf-8", "replace")
+    return [clean(line, 300) for line in text.splitlines()[:_PRINTED_LINES_MAX]]

@@ -1,0 +1,176 @@
+"""The journal: what a run was about to do, and what became of it.
+
+How this works: each run has a folder named so that folders sort by time. Its head is the entry ``run``; each
+remote write has a numbered entry. The entry's first version is the intent, written before the call; its
+second is the outcome. After a crash an entry with one version is a call whose outcome is not known.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from krakenstate.errors import InternalError, JournalUnreadable, KrakenstateError
+from krakenstate.model.address import Address
+from krakenstate.model.base import Model
+from krakenstate.model.run import CallKind, Intent, Result, Run
+from krakenstate.store.base import KeyValue
+from krakenstate.store.vault.records import parse
+
+log = logging.getLogger("krakenstate.journal")
+KEEP_RUNS = 50
+M = TypeVar("M", bound=Model)
+
+
+class VaultJournal:
+    """``store.base.Journal`` over a key-value store.
+
+    Args:
+        kv: The stack's mount.
+        mount: Its path, for messages.
+        path: The stack's ``state`` prefix; runs are folders in ``journal`` below it.
+        clock: The time, in UTC.
+        who: Who runs, as ``user@host``.
+        version: Of this krakenstate.
+        scrub: Takes secrets out of a text; every text goes through it before it is written.
+    """
+
+    def __init__(
+        self,
+        kv: KeyValue,
+        mount: str,
+        path: str,
+        *,
+        clock: Callable[[], datetime],
+        who: str,
+        version: str,
+        scrub: Callable[[str], str],
+    ) -> None:
+        self._kv = kv
+        self._mount = mount
+        self._path = f"{path}/journal"
+        self._clock = clock
+        self._who = who
+        self._version = version
+        self._scrub = scrub
+        self._run: Run | None = None
+        self._last_number = 0
+        self._mutex = threading.Lock()
+
+    def begin(self, operation: str) -> Run:
+        """Opens this run's journal."""
+        now = self._clock()
+        run = Run(
+            id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+            operation=self._scrub(operation),
+            who=self._who,
+            version=self._version,
+            started_at=now,
+        )
+        self._kv.write(self._head(run.id), run.model_dump(mode="json"), cas=0)
+        self._run, self._last_number = run, 0
+        return run
+
+    def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
+        """Writes down a call before it is made. Secrets are taken out of ``details`` all the same."""
+        run = self._current()
+        with self._mutex:
+            self._last_number += 1
+            number = self._last_number
+        intent = Intent(
+            run=run.id,
+            number=number,
+            kind=kind,
+            address=Address(address),
+            details={self._scrub(name): self._clean(value) for name, value in details.items()},
+            at=self._clock(),
+        )
+        self._kv.write(self._entry(intent), intent.model_dump(mode="json"), cas=0)
+        return intent
+
+    def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
+        """Writes down what became of a call; an intent is concluded once."""
+        concluded = intent.model_copy(
+            update={"result": result, "result_at": self._clock(), "result_detail": self._scrub(detail)}
+        )
+        self._kv.write(self._entry(intent), concluded.model_dump(mode="json"), cas=1)
+
+    def end(self, conclusion: str) -> None:
+        """Closes this run's journal, and lets go of ended runs beyond the last fifty."""
+        self._close(self._current(), conclusion)
+        self._run = None
+        try:
+            self._prune()
+        except KrakenstateError as error:
+            log.debug("Old journals were not removed: %s", error.message)
+
+    def unfinished(self) -> list[tuple[Run, list[Intent]]]:
+        """Earlier runs that never ended, with all their intents, oldest first.
+
+        Raises:
+            JournalUnreadable: An entry is missing or not what krakenstate wrote.
+        """
+        mine = self._run.id if self._run else None
+        found = ((self._read(Run, self._head(id_)), id_) for id_ in self._ids() if id_ != mine)
+        return [(run, self._intents(id_)) for run, id_ in found if run.ended_at is None]
+
+    def recovered(self, run: Run, conclusion: str) -> None:
+        """Closes an earlier run's journal with what was concluded about it."""
+        self._close(run, conclusion)
+
+    def _current(self) -> Run:
+        if self._run is None:
+            raise InternalError("The journal of this run is not open.")
+        return self._run
+
+    def _close(self, run: Run, conclusion: str) -> None:
+        ended = run.model_copy(update={"ended_at": self._clock(), "conclusion": self._scrub(conclusion)})
+        self._kv.write(self._head(run.id), ended.model_dump(mode="json"), cas=1)
+
+    def _ids(self) -> list[str]:
+        return sorted(name.rstrip("/") for name in self._kv.list(self._path) if name.endswith("/"))
+
+    def _intents(self, run_id: str) -> list[Intent]:
+        names = (name for name in self._kv.list(f"{self._path}/{run_id}") if name != "run")
+        found = [self._read(Intent, f"{self._path}/{run_id}/{name}") for name in names]
+        return sorted(found, key=lambda intent: intent.number)
+
+    def _read(self, cls: type[M], path: str) -> M:
+        entry = self._kv.read(path)
+        if entry is None:
+            raise JournalUnreadable(f"{self._mount}/{path} is missing.")
+        return parse(cls, entry, f"{self._mount}/{path}", JournalUnreadable)
+
+    def _prune(self) -> None:
+        ids = self._ids()
+        for run_id in ids[: max(0, len(ids) - KEEP_RUNS)]:
+            if self._read(Run, self._head(run_id)).ended_at is None:
+                continue
+            # The head goes last, so that a journal cut off here is still an ended one.
+            for name in sorted(self._kv.list(f"{self._path}/{run_id}")):
+                if name != "run":
+                    self._kv.delete(f"{self._path}/{run_id}/{name}")
+            self._kv.delete(self._head(run_id))
+
+    def _head(self, run_id: str) -> str:
+        return f"{self._path}/{run_id}/run"
+
+    def _entry(self, intent: Intent) -> str:
+        return f"{self._path}/{intent.run}/{intent.number:04d}"
+
+    def _clean(self, value: JsonValue) -> JsonValue:
+        match value:
+            case str():
+                return self._scrub(value)
+            case list():
+                return [self._clean(item) for item in value]
+            case dict():
+                return {self._scrub(name): self._clean(item) for name, item in value.items()}
+            case _:
+                return value

@@ -1,0 +1,65 @@
+"""Single records in the key-value store: read as a model, written over whatever version is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from krakenstate.errors import KrakenstateError, StateDamaged, VaultConflict
+from krakenstate.model.base import Model
+from krakenstate.store.base import Entry, KeyValue
+
+M = TypeVar("M", bound=Model)
+ATTEMPTS = 25
+"""How often a write is tried again that lost to another writer; losing so often in a row is no accident."""
+
+
+def parse(cls: type[M], entry: Entry, path: str, error: type[KrakenstateError] = StateDamaged) -> M:
+    """The entry's data as a model.
+
+    Raises:
+        StateDamaged: It has another form (or ``error``, where the caller has a better name for that).
+    """
+    try:
+        return cls.model_validate(entry.data)
+    except ValidationError as problem:
+        fields = sorted({".".join(str(part) for part in e["loc"]) or "it" for e in problem.errors()})
+    raise error(
+        f"{path} is not what krakenstate wrote there: {', '.join(fields[:5])} cannot be read.",
+        next_step=f"See its history: bao kv metadata get {path}",
+    )
+
+
+def version_of(kv: KeyValue, path: str, entry: Entry | None) -> int:
+    """What the next check-and-set write must name, an entry that was deleted but left its head included."""
+    if entry is not None:
+        return entry.version
+    head = kv.metadata(path)
+    return head.version if head else 0
+
+
+def update(kv: KeyValue, path: str, change: Callable[[Entry | None], dict[str, Any] | None]) -> None:
+    """Replaces an entry by what ``change`` makes of it, trying again when another writer was faster.
+
+    Args:
+        kv: Where.
+        path: Below the mount.
+        change: From what is there to what shall be there; ``None`` leaves it alone.
+
+    Raises:
+        VaultConflict: Others were faster every time.
+    """
+    for attempt in range(ATTEMPTS):
+        entry = kv.read(path)
+        data = change(entry)
+        if data is None:
+            return
+        try:
+            kv.write(path, data, version_of(kv, path, entry))
+        except VaultConflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return

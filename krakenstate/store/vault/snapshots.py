@@ -1,0 +1,43 @@
+"""The last observation, kept for plans that hold no credentials of Kraken."""
+
+from __future__ import annotations
+
+from krakenstate.errors import StateTooNew
+from krakenstate.model.snapshot import FORMAT_VERSION, Snapshot
+from krakenstate.store.base import KeyValue
+from krakenstate.store.vault.records import parse, update
+
+
+class VaultSnapshots:
+    """``store.base.SnapshotStore`` over a key-value store.
+
+    Args:
+        kv: The stack's mount.
+        mount: Its path, for messages.
+        path: The stack's ``state`` prefix; the snapshot is the entry ``snapshot`` below it.
+    """
+
+    def __init__(self, kv: KeyValue, mount: str, path: str) -> None:
+        self._kv = kv
+        self._path = f"{path}/snapshot"
+        self._shown = f"{mount}/{path}/snapshot"
+
+    def load_snapshot(self) -> Snapshot | None:
+        """The last one, if any.
+
+        Raises:
+            StateTooNew: A newer krakenstate wrote it.
+            StateDamaged: It is not what krakenstate wrote.
+        """
+        entry = self._kv.read(self._path)
+        if entry is None:
+            return None
+        major = str(entry.data.get("format_version")).partition(".")[0]
+        if major.isdigit() and int(major) > int(FORMAT_VERSION.partition(".")[0]):
+            raise StateTooNew(f"{self._shown} has format {major}; this krakenstate reads {FORMAT_VERSION}.")
+        return parse(Snapshot, entry, self._shown)
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Replaces it, whatever is there."""
+        data = snapshot.model_dump(mode="json")
+        update(self._kv, self._path, lambda _: data)

@@ -1,0 +1,132 @@
+"""A task's life: ``open -> claimed -> verified | attested | cancelled``; a rejected one is open again.
+
+Everything here changes the state in memory and calls nobody; whoever holds the lock saves it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from krakenstate.errors import TaskNotPossible
+from krakenstate.model.address import Address
+from krakenstate.model.state import KeyRecord, State
+from krakenstate.model.task import Attestation, Task, TaskKind, TaskStatus, task_id
+from krakenstate.model.vocabulary import Api
+from krakenstate.tasks.evidence import Evidence, evidence_for
+
+
+def open_task(
+    state: State,
+    kind: TaskKind,
+    address: Address,
+    *,
+    assignee: str,
+    title: str,
+    instructions: str,
+    now: datetime,
+    generation: int = 0,
+    waits_on: tuple[str, ...] = (),
+    subject: str = "",
+) -> tuple[Task, bool]:
+    """The task for this work, and whether it was opened now.
+
+    A task of this kind, address and generation that is open already is that task; one that ended without
+    effect makes this the next round.
+    """
+    same = [t for t in state.tasks if (t.kind, t.address, t.generation) == (kind, address, generation)]
+    for task in same:
+        if task.is_open and task.subject == subject:
+            return task, False
+    number = len(same) + 1
+    task = Task(
+        id=task_id(address, kind, generation, number),
+        kind=kind,
+        address=address,
+        assignee=assignee,
+        generation=generation,
+        round=number,
+        opened_at=now,
+        title=title,
+        instructions=instructions,
+        evidence=evidence_of(state, kind, address).text,
+        waits_on=waits_on,
+        subject=subject,
+    )
+    state.put_task(task)
+    return task, True
+
+
+def evidence_of(state: State, kind: TaskKind, address: str) -> Evidence:
+    """What closes a task of this kind at this address."""
+    record = state.key(address)
+    return evidence_for(kind, record.terms.api if isinstance(record, KeyRecord) else Api.SPOT)
+
+
+def claim(state: State, task: Task, who: str) -> Task:
+    """Somebody takes it on. Claiming again by another says who has it.
+
+    Raises:
+        TaskNotPossible: It is no longer open, or somebody else has it.
+    """
+    _must_be_open(task)
+    if task.claimed_by and task.claimed_by != who:
+        raise TaskNotPossible(f"Task {task.id} is claimed by {task.claimed_by}.", address=task.address)
+    return _put(state, task, status=TaskStatus.CLAIMED, claimed_by=who)
+
+
+def attest(state: State, task: Task, who: str, note: str, now: datetime) -> Task:
+    """A person's word closes it, where no API can show it.
+
+    Raises:
+        TaskNotPossible: It is no longer open, or an API verifies this kind.
+    """
+    _must_be_open(task)
+    evidence = evidence_of(state, task.kind, task.address)
+    if not evidence.attestable:
+        raise TaskNotPossible(
+            f"Task {task.id} ({task.kind}) is not closed by anybody's word. What closes it: {evidence.text}.",
+            address=task.address,
+        )
+    word = Attestation(by=who, at=now, note=note)
+    return _put(
+        state,
+        task,
+        status=TaskStatus.ATTESTED,
+        attestation=word,
+        rejection="",
+        closed_at=now,
+        closed_because=f"attested by {who}",
+    )
+
+
+def close(state: State, task: Task, because: str, now: datetime) -> Task:
+    """Evidence closes it."""
+    return _put(state, task, status=TaskStatus.VERIFIED, rejection="", closed_at=now, closed_because=because)
+
+
+def cancel(state: State, task: Task, because: str, now: datetime) -> Task:
+    """It is no longer wanted, or another takes its place.
+
+    Raises:
+        TaskNotPossible: It is no longer open.
+    """
+    _must_be_open(task)
+    return _put(state, task, status=TaskStatus.CANCELLED, closed_at=now, closed_because=because)
+
+
+def reject(state: State, task: Task, reason: str) -> Task:
+    """What was handed in was not right; the task is open again, and says why."""
+    return _put(state, task, status=TaskStatus.OPEN, rejection=reason)
+
+
+def _must_be_open(task: Task) -> None:
+    if not task.is_open:
+        raise TaskNotPossible(
+            f"Task {task.id} ended already: {task.closed_because or task.status.value}.", address=task.address
+        )
+
+
+def _put(state: State, task: Task, **changes: object) -> Task:
+    changed = task.model_copy(update=changes)
+    state.put_task(changed)
+    return changed

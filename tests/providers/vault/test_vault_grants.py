@@ -1,0 +1,95 @@
+"""Grants: what the written policy allows on a real server, and what the administrator is told."""
+
+import pytest
+
+from krakenstate.errors import DeclarationInvalid, VaultDenied
+from krakenstate.providers.base import GrantJob, Verb
+from krakenstate.providers.vault.provider import VERBS, VaultGrants
+
+GRANTS = VaultGrants()
+
+
+@pytest.fixture
+def process(bao, mount, kv):
+    """A client with the token of the process mm-quoter, on a mount where others have secrets too."""
+    for path in (
+        "kraken/prod/mm-quoter/spot_key.mm-quoter",
+        "kraken/prod/mm-quoter-2/spot_key.mm-quoter-2",
+        "kraken/prod/pnl/spot_key.pnl",
+        "krakenstate/prod/inbox/mm-quoter/spot_key.mm-quoter",
+        "krakenstate/prod/quarantine/mm-quoter/spot_key.mm-quoter",
+        "krakenstate/prod/index",
+        "krakenstate/prod/resources/stack",
+    ):
+        kv.write(path, {"x": path}, cas=0)
+    client = bao.client(mount, token=bao.token_with(GRANTS.policy(mount, "kraken/prod", "mm-quoter")))
+    yield client
+    client.close()
+
+
+def test_a_process_reads_and_finds_its_own_secrets(process):
+    """Its own secrets can be listed and read."""
+    assert process.list("kraken/prod/mm-quoter") == ["spot_key.mm-quoter"]
+    assert process.read("kraken/prod/mm-quoter/spot_key.mm-quoter") is not None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "kraken/prod/mm-quoter-2/spot_key.mm-quoter-2",
+        "kraken/prod/pnl/spot_key.pnl",
+        "krakenstate/prod/inbox/mm-quoter/spot_key.mm-quoter",
+        "krakenstate/prod/quarantine/mm-quoter/spot_key.mm-quoter",
+        "krakenstate/prod/index",
+        "krakenstate/prod/resources/stack",
+    ],
+)
+def test_a_process_reads_nothing_else(process, path):
+    """Its neighbours' secrets, what is on its way in, and the state stay closed."""
+    with pytest.raises(VaultDenied):
+        process.read(path)
+
+
+def test_a_process_writes_nothing(process):
+    """Its own secrets cannot be changed or removed by the process."""
+    path = "kraken/prod/mm-quoter/spot_key.mm-quoter"
+    for call in (
+        lambda: process.write(path, {}, cas=1),
+        lambda: process.delete(path),
+        lambda: process.metadata(path),
+        lambda: process.list("kraken/prod"),
+        lambda: process.list("krakenstate/prod"),
+    ):
+        with pytest.raises(VaultDenied):
+            call()
+
+
+@pytest.mark.parametrize("secrets", ["kraken/+", "kraken/*", 'kraken/"x', "kraken/{{identity.name}}"])
+def test_a_path_that_would_widen_the_policy_is_refused(secrets):
+    """Characters that policies understand as more than themselves are not written into one."""
+    with pytest.raises(DeclarationInvalid):
+        GRANTS.policy("kv", secrets, "mm-quoter")
+
+
+def test_the_instructions_can_be_pasted():
+    """They hold the policy, the commands each on a line of its own, and how to attest."""
+    policy = GRANTS.policy("kv", "kraken/prod", "mm-quoter")
+    name = GRANTS.policy_name("prod", "mm-quoter")
+    text = GRANTS.install_grant(
+        GrantJob("prod", "grant.mm-quoter", "mm-quoter", "market-making", policy_name=name, policy=policy)
+    )
+    assert name == "krakenstate-prod-mm-quoter"
+    assert f"bao policy write {name} - <<'EOF'\n{policy.strip()}\nEOF\n" in text
+    assert f"\nbao token create -policy={name} -orphan -no-default-policy -period=24h\n" in text
+    assert f'\nkrakenstate task attest ID --stack prod --note "policy {name} installed"\n' in text
+
+
+def test_only_people_install_policies():
+    """krakenstate neither reads nor writes policies by itself."""
+    verbs = VERBS["grant"]
+    assert (verbs.observe, verbs.create, verbs.update, verbs.delete) == (
+        Verb.NONE,
+        Verb.MANUAL,
+        Verb.MANUAL,
+        Verb.MANUAL,
+    )

@@ -1,0 +1,173 @@
+"""A real OpenBao server for tests: one per test session, a fresh KV mount for each test.
+
+``tests/conftest.py`` imports the fixtures, so any test may ask for ``bao``, ``mount`` or ``kv``. A test that
+seals or stops a server starts its own with ``start_bao``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from krakenstate.providers.vault.client import VaultClient
+from krakenstate.sim.openbao import find_binary, free_port
+
+READY_TIMEOUT_S = 30.0
+
+
+@dataclass
+class Bao:
+    """A running server, its root token, and the few administrator's calls that tests need."""
+
+    address: str
+    root_token: str
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def request(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
+        """One call of the HTTP API with the root token or another; the decoded answer, if there is one."""
+        request = urllib.request.Request(
+            f"{self.address}/v1/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"X-Vault-Token": token or self.root_token},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as response:
+            text = response.read()
+        return json.loads(text) if text else None
+
+    def new_mount(self, *, version: int = 2) -> str:
+        """A KV mount of its own, empty and ready."""
+        name = f"kv-{secrets.token_hex(4)}"
+        self.request("POST", f"sys/mounts/{name}", {"type": "kv", "options": {"version": str(version)}})
+        if version == 2:
+            wait_for(lambda: self.request("GET", f"{name}/config") is not None)
+        return name
+
+    def token_with(self, policy: str) -> str:
+        """A token that carries this policy (HCL) and no other."""
+        name = f"policy-{secrets.token_hex(4)}"
+        self.request("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+        made = self.request("POST", "auth/token/create", {"policies": [name], "no_default_policy": True})
+        return str(made["auth"]["client_token"])
+
+    def wrap(self, fields: dict[str, Any]) -> str:
+        """A response-wrapping token around these fields."""
+        request = urllib.request.Request(
+            f"{self.address}/v1/sys/wrapping/wrap",
+            data=json.dumps(fields).encode(),
+            method="POST",
+            headers={"X-Vault-Token": self.root_token, "X-Vault-Wrap-TTL": "60s"},
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=10
+        ) as response:
+            return str(json.load(response)["wrap_info"]["token"])
+
+    def client(self, mount: str, *, token: str | None = None, **more: Any) -> VaultClient:
+        """A client for a mount, with the root token or another."""
+        return VaultClient(self.address, SecretStr(token or self.root_token), mount, **more)
+
+    def walk(self, mount: str, folder: str = "") -> Iterator[tuple[str, Any]]:
+        """Everything a mount holds: path and answer of each entry's head and of each version's data."""
+        try:
+            listed = self.request("LIST", f"{mount}/metadata/{folder}")["data"]["keys"]
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        for name in listed:
+            path = f"{folder}{name}"
+            if name.endswith("/"):
+                yield from self.walk(mount, path)
+                continue
+            head = self.request("GET", f"{mount}/metadata/{path}")
+            yield path, head
+            for version, about in head["data"]["versions"].items():
+                if not about["deletion_time"] and not about["destroyed"]:
+                    yield path, self.request("GET", f"{mount}/data/{path}?version={version}")
+
+    def stop(self) -> None:
+        """Ends the server and waits for it."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def wait_for(condition: Any, timeout_s: float = READY_TIMEOUT_S) -> None:
+    """Polls until a condition holds; one that fails to connect does not hold yet."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise AssertionError("the server did not get ready in time")
+        time.sleep(0.02)
+
+
+def start_bao(tmp: Path) -> Bao:
+    """Starts a server in development mode on free loopback ports; ``tmp`` is its home."""
+    binary = find_binary(os.environ)
+    if binary is None:
+        pytest.skip("no bao or vault program is installed")
+    root_token = f"root-{secrets.token_hex(8)}"
+    port = free_port()
+    process = subprocess.Popen(
+        [str(binary), "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}"],
+        env={
+            "PATH": os.defpath,
+            "HOME": str(tmp),
+            "BAO_DEV_ROOT_TOKEN_ID": root_token,
+            "VAULT_DEV_ROOT_TOKEN_ID": root_token,
+        },
+        cwd=tmp,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    server = Bao(f"http://127.0.0.1:{port}", root_token, process)
+    try:
+        wait_for(lambda: server.request("GET", "sys/health")["sealed"] is False)
+        wait_for(lambda: server.request("GET", "auth/token/lookup-self") is not None)
+    except AssertionError:
+        server.stop()
+        raise
+    return server
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """The server of this session."""
+    server = start_bao(tmp_path_factory.mktemp("bao"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mount(bao: Bao) -> str:
+    """A fresh KV version 2 mount."""
+    return bao.new_mount()
+
+
+@pytest.fixture
+def kv(bao: Bao, mount: str) -> Iterator[VaultClient]:
+    """A client for the fresh mount, with the root token."""
+    client = bao.client(mount)
+    yield client
+    client.close()

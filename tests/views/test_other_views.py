@@ -1,0 +1,168 @@
+"""Drift, tasks, state, snapshots, and the lines of apply and settle."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from krakenstate.model.plan import Action
+from krakenstate.model.run import Effect
+from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.task import TaskKind
+from krakenstate.views import apply_text, drift_text, observe_text, state_text, task_text
+from krakenstate.views.values import dump
+from krakenstate.views.words import age
+from tests.support.golden import check_golden
+from tests.views import samples
+from tests.views.plans import DRIFT, NOW
+from tests.views.samples import outcome
+
+TEXTS = {
+    "drift": lambda: drift_text.render_drift(DRIFT, samples.snapshot(), now=NOW),
+    "drift-none": lambda: drift_text.render_drift((), samples.snapshot(), now=NOW),
+    "task-list": lambda: task_text.render_task_list([samples.GRANT, samples.CREATE_PNL], now=NOW),
+    "task-show": lambda: task_text.render_task(samples.CREATE_PNL, now=NOW),
+    "task-show-closed": lambda: task_text.render_task(samples.GRANT, now=NOW),
+    "state-list": lambda: state_text.render_state_list(samples.state()),
+    "state-show-key": lambda: state_text.render_record(samples.KEY, tasks=[samples.CREATE_PNL]),
+    "state-show-account": lambda: state_text.render_record(samples.ACCOUNT),
+    "state-show-grant": lambda: state_text.render_record(samples.POLICY),
+    "observe": lambda: observe_text.render_snapshot(samples.snapshot(), now=NOW),
+}
+
+JSONS = {
+    "drift": lambda: drift_text.drift_json(DRIFT, samples.snapshot(), now=NOW),
+    "task-list": lambda: task_text.task_list_json([samples.GRANT, samples.CREATE_PNL]),
+    "task-show": lambda: task_text.task_json(samples.CREATE_PNL),
+    "state-list": lambda: state_text.state_list_json(samples.state()),
+    "state-show-key": lambda: state_text.record_json(samples.KEY, tasks=[samples.CREATE_PNL]),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_each_text_reads_as_reviewed(name):
+    """The text of each view is the one that was reviewed."""
+    check_golden(f"views/{name}.txt", TEXTS[name]() + "\n")
+
+
+@pytest.mark.parametrize("name", JSONS)
+def test_each_json_is_the_reviewed_one(name):
+    """The JSON of each view is the one that was reviewed, and any JSON library reads it back."""
+    found = JSONS[name]()
+    assert json.loads(dump(found)) == found
+    check_golden(f"views/{name}.json", dump(found) + "\n")
+
+
+def test_a_printed_snapshot_can_be_read_back():
+    """What observe prints as JSON is what --observed takes."""
+    printed = dump(observe_text.snapshot_json(samples.snapshot()))
+    assert Snapshot.model_validate_json(printed) == samples.snapshot()
+
+
+def test_no_drift_is_said_in_one_sentence():
+    """Without differences the report says so, and still lists what was not seen."""
+    text = drift_text.render_drift((), samples.snapshot(), now=NOW)
+    assert text.splitlines()[-1] == "No drift. What was observed matches what was recorded."
+    assert "derivatives_key.hedger could not be observed" in text
+
+
+@pytest.mark.parametrize(
+    ("effects", "line"),
+    [
+        pytest.param([], "Apply complete! Resources: 0 added, 0 changed, 0 destroyed.", id="nothing"),
+        pytest.param(
+            [Effect.CREATED, Effect.UPDATED, Effect.UPDATED],
+            "Apply complete! Resources: 1 added, 2 changed, 0 destroyed.",
+            id="the three",
+        ),
+        pytest.param(
+            [Effect.DESTROYED, Effect.FORGOTTEN, Effect.OPENED, Effect.PUBLISHED],
+            "Apply complete! Resources: 0 added, 0 changed, 1 destroyed, 1 forgotten, 1 manual pending.",
+            id="all",
+        ),
+        pytest.param(
+            [Effect.CREATED, Effect.FAILED],
+            "Apply stopped part-way. Resources: 1 added, 0 changed, 0 destroyed, 1 failed. What was done is "
+            "recorded.",
+            id="a failure",
+        ),
+    ],
+)
+def test_apply_ends_with_the_exact_line(effects, line):
+    """The closing line counts what was done, and says complete only if nothing failed."""
+    assert apply_text.apply_complete([outcome(effect) for effect in effects]) == line
+
+
+@pytest.mark.parametrize(
+    ("effects", "line"),
+    [
+        pytest.param([], "Nothing to settle.", id="nothing"),
+        pytest.param(
+            [Effect.PUBLISHED] * 2 + [Effect.CLOSED] * 3 + [Effect.REJECTED],
+            "Settle complete! 2 published, 3 closed, 1 rejected.",
+            id="all",
+        ),
+        pytest.param([Effect.CLOSED], "Settle complete! 1 closed.", id="zero parts are left out"),
+        pytest.param(
+            [Effect.ADVANCED, Effect.WAITING], "Settle complete! 1 advanced, 1 waiting.", id="others"
+        ),
+        pytest.param(
+            [Effect.CLOSED, Effect.FAILED],
+            "Settle stopped part-way. 1 closed, 1 failed. What was done is recorded.",
+            id="a failure",
+        ),
+    ],
+)
+def test_settle_ends_with_the_exact_line(effects, line):
+    """The closing line of a settle counts what it settled."""
+    assert apply_text.settle_complete([outcome(effect) for effect in effects]) == line
+
+
+def test_progress_reads_like_terraform():
+    """Each line names the address, what happens to it, and how long it took."""
+    address = "spot_subaccount.mm"
+    done = outcome(Effect.CREATED, "Creation complete [username=desk-mm]", address)
+    assert apply_text.started(address, Action.CREATE) == "spot_subaccount.mm: Creating..."
+    assert apply_text.still_running(address, Action.CREATE, 10.2) == (
+        "spot_subaccount.mm: Still creating... [10s elapsed]"
+    )
+    assert apply_text.finished(done, elapsed_s=3.4) == (
+        "spot_subaccount.mm: Creation complete after 3s [username=desk-mm]"
+    )
+    assert apply_text.finished(outcome(Effect.FAILED, "no answer", code="KS2001")) == (
+        "spot_key.pnl: no answer (KS2001)"
+    )
+    assert apply_text.task_opened("spot_key.pnl", "3f9c2a01", "risk", TaskKind.CREATE_KEY) == (
+        "spot_key.pnl: task 3f9c2a01 opened for risk: create-key"
+    )
+
+
+def test_a_report_stands_apart_from_the_lines():
+    """A ticket keeps its lines, indented so that none of them passes for ours."""
+    told = outcome(Effect.OPENED, "task", report="To: support\n\nApply complete! Resources: 9 added\n")
+    assert apply_text.report_of(told) == "    To: support\n\n    Apply complete! Resources: 9 added"
+    assert apply_text.report_of(outcome(Effect.OPENED)) == ""
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        pytest.param(timedelta(seconds=-5), "just now", id="a clock ahead"),
+        pytest.param(timedelta(seconds=59), "just now", id="seconds"),
+        pytest.param(timedelta(minutes=2), "2 min ago", id="minutes"),
+        pytest.param(timedelta(hours=3, minutes=59), "3 h ago", id="hours"),
+        pytest.param(timedelta(days=1), "1 day ago", id="one day"),
+        pytest.param(timedelta(days=5), "5 days ago", id="days"),
+    ],
+)
+def test_ages_are_rounded_down(ago, text):
+    """An age names its largest whole unit."""
+    assert age(NOW - ago, NOW) == text
+
+
+def test_an_empty_list_says_so():
+    """No tasks and no records are sentences, not silence."""
+    empty = samples.state()
+    empty.documents.clear()
+    assert task_text.render_task_list([], now=NOW) == "No tasks."
+    assert state_text.render_state_list(empty) == "The state records nothing yet."
