@@ -1,25 +1,30 @@
 """krakenstate: accounts and API keys on Kraken, declared, reviewed and verified.
 
-This module is the whole authoring surface: what a stack file imports.
+This module is the whole authoring surface: what a stack file imports. Each name is loaded at its first use, so
+that commands which read no stack start without the models.
 """
 
-from krakenstate.model import roles
-from krakenstate.model.declarations import (
-    Allowlist,
-    DerivativesKey,
-    DerivativesSubaccount,
-    Environment,
-    Grant,
-    MasterAccount,
-    Moved,
-    Process,
-    Removed,
-    SpotKey,
-    SpotSubaccount,
-    Vault,
-)
-from krakenstate.model.vocabulary import Access, NonceUnit, Permission
-from krakenstate.stack.authoring import Stack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from krakenstate.model import roles
+    from krakenstate.model.declarations import (
+        Allowlist,
+        DerivativesKey,
+        DerivativesSubaccount,
+        Environment,
+        Grant,
+        MasterAccount,
+        Moved,
+        Process,
+        Removed,
+        SpotKey,
+        SpotSubaccount,
+        Vault,
+    )
+    from krakenstate.model.vocabulary import Access, NonceUnit, Permission
+    from krakenstate.stack.authoring import Stack
 
 __version__ = "0.1.0"
 
@@ -43,3 +48,24 @@ __all__ = [
     "__version__",
     "roles",
 ]
+
+_HOMES = {
+    "Access": "krakenstate.model.vocabulary",
+    "NonceUnit": "krakenstate.model.vocabulary",
+    "Permission": "krakenstate.model.vocabulary",
+    "Stack": "krakenstate.stack.authoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "roles":
+        return import_module("krakenstate.model.roles")
+    value = getattr(import_module(_HOMES.get(name, "krakenstate.model.declarations")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

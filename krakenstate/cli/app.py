@@ -22,6 +22,7 @@ import typer
 
 from krakenstate.cli import (
     apply,
+    demo,
     dev,
     drift,
     init,
@@ -85,6 +86,7 @@ def build() -> typer.Typer:
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
     app.add_typer(state.app, name="state", rich_help_panel=STATE)
+    add(app, demo.demo, panel=REHEARSE, example="krakenstate demo")
     app.add_typer(dev.app, name="dev", rich_help_panel=REHEARSE)
     return app
 

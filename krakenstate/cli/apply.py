@@ -71,7 +71,7 @@ def apply(
             isolation=wired.loaded.isolation,
         )
         if not as_json:
-            output.write(
+            output.result(
                 render_plan(made, colour=output.colour, width=output.width, now=session.clock(), hints=False)
             )
         if made.proposals:

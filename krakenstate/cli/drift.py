@@ -30,7 +30,7 @@ def drift(
     if as_json:
         output.data(drift_json(items, snapshot, now=now))
     else:
-        output.write(render_drift(items, snapshot, colour=output.colour, width=output.width, now=now))
+        output.result(render_drift(items, snapshot, colour=output.colour, width=output.width, now=now))
     code = exit_code_for_gaps(snapshot) or (CHANGES if detailed_exitcode and items else 0)
     if code:
         raise typer.Exit(code)

@@ -28,8 +28,10 @@ class Group(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of commands, one section per panel."""
-        for panel, commands in groupby(self._shown(ctx), key=lambda shown: shown[0]):
-            rows = [(name, command.get_short_help_str(formatter.width - 24)) for _, name, command in commands]
+        listed = list(self._shown(ctx))
+        room = formatter.width - 6 - max((len(name) for _, name, _ in listed), default=0)
+        for panel, commands in groupby(listed, key=lambda shown: shown[0]):
+            rows = [(name, command.get_short_help_str(room)) for _, name, command in commands]
             with formatter.section(f"{panel} commands" if panel else "Commands"):
                 formatter.write_dl(rows)
 

@@ -26,7 +26,9 @@ def observe(
     if as_json:
         output.data(snapshot_json(snapshot))
     else:
-        output.write(render_snapshot(snapshot, colour=output.colour, width=output.width, now=session.clock()))
+        output.result(
+            render_snapshot(snapshot, colour=output.colour, width=output.width, now=session.clock())
+        )
     code = exit_code_for_gaps(snapshot)
     if code:
         raise typer.Exit(code)

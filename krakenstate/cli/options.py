@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 
 SWITCHES = ("--refresh", "--input")
 """Options that are on unless said otherwise, in Terraform's way: ``--refresh=false``."""

@@ -78,14 +78,9 @@ class Output:
         """Text on standard output."""
         print(text, file=self.stdout)
 
-    def write(self, text: str) -> None:
-        """Whole lines on standard output, as a view made them; nothing for an empty text."""
-        if text:
-            self.stdout.write(text)
-
     def data(self, value: Any) -> None:
         """JSON on standard output: one object, indented."""
-        print(json.dumps(value, indent=2, ensure_ascii=False), file=self.stdout)
+        print(json.dumps(value, indent=2), file=self.stdout)
 
     def progress(self, text: str) -> None:
         """A line on standard error, at once."""

@@ -66,7 +66,7 @@ def plan(
     if as_json:
         output.data(plan_json(made, now=now))
     else:
-        output.write(
+        output.result(
             render_plan(made, colour=output.colour, width=output.width, now=now, hints=shows_hints())
         )
     code = exit_code_for_gaps(snapshot) or (detailed_code(made) if detailed_exitcode else 0)

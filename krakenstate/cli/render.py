@@ -13,7 +13,7 @@ def render(
     as_json: JsonOpt = False,
     require_isolation: RequireIsolationOpt = False,
 ) -> None:
-    """Run a stack file in a child process and write its declarations as JSON.
+    """Run a stack file and write its declarations as JSON.
 
     The result is what --desired takes. It goes to standard output unless --out names a file; --json changes
     how failures are reported.

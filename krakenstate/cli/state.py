@@ -24,7 +24,7 @@ def list_records(stack: StackOpt = None, desired: DesiredOpt = None, as_json: Js
     if as_json:
         output.data(state_list_json(state))
     else:
-        output.write(render_state_list(state))
+        output.result(render_state_list(state))
 
 
 def show(
@@ -46,7 +46,7 @@ def show(
     if as_json:
         output.data(record_json(record, tasks=tasks))
     else:
-        output.write(render_record(record, tasks=tasks, colour=output.colour))
+        output.result(render_record(record, tasks=tasks, colour=output.colour))
 
 
 add(app, list_records, name="list", example="krakenstate state list --stack prod")

@@ -42,7 +42,7 @@ def list_tasks(
     if as_json:
         output.data(task_list_json(tasks))
     else:
-        output.write(render_task_list(tasks, colour=output.colour, now=session.clock()))
+        output.result(render_task_list(tasks, colour=output.colour, now=session.clock()))
 
 
 def show(
@@ -59,7 +59,7 @@ def show(
     if as_json:
         output.data(task_json(task))
     else:
-        output.write(render_task(task, colour=output.colour, width=output.width, now=session.clock()))
+        output.result(render_task(task, colour=output.colour, width=output.width, now=session.clock()))
 
 
 def claim(

@@ -12,7 +12,7 @@ def validate(
     as_json: JsonOpt = False,
     require_isolation: RequireIsolationOpt = False,
 ) -> None:
-    """Check a stack: run it in a child process, and report all its problems together."""
+    """Check a stack and report all its problems together."""
     from krakenstate.stack.load import load
 
     output = Output(json=as_json)

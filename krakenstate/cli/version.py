@@ -12,7 +12,7 @@ from krakenstate.cli.output import Output
 
 
 def version(as_json: JsonOpt = False) -> None:
-    """Print the versions of krakenstate and of the Python that runs it."""
+    """Print the versions of krakenstate and Python."""
     output = Output(json=as_json)
     facts = {
         "krakenstate": __version__,

@@ -238,7 +238,8 @@ def _site(desired: Desired, name: str | None) -> Allowlist | None:
 def run_link(env: Mapping[str, str]) -> str | None:
     """Where a pipeline's run can be watched, as GitHub, GitLab or Jenkins say it."""
     if env.get("GITHUB_SERVER_URL") and env.get("GITHUB_RUN_ID"):
-        return f"{env['GITHUB_SERVER_URL']}/{env.get('GITHUB_REPOSITORY', '')}/actions/runs/{env['GITHUB_RUN_ID']}"
+        repository = env.get("GITHUB_REPOSITORY", "")
+        return f"{env['GITHUB_SERVER_URL']}/{repository}/actions/runs/{env['GITHUB_RUN_ID']}"
     return env.get("CI_JOB_URL") or env.get("BUILD_URL") or None
 
 

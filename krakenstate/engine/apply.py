@@ -1,7 +1,8 @@
 """Carrying out a plan: one step after another, each recorded before the next.
 
 Independent steps go on after a failure; what was done is in the state, what failed is in the outcomes. A lost
-lock, a state somebody else wrote, or an unreachable Vault ends the run at once: nothing more could be recorded.
+lock, a state somebody else wrote, or an unreachable Vault ends the run at once: nothing more could be
+recorded.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class Application:
                 )
             self._run.save()
             outcomes.append(outcome)
-            self._session.say(f"{outcome.address}: {outcome.text}")
+            if outcome.effect is not Effect.OPENED:  # opening said so itself
+                self._session.say(f"{outcome.address}: {outcome.text}")
         return outcomes
 
     def _one(self, step: Step) -> Outcome:
@@ -372,7 +374,7 @@ class Application:
         credential = self._session.custody.read_published(slot)
         if credential is None:
             raise SecretDisappeared(
-                f"The secret of the controller {controller.address} is not at its place, so nothing was sent.",
+                f"The secret of {controller.address} is not at its place, so nothing was sent.",
                 address=controller.address,
                 source=controller.source,
             )

@@ -4,14 +4,15 @@ How this works: quarantine first, with check-and-set and read back, before anyth
 Then the key is asked once, from an admitted site, and compared with what was approved. As declared: published
 to its process's path, and only then dropped from quarantine. Not as declared: it stays there, and the
 acceptance report says what to correct. Of another account: dropped for good, and a task opened to delete the
-key that now exists where nobody wanted it. A stop at any point leaves the secret in at least one of the places.
+key that now exists where nobody wanted it. A stop at any point leaves the secret in at least one of the
+places.
 """
 
 from __future__ import annotations
 
 from krakenstate.engine.asking import Asker, Subject
 from krakenstate.engine.diff import compare_terms
-from krakenstate.engine.identity import known_iiban, misplacement
+from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import (
@@ -150,13 +151,20 @@ class Handover:
             text="deleted at Kraken as attested; its secret left Vault",
         )
 
-    def retire_candidate(self, key: Key, record: KeyRecord, why: str) -> None:
+    def retire_candidate(
+        self, key: Key, record: KeyRecord, why: str, misplaced: Misplaced | None = None
+    ) -> None:
         """A key in quarantine that is no longer wanted: a task to delete it, then its secret goes."""
         candidate = record.candidate
         if candidate is None:
             return
         self._work.delete_key(
-            record, key.process.owner, why, subject=candidate.fingerprint, last_four=candidate.last_four
+            record,
+            key.process.owner,
+            why,
+            subject=candidate.fingerprint,
+            last_four=candidate.last_four,
+            misplaced=misplaced,
         )
         self._run.state.put(record.model_copy(update={"candidate": None}))
         self._run.save()
@@ -206,14 +214,13 @@ class Handover:
         self._run.save()
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=error.code)
 
-    def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: str) -> Outcome:
-        why = f"it answers for another account: {wrong}"
-        self._reject_task(key, wrong)
-        self.retire_candidate(key, record, why)
+    def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: Misplaced) -> Outcome:
+        self._reject_task(key, wrong.text)
+        self.retire_candidate(key, record, wrong.text, wrong)
         return Outcome(
             address=key.address,
             effect=Effect.REJECTED,
-            text=f"{WrongAccount.headline}. {wrong} Its secret was dropped; a task asks for the key's deletion.",
+            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; a task asks for its deletion.",
             code=WrongAccount.code,
             report=f"The rejected key ends in ...{credential.last_four}. {WrongAccount.remedy}",
         )

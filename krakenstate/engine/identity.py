@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, DerivativesSubaccount
 from krakenstate.model.desired import Desired
 from krakenstate.model.identity import mask_tail
@@ -9,37 +12,42 @@ from krakenstate.model.state import AccountRecord, State
 from krakenstate.model.terms import KeyDescription
 
 
-def misplacement(description: KeyDescription, account: Account, desired: Desired, state: State) -> str:
-    """Why a key does not belong to the declared account, in a sentence; empty if nothing speaks against it.
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """A key on an account where nobody wanted it.
+
+    ``owner`` is the declared or recorded account it answers for, if it is one of them.
+    """
+
+    text: str
+    owner: Address | None
+    iiban: str | None
+
+
+def misplacement(
+    description: KeyDescription, account: Account, desired: Desired, state: State
+) -> Misplaced | None:
+    """Why a key does not belong to the declared account; ``None`` if nothing speaks against it.
 
     An account's IIBAN is the declared one, or the one pinned when its first key was accepted. While it is
     neither, the key's IIBAN must at least not be any other account's.
     """
     record = state.account(account.address)
-    uid = record.account_uid if record else None
+    uid, found = (record.account_uid if record else None), description.iiban
+    owner = _owner_of_iiban(found, account, desired, state) if found else None
     if uid and description.account_uid and uid != description.account_uid:
-        whose = _owner_of_uid(description.account_uid, state) or "another account"
-        return f"The key answers for {whose}; {account.address} has another account id."
-    found = description.iiban
+        owner = owner or _owner_of_uid(description.account_uid, state)
+        text = f"The key answers for {owner or 'another account'}; {account.address} has another account id."
+        return Misplaced(text, owner, found)
     if found is None:
-        return ""
+        return None
     expected = known_iiban(account, state)
-    if expected is not None:
-        if expected == found:
-            return ""
-        theirs = _owner_of_iiban(found, account, desired, state)
-        whose = f", which is {theirs}'s" if theirs else ""
-        return (
-            f"The key answers for the IIBAN ending in {mask_tail(found)}{whose}; {account.address} is pinned "
-            f"to one ending in {mask_tail(expected)}."
-        )
-    owner = _owner_of_iiban(found, account, desired, state)
-    if owner:
-        return (
-            f"The key answers for the IIBAN ending in {mask_tail(found)}, which is {owner}'s and not "
-            f"{account.address}'s."
-        )
-    return ""
+    if expected == found or (expected is None and owner is None):
+        return None
+    whose = f", which is {owner}'s" if owner else ""
+    declared = f"is pinned to one ending in {mask_tail(expected)}" if expected else "is another account"
+    text = f"The key answers for the IIBAN ending in {mask_tail(found)}{whose}; {account.address} {declared}."
+    return Misplaced(text, owner, found)
 
 
 def known_iiban(account: Account, state: State) -> str | None:
@@ -55,22 +63,22 @@ def known_iiban(account: Account, state: State) -> str | None:
     return None
 
 
-def _owner_of_iiban(iiban: str, asked: Account, desired: Desired, state: State) -> str | None:
+def _owner_of_iiban(iiban: str, asked: Account, desired: Desired, state: State) -> Address | None:
     same = {asked.address}
     if isinstance(asked, DerivativesSubaccount) and asked.same_as:
         same.add(asked.same_as.address)
     same |= {a.address for a in desired.of(DerivativesSubaccount) if a.same_as is asked}
-    for account in desired.accounts():
+    for account in desired.of(Account):
         if account.address not in same and known_iiban(account, state) == iiban:
-            return str(account.address)
+            return account.address
     for record in state.records:
         if isinstance(record, AccountRecord) and record.address not in same and record.iiban == iiban:
-            return str(record.address)
+            return record.address
     return None
 
 
-def _owner_of_uid(uid: str, state: State) -> str | None:
+def _owner_of_uid(uid: str, state: State) -> Address | None:
     for record in state.records:
         if isinstance(record, AccountRecord) and record.account_uid == uid:
-            return str(record.address)
+            return record.address
     return None

@@ -1,6 +1,7 @@
 """Observing without harm: what exists, asked only where asking hurts nobody.
 
-Spot keys in service are not asked: a signed call moves their nonce. Derivatives keys are asked without a nonce,
+Spot keys in service are not asked: a signed call moves their nonce. Derivatives keys are asked without a
+nonce,
 from a site that they admit. A failed read is ``unreadable`` and never an absence; only the master's complete
 list of linked subaccounts can say that a link is absent.
 """
@@ -48,15 +49,15 @@ def check_clock(session: Session) -> timedelta:
         seconds = round(abs(offset).total_seconds())
         way = "ahead of" if offset > timedelta(0) else "behind"
         raise ClockOff(
-            f"This machine's clock is {seconds} seconds {way} Kraken's. Nonces and expiries are read from it: "
-            "a nonce from the future would stop every later call of a key."
+            f"This machine's clock is {seconds} seconds {way} Kraken's. Nonces and expiries are read from "
+            "it: a nonce from the future would stop every later call of a key."
         )
     return offset
 
 
 def slots_of(session: Session, state: State) -> list[tuple[Address, Address]]:
     """Process and key address of everything that may have a secret, declared or recorded."""
-    pairs = {k.address: k.process.address for k in session.desired.keys()}
+    pairs = {k.address: k.process.address for k in session.desired.of(Key)}
     for record in state.records:
         if isinstance(record, KeyRecord):
             pairs.setdefault(record.address, record.process)
@@ -75,7 +76,7 @@ class _Observer:
         session = self._session
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = session.custody.arrivals(slots)
-        for key in session.desired.keys():
+        for key in session.desired.of(Key):
             self._note(self._key(key, arrivals))
         for master in session.desired.of(MasterAccount):
             self._links(master)
@@ -139,7 +140,7 @@ class _Observer:
         description = self._asker.describe(inspector, subject, credential, None)
         wrong = misplacement(description, key.account, session.desired, self._state)
         if wrong:
-            raise WrongAccount(wrong, address=key.address, source=key.source)
+            raise WrongAccount(wrong.text, address=key.address, source=key.source)
         return Observation(
             address=key.address,
             presence=Presence.PRESENT,

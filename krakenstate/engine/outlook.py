@@ -1,4 +1,4 @@
-"""What a planner looks at: desired, snapshot, state and a clock, with the questions asked of them together."""
+"""What a planner looks at: desired, snapshot, state and a clock, and the questions asked of them."""
 
 from __future__ import annotations
 

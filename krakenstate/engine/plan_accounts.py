@@ -153,7 +153,7 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
         return _unread(account, observation, label)
     if not linked or observation.presence is Presence.ABSENT:
         return _link(account, label, look)
-    return _trading(account, observation, label, look)
+    return _trading(account, observation, label)
 
 
 def _link(account: DerivativesSubaccount, label: str, look: Outlook) -> Step:
@@ -175,7 +175,7 @@ def _link(account: DerivativesSubaccount, label: str, look: Outlook) -> Step:
     )
 
 
-def _trading(account: DerivativesSubaccount, observation: Observation, label: str, look: Outlook) -> Step:
+def _trading(account: DerivativesSubaccount, observation: Observation, label: str) -> Step:
     fact = observation.facts.get("trading_enabled")
     wanted = account.trading_enabled
     if wanted is None or fact is None or not fact.is_known:

@@ -14,7 +14,7 @@ from krakenstate.model.provenance import Missing
 from krakenstate.model.snapshot import Place, Presence
 from krakenstate.model.state import KeyRecord, Removal, Verdict
 from krakenstate.model.task import TaskKind
-from krakenstate.model.terms import KeyDescription, KeyTerms
+from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Api
 
 FIRST_GENERATION = 1
@@ -150,7 +150,7 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     if changes:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
-        return _edit(key, record, changes, described, label)
+        return _edit(key, record, changes, label)
     if task is not None and observation.presence is Presence.PRESENT:
         return _settlement(key, Action.CLOSE, label, "the key is as declared; its edit task closes", task.id)
     if record.terms != terms:
@@ -158,9 +158,7 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     return Step(address=key.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
 
 
-def _edit(
-    key: Key, record: KeyRecord, changes: list[AttributeChange], described: KeyDescription, label: str
-) -> Step:
+def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str) -> Step:
     after = attributes_of(key)
     before = dict(after)
     before.update({c.name: c.before for c in changes})

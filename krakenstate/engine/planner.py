@@ -1,7 +1,8 @@
 """The planner: a pure function of desired, snapshot, state and a clock.
 
 Each address gets exactly one step, the one thing to do about it now. The decision is the proposals and what
-they belong to; its digest is the same tomorrow, on another machine, and after a comment was added to the stack.
+they belong to; its digest is the same tomorrow, on another machine, and after a comment was added to the
+stack.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def build_plan(
         environment=look.desired.head.environment.name,
         lineage=look.state.index.lineage,
         steps=tuple(steps),
-        risks=sort_risks(risk for step in proposals for risk in _risks(step, look)),
+        risks=sort_risks(risk for step in proposals for risk in _risks(step)),
         digest=decision_digest(look, proposals),
         complete=not look.snapshot.unreadable,
         facts=Facts(
@@ -88,6 +89,7 @@ def build_plan(
             site=look.snapshot.site,
             commit=commit,
             serial=look.state.index.serial,
+            horizon_days=horizon.days,
             isolation=isolation,
             sources=_sources(look, steps),
             observations=_observations(look),
@@ -151,7 +153,7 @@ def _steps(look: Outlook) -> list[Step]:
     return steps
 
 
-def _risks(step: Step, look: Outlook) -> list[Risk]:
+def _risks(step: Step) -> list[Risk]:
     if step.task_kind is TaskKind.CREATE_KEY and step.after:
         account = str(step.after.get("account", "")).partition(".")[2]
         return risks_of_new_key(step.address, account, step.after)
@@ -160,10 +162,8 @@ def _risks(step: Step, look: Outlook) -> list[Risk]:
         return [
             Risk(address=step.address, word=RiskWord.GAINS, text=f"process {process} reads its own secrets")
         ]
-    return risks_of_changes(step.address, step.changes) if step.action in _CHANGING else []
-
-
-_CHANGING = {Action.UPDATE, Action.MANUAL}
+    is_change = step.action is Action.UPDATE or step.task_kind is TaskKind.EDIT_KEY
+    return risks_of_changes(step.address, step.changes) if is_change else []
 
 
 def _sources(look: Outlook, steps: Iterable[Step]) -> dict[Address, PlanSource]:

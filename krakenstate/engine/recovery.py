@@ -1,7 +1,8 @@
 """Recovery: what an earlier run left unfinished, and what can be said about it.
 
 How this works: a run that ended in an orderly way closed its journal. For one that did not, each intent is
-looked at. A creation without an answer may have taken effect: it becomes ``unknown``, and a task asks a person;
+looked at. A creation without an answer may have taken effect: it becomes ``unknown``, and a task asks a
+person;
 it is never sent again by itself. Everything else can be looked at again (a stored secret, a switch), so the
 next observation and the next settlement finish it.
 """

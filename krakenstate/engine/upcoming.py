@@ -16,7 +16,7 @@ ROTATE_BEFORE = timedelta(days=14)
 def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
     """Expiries and rotations within the horizon, and rotations whose clock has not started."""
     found: list[Upcoming] = []
-    for key in look.desired.keys():
+    for key in look.desired.of(Key):
         record = look.state.key(key.address)
         found.extend(_expiry(key, look, horizon))
         found.extend(_rotation(key, record, look, horizon))

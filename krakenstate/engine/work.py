@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from krakenstate.engine.identity import Misplaced
 from krakenstate.engine.outlook import PolicyText, key_label, known_last_four
 from krakenstate.engine.plan_grants import ADMINISTRATOR
 from krakenstate.engine.session import Writing
 from krakenstate.model.address import Address
-from krakenstate.model.declarations import Account, DerivativesSubaccount, MasterAccount, SpotSubaccount
+from krakenstate.model.declarations import (
+    Account,
+    DerivativesSubaccount,
+    Grant,
+    MasterAccount,
+    SpotSubaccount,
+)
 from krakenstate.model.desired import Desired
+from krakenstate.model.identity import mask_tail
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import AccountRecord, Finding, GrantRecord, KeyRecord, State
 from krakenstate.model.task import Task, TaskKind
@@ -30,7 +39,13 @@ class Work:
         text = self._session.providers.keys[record.terms.api].create_key(job)
         label = key_label(record.key_name, None, job.account_label)
         return self._open(
-            TaskKind.CREATE_KEY, record.address, owner, f"create {label}", text, record.generation, waits_on
+            TaskKind.CREATE_KEY,
+            record.address,
+            owner,
+            f"create {label}",
+            text,
+            generation=record.generation,
+            waits_on=waits_on,
         )
 
     def edit_key(self, record: KeyRecord, owner: str, changes: Sequence[AttributeChange]) -> Task:
@@ -38,13 +53,24 @@ class Work:
         job = self.key_job(record, owner)
         text = self._session.providers.keys[record.terms.api].edit_key(job, changes)
         label = key_label(record.key_name, job.last_four, job.account_label)
-        return self._open(TaskKind.EDIT_KEY, record.address, owner, f"edit {label}", text, record.generation)
+        return self._open(
+            TaskKind.EDIT_KEY, record.address, owner, f"edit {label}", text, generation=record.generation
+        )
 
     def delete_key(
-        self, record: KeyRecord, owner: str, why: str, *, subject: str = "", last_four: str | None = None
+        self,
+        record: KeyRecord,
+        owner: str,
+        why: str,
+        *,
+        subject: str = "",
+        last_four: str | None = None,
+        misplaced: Misplaced | None = None,
     ) -> Task:
-        """Somebody deletes a key in the web page."""
+        """Somebody deletes a key in the web page, on the account where it really is."""
         job = self.key_job(record, owner, last_four=last_four)
+        if misplaced is not None:
+            job = self._where_it_is(job, misplaced)
         text = self._session.providers.keys[record.terms.api].delete_key(job, why)
         label = key_label(record.key_name, job.last_four, job.account_label)
         return self._open(
@@ -53,7 +79,7 @@ class Work:
             owner,
             f"delete {label}",
             text,
-            record.generation,
+            generation=record.generation,
             subject=subject,
         )
 
@@ -66,7 +92,12 @@ class Work:
             '3. Say so: krakenstate task attest <its id> --note "stopped"\n'
         )
         return self._open(
-            TaskKind.STOP_PROCESS, record.address, owner, f"stop process {process}", text, record.generation
+            TaskKind.STOP_PROCESS,
+            record.address,
+            owner,
+            f"stop process {process}",
+            text,
+            generation=record.generation,
         )
 
     def correction(self, record: KeyRecord, owner: str, findings: Sequence[Finding]) -> str:
@@ -145,6 +176,16 @@ class Work:
             last_four=last_four or known_last_four(record),
         )
 
+    def _where_it_is(self, job: KeyJob, misplaced: Misplaced) -> KeyJob:
+        """The job on the account a key answers for, instead of the one it was declared on."""
+        found = self._session.desired.resources.get(misplaced.owner) if misplaced.owner else None
+        if isinstance(found, Account):
+            label = found.username if isinstance(found, SpotSubaccount) else found.name
+            return replace(job, account_address=found.address, account_label=label, account_email=found.email)
+        tail = f"the account whose IIBAN ends in {mask_tail(misplaced.iiban)}" if misplaced.iiban else ""
+        label = tail or "the account it was made on"
+        return replace(job, account_address="an account of no stack", account_label=label, account_email="")
+
     def _open(
         self,
         kind: TaskKind,
@@ -152,6 +193,7 @@ class Work:
         assignee: str,
         title: str,
         instructions: str,
+        *,
         generation: int = 0,
         waits_on: tuple[str, ...] = (),
         subject: str = "",
@@ -203,5 +245,5 @@ def policies_of(desired: Desired, author: GrantAuthor) -> dict[Address, PolicyTe
             name=author.policy_name(desired.head.name, grant.name),
             text=author.policy(vault.mount, vault.secrets, grant.process.name),
         )
-        for grant in desired.grants()
+        for grant in desired.of(Grant)
     }

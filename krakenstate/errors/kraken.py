@@ -107,7 +107,7 @@ class AuthenticationFailed(KrakenError):
 
 
 class InvalidKey(AuthenticationFailed):
-    """Unknown, deleted, expired or disabled key, wrong account context, or this site is not on its allowlist."""
+    """Unknown, deleted, expired or disabled key, wrong account, or this site is not on its allowlist."""
 
     code, headline = "KS2101", "Key was rejected"
     remedy = (

@@ -16,7 +16,7 @@ class Model(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
         validate_default=False,
-        ser_json_bytes="base64",
+        defer_build=True,
     )
 
 

@@ -16,10 +16,8 @@ from krakenstate.model.address import Address
 from krakenstate.model.base import Model
 from krakenstate.model.declarations import (
     RESOURCE_TYPES,
-    Account,
     Allowlist,
     Environment,
-    Grant,
     Key,
     MasterAccount,
     Vault,
@@ -100,21 +98,9 @@ class Desired:
         found = self.resources.get(Address(address))
         return found.source if found else None
 
-    def keys(self) -> list[Key]:
-        """All keys, by address."""
-        return self.of(Key)
-
-    def accounts(self) -> list[Account]:
-        """All accounts, by address."""
-        return self.of(Account)
-
-    def grants(self) -> list[Grant]:
-        """All grants, by address."""
-        return self.of(Grant)
-
     def controller(self, master: MasterAccount, api: Api) -> Key | None:
         """The key this program itself uses on a master account, if one is declared."""
-        return next((k for k in self.keys() if k.api is api and k.controls is master), None)
+        return next((k for k in self.of(Key) if k.api is api and k.controls is master), None)
 
     def site(self, name: str) -> Allowlist | None:
         """The allowlist a run may call its site."""

@@ -2,8 +2,8 @@
 
 How this works: a stack file should be read to its end even when one declaration is wrong, so that all
 problems are reported together. While a collector is set (only the process that runs a stack file sets one), a
-wrong declaration reports its problems there and a placeholder takes its place, so that what refers to it still
-works. Without a collector, as in an interactive session, the first problem is raised.
+wrong declaration reports its problems there and a placeholder takes its place, so that what refers to it
+still works. Without a collector, as in an interactive session, the first problem is raised.
 """
 
 from __future__ import annotations

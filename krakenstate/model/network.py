@@ -84,8 +84,8 @@ def admits(allowlist: Iterable[IPNetwork] | None, site: Iterable[IPNetwork] | No
     """Whether a key with this allowlist may be asked from this site.
 
     Args:
-        allowlist: ``None`` when it is not known, which admits nobody; empty when the key is open to the world.
-        site: ``None`` when the run named no site; then only open keys may be asked.
+        allowlist: ``None`` when it is not known, which admits nobody; empty when the key is open to the
+        world. site: ``None`` when the run named no site; then only open keys may be asked.
     """
     if allowlist is None:
         return False

@@ -224,6 +224,7 @@ class Facts(Model):
     site: str | None = None
     commit: str | None = None
     serial: int
+    horizon_days: int = 30
     isolation: str = "process"
     sources: dict[Address, PlanSource] = Field(default_factory=dict)
     observations: tuple[ObservationFact, ...] = ()

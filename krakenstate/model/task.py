@@ -52,7 +52,8 @@ class Attestation(Model):
 class Task(Model):
     """One piece of a person's work, from opening to evidence.
 
-    ``subject`` is the fingerprint of the key a ``delete-key`` task is about, so that one key is asked for once.
+    ``subject`` is the fingerprint of the key a ``delete-key`` task is about, so that one key is asked for
+    once.
     """
 
     id: str

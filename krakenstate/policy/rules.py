@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from krakenstate.errors import PolicyError
+from krakenstate.model.declarations import Key
 from krakenstate.model.desired import Desired
 
 Rule = Callable[[Desired], list[PolicyError]]
@@ -22,7 +23,7 @@ def keys_of_production_have_an_allowlist(desired: Desired) -> list[PolicyError]:
             address=key.address,
             source=key.source,
         )
-        for key in desired.keys()
+        for key in desired.of(Key)
         if key.networks == ()
     ]
 

@@ -37,7 +37,7 @@ class Redactor:
                 return
             self._forms |= found
             longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile("|".join(map(_pattern_of, longest_first)))
 
     def scrub(self, text: str) -> str:
         """The text with every registered value replaced by ``(sensitive value)``."""
@@ -51,9 +51,7 @@ def _forms(text: str) -> Iterator[str]:
         return
     yield text
     yield text.rstrip("=")
-    for encoded in (quote(text), quote(text, safe=""), quote_plus(text)):
-        yield encoded
-        yield re.sub(r"%[0-9A-F]{2}", lambda m: m.group().lower(), encoded)
+    yield from (quote(text), quote(text, safe=""), quote_plus(text))
     raw = text.encode("utf-8", "surrogatepass")
     yield base64.b64encode(raw).decode().rstrip("=")
     yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -62,6 +60,15 @@ def _forms(text: str) -> Iterator[str]:
         yield in_json
         yield in_json.replace("/", r"\/")
     yield repr(text)[1:-1]
+
+
+def _pattern_of(form: str) -> str:
+    """Matches the form; hex digits of percent-encoding in either case."""
+
+    def either_case(match: re.Match[str]) -> str:
+        return "%" + "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in match[1])
+
+    return re.sub(r"%([0-9A-F]{2})", either_case, re.escape(form))
 
 
 class ScrubbingFormatter(logging.Formatter):

@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+import krakenstate
 from krakenstate.errors import (
     DeclarationInvalid,
     KrakenstateError,
@@ -42,6 +43,30 @@ from krakenstate.stack.text import clean
 
 MODULE_NAME = "__stack__"
 _MESSAGE_MAX = 300
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_REFUSED = (
+    "os.chmod",
+    "os.chown",
+    "os.exec",
+    "os.fork",
+    "os.link",
+    "os.mkdir",
+    "os.posix_spawn",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.system",
+    "os.truncate",
+    "shutil.",
+    "socket.",
+    "subprocess.",
+)
+"""Beginnings of audit events that have no place in a stack.
+
+Source: docs.python.org, table of audit events.
+"""
+
 _leave: Callable[[int], NoReturn] = os._exit
 
 
@@ -166,12 +191,23 @@ def main(argument: str) -> NoReturn:
     module = ModuleType(MODULE_NAME)
     module.__file__ = errand.file
     sys.modules[MODULE_NAME] = module
+    sys.addaudithook(_refuse_deeds)
     try:
         exec(code, module.__dict__)  # noqa: S102 - running the stack file is what this process is for
     except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are a stack's mistakes too
         reporter.end_with(_explain(raised, errand))
     reporter.finished = True
     reporter.send()
+
+
+def _refuse_deeds(event: str, arguments: tuple[Any, ...]) -> None:
+    """Stops a stack at the line where it begins to act on the world; who means it finds ways around this."""
+    if event == "open":
+        flags = arguments[2]
+        if isinstance(flags, int) and flags & _WRITING:
+            raise PermissionError("a stack file opens no file for writing")
+    elif event.startswith(_REFUSED):
+        raise PermissionError(f"a stack file only declares; it may not use {event}")
 
 
 def _compile(reporter: Reporter) -> CodeType:
@@ -260,10 +296,12 @@ def _hide_surroundings(errand: Errand) -> None:
     os.environ.clear()
     sys.argv[:] = [errand.display]
     homes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    checkout = Path(krakenstate.__file__).resolve().parent.parent  # on the path of an editable install
     sys.path[:] = [
         entry
         for entry in sys.path
-        if not _is_below(entry, errand.project) or any(_is_below(entry, home) for home in homes)
+        if any(_is_below(entry, home) for home in homes)
+        or not (_is_below(entry, errand.project) or Path(entry).resolve() == checkout)
     ]
 
 

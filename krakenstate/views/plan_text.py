@@ -12,7 +12,6 @@ from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, sh
 from krakenstate.views.words import age, by_day, count, headline, short_commit, short_digest
 
 IN_SYNC = "No changes. Your accounts match the configuration."
-UPCOMING_DAYS = 30
 
 
 def render_plan(
@@ -195,5 +194,6 @@ def _upcoming(plan: Plan, width: int) -> list[str]:
     for item in by_day(plan.facts.upcoming):
         day = item.on.isoformat() if item.on else ""
         dated = item.text if day in item.text else f"{item.text} {day}"
-        lines += wrap(f"{item.address} {dated}", width, f"Upcoming ({UPCOMING_DAYS} days): ", "  ")
+        start = f"Upcoming ({plan.facts.horizon_days} days): " if item.on else "Upcoming: "
+        lines += wrap(f"{item.address} {dated}", width, start, "  ")
     return lines

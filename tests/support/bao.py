@@ -12,6 +12,7 @@ import os
 import secrets
 import subprocess
 import time
+import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -119,6 +120,15 @@ def wait_for(condition: Any, timeout_s: float = READY_TIMEOUT_S) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("the server did not get ready in time")
         time.sleep(0.02)
+
+
+def everything_about(error: BaseException) -> str:
+    """What a log could show of an exception, its causes and contexts included."""
+    shown = "".join(traceback.format_exception(error))
+    seen = [error]
+    while (below := seen[-1].__cause__ or seen[-1].__context__) is not None:
+        seen.append(below)
+    return shown + "".join(f"{e!r} {vars(e)}" for e in seen)
 
 
 def start_bao(tmp: Path) -> Bao:

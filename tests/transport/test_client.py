@@ -207,12 +207,18 @@ def test_errors_hold_neither_headers_nor_bodies(scripted, origin_for, play):
 @pytest.mark.parametrize(
     ("status", "content_type", "body", "says"),
     [
-        pytest.param(503, "text/html; charset=UTF-8", b"<html>canary</html>", "HTTP 503, text/html", id="html"),
-        pytest.param(200, "application/json", b'{"result": "canary', "HTTP 200, application/json", id="truncated"),
+        pytest.param(
+            503, "text/html; charset=UTF-8", b"<html>canary</html>", "HTTP 503, text/html", id="html"
+        ),
+        pytest.param(
+            200, "application/json", b'{"result": "canary', "HTTP 200, application/json", id="truncated"
+        ),
         pytest.param(200, "application/json", b'["canary"]', "no JSON object", id="a list"),
         pytest.param(200, "application/json", b'{"canary": NaN}', "no valid JSON", id="no number"),
         pytest.param(200, "application/json", b"[" * 100_000, "no valid JSON", id="too deep"),
-        pytest.param(200, "application/json", b'{"a": ' + b"9" * 5000 + b"}", "no valid JSON", id="huge number"),
+        pytest.param(
+            200, "application/json", b'{"a": ' + b"9" * 5000 + b"}", "no valid JSON", id="huge number"
+        ),
         pytest.param(200, "application/json", b'{"a": "\xff"}', "no valid JSON", id="not UTF-8"),
         pytest.param(200, "", b"", "no content type", id="empty"),
     ],

@@ -24,9 +24,7 @@ class DerivativesInstructions:
         terms = job.terms
         steps = [
             [*_sign_in(job), f"{_PATH}, then Create API key.", _OTHER_PATH],
-            [
-                "There is no name to type: Derivatives keys are told apart by their public half."
-            ],
+            ["There is no name to type: Derivatives keys are told apart by their public half."],
             forms.level("General API", terms.general),
             forms.level("Withdrawal API", terms.transfer),
             forms.networks(terms.networks),
@@ -61,7 +59,8 @@ class DerivativesInstructions:
                 ),
             )
         return document(
-            _head("Edit a Derivatives API key", job), numbered([*_find(job), ["Edit."], *wanted, *_save(job)])
+            _head("Edit a Derivatives API key", job),
+            numbered([*_find(job), ["Edit."], *wanted, *_save(job, is_published=True)]),
         )
 
     def delete_key(self, job: KeyJob, why: str) -> str:
@@ -90,7 +89,7 @@ class DerivativesInstructions:
                 "The key was handed in and is stored, but it is not as declared, so its process does not get "
                 "it yet."
             ),
-            numbered([*_find(job), ["Edit."], *wanted, *_save(job)]),
+            numbered([*_find(job), ["Edit."], *wanted, *_save(job, is_published=False)]),
         )
 
     def link_account(self, job: AccountJob) -> str:
@@ -109,19 +108,14 @@ _OTHER_PATH = (
 
 
 def _head(title: str, job: KeyJob) -> str:
+    account = f"{clean_text(job.account_label)} ({clean_text(job.account_email)})"
+    what = f"{clean_text(job.address)}, generation {job.generation}, on {clean_text(job.account_address)}"
     return "\n".join(
         [
-            (
-                f"Sign in to: {clean_text(job.account_label)} ({clean_text(job.account_email)}) - check the "
-                "account "
-                "switcher first."
-            ),
+            paragraph(f"Sign in to: {account} - check the account switcher first."),
             "",
-            (
-                f"{title}: {clean_text(job.address)}, generation {job.generation}, on "
-                f"{clean_text(job.account_address)}"
-            ),
-            f"For the process {clean_text(job.process)} of {clean_text(job.owner)}.",
+            paragraph(f"{title}: {what}"),
+            paragraph(f"For the process {clean_text(job.process)} of {clean_text(job.owner)}."),
         ]
     )
 
@@ -148,9 +142,9 @@ def _find(job: KeyJob) -> list[list[str]]:
     ]
 
 
-def _save(job: KeyJob) -> list[list[str]]:
+def _save(job: KeyJob, *, is_published: bool) -> list[list[str]]:
     stack = clean_text(job.stack)
-    return [
+    steps = [
         [
             (
                 "Leave everything else as it is, and do not generate a new key. Save, and confirm with the "
@@ -168,12 +162,13 @@ def _save(job: KeyJob) -> list[list[str]]:
             "Wait some minutes, since changes are not active at once. Then run:",
             f"{VALUE}krakenstate settle {stack}",
         ],
-        [
-            (
-                "If krakenstate may not ask the key from where it runs, the task stays open; then say that "
-                "it is "
-                "done:"
-            ),
-            f"{VALUE}krakenstate task attest <its id> --stack {stack}",
-        ],
     ]
+    if is_published:
+        closing = "If krakenstate may not ask the key from where it runs, the task stays open."
+        steps.append(
+            [
+                f"{closing} Then say that it is done:",
+                f"{VALUE}krakenstate task attest <its id> --stack {stack}",
+            ]
+        )
+    return steps

@@ -127,7 +127,7 @@ def _references(whose: str, iiban: str | None, uid: str | None) -> list[str]:
 
 
 def _from_master(job: AccountJob) -> str:
-    return (
+    return paragraph(
         f"Sign in to: {clean_text(job.master_name)} ({clean_text(job.master_email)}), the master account - "
         "check the account switcher first."
     )

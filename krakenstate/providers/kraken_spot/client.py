@@ -1,8 +1,8 @@
 """One method per Spot endpoint. Wire errors become ours here, and nothing is sent twice.
 
 How an answer is judged: Kraken's own error strings first, whatever the HTTP status, since an overlooked
-failed authentication would be repeated; then the status (429 throttled, 5xx not available); then the form of the
-result. HTTP 200 alone means nothing.
+failed authentication would be repeated; then the status (429 throttled, 5xx not available); then the form
+of the result. HTTP 200 alone means nothing.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from krakenstate.transport.text import clean_text
 
 _PERMISSIONS = frozenset({"permissions"})
 _NETWORKS = frozenset({"networks", "allowlist", "ip_allowlist"})
+NAME = frozenset({"key_name", "name"})
 _NOT_AT_KRAKEN = frozenset({"nonce_unit", "controls"})
 _WORDS = {
     "key_name": "Name",

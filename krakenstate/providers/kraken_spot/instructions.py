@@ -57,6 +57,7 @@ class SpotInstructions:
     def edit_key(self, job: KeyJob, changes: Sequence[AttributeChange]) -> str:
         """How to change the listed attributes of an existing key, keeping its secret."""
         wanted = [step for change in changes if (step := edits.of_change(job, change))]
+        named = next((str(c.before) for c in changes if c.name in edits.NAME and c.before), job.key_name)
         if not wanted:
             return document(
                 _head("Spot API key: nothing to click", job),
@@ -65,13 +66,14 @@ class SpotInstructions:
                 ),
             )
         return document(
-            _head("Edit a Spot API key", job), numbered([*_find(job), ["Edit."], *wanted, *_save(job)])
+            _head("Edit a Spot API key", job),
+            numbered([*_find(job, named), ["Edit."], *wanted, *_save(job, is_published=True)]),
         )
 
     def delete_key(self, job: KeyJob, why: str) -> str:
         """How to find and delete the key."""
         steps = [
-            *_find(job),
+            *_find(job, job.key_name),
             ["Delete or revoke this key, and confirm. Leave every other key alone."],
             [
                 (
@@ -89,13 +91,15 @@ class SpotInstructions:
     def correct_key(self, job: KeyJob, findings: Sequence[Finding]) -> str:
         """What to click so that a handed-in key becomes as declared."""
         wanted = [step for finding in findings if (step := edits.of_finding(job, finding))]
+        named = next((f.found for f in findings if f.attribute in edits.NAME), job.key_name)
+        named = (named or "").strip('"')
         return document(
             _head("Correct a Spot API key", job),
             paragraph(
                 "The key was handed in and is stored, but it is not as declared, so its process does not get "
                 "it yet."
             ),
-            numbered([*_find(job), ["Edit."], *wanted, *_save(job)]),
+            numbered([*_find(job, named), ["Edit."], *wanted, *_save(job, is_published=False)]),
         )
 
     def request_subaccount(self, job: AccountJob) -> str:
@@ -112,19 +116,14 @@ class SpotInstructions:
 
 
 def _head(title: str, job: KeyJob) -> str:
+    account = f"{clean_text(job.account_label)} ({clean_text(job.account_email)})"
+    what = f"{clean_text(job.address)}, generation {job.generation}, on {clean_text(job.account_address)}"
     return "\n".join(
         [
-            (
-                f"Sign in to: {clean_text(job.account_label)} ({clean_text(job.account_email)}) - check the "
-                "account "
-                "switcher first."
-            ),
+            paragraph(f"Sign in to: {account} - check the account switcher first."),
             "",
-            (
-                f"{title}: {clean_text(job.address)}, generation {job.generation}, on "
-                f"{clean_text(job.account_address)}"
-            ),
-            f"For the process {clean_text(job.process)} of {clean_text(job.owner)}.",
+            paragraph(f"{title}: {what}"),
+            paragraph(f"For the process {clean_text(job.process)} of {clean_text(job.owner)}."),
         ]
     )
 
@@ -144,8 +143,8 @@ def _open_list(lines: list[str], then: str) -> list[str]:
     return [*lines, f"{path}, {then} The address kraken.com/u/security/api leads there too."]
 
 
-def _find(job: KeyJob) -> list[list[str]]:
-    known = [f"{VALUE}name       {clean_text(job.key_name)}"] if job.key_name else []
+def _find(job: KeyJob, named: str | None) -> list[list[str]]:
+    known = [f"{VALUE}name       {clean_text(named)}"] if named else []
     if job.last_four:
         known.append(f"{VALUE}API key    ends in {clean_text(job.last_four)}")
     if not known:
@@ -157,9 +156,9 @@ def _find(job: KeyJob) -> list[list[str]]:
     ]
 
 
-def _save(job: KeyJob) -> list[list[str]]:
+def _save(job: KeyJob, *, is_published: bool) -> list[list[str]]:
     stack = clean_text(job.stack)
-    return [
+    steps = [
         [
             (
                 "Leave everything else as it is, and do not generate a new key. Save, and confirm with the "
@@ -177,15 +176,16 @@ def _save(job: KeyJob) -> list[list[str]]:
             "Wait some minutes, since changes are not active at once. Then run:",
             f"{VALUE}krakenstate settle {stack}",
         ],
-        [
-            (
-                "If the key is in service where krakenstate may not ask it, the task stays open; then say "
-                "that it "
-                "is done:"
-            ),
-            f"{VALUE}krakenstate task attest <its id> --stack {stack}",
-        ],
     ]
+    if is_published:
+        closing = "If the key is in service where krakenstate may not ask it, the task stays open."
+        steps.append(
+            [
+                f"{closing} Then say that it is done:",
+                f"{VALUE}krakenstate task attest <its id> --stack {stack}",
+            ]
+        )
+    return steps
 
 
 def _say_done(job: KeyJob) -> list[str]:

@@ -123,7 +123,7 @@ def confirm(job: AccountJob) -> str:
 
 
 def _from_master(job: AccountJob) -> str:
-    return (
+    return paragraph(
         f"Sign in to: {clean_text(job.master_name)} ({clean_text(job.master_email)}), the master account - "
         "check the account switcher first."
     )

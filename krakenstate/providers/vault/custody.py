@@ -140,7 +140,7 @@ class VaultCustody:
         data = labels.data(credential, label)
         present = self._kv.read(path) if head and not head.gone else None
         is_there = present is not None and present.data == data
-        coming = version if is_there else version + 1
+        coming = present.version if present and is_there else version + 1
         before = head.custom if head else {}
         self._kv.write_metadata(path, labels.published(before, slot, label, credential.fingerprint, coming))
         if not is_there:
@@ -161,7 +161,7 @@ class VaultCustody:
         self._refuse_foreign(path, head, slot)
         self._kv.delete(path)
 
-    def unwrap(self, token: str) -> Mapping[str, str]:
+    def unwrap(self, token: SecretStr) -> Mapping[str, str]:
         """What a response-wrapping token wraps; it can be opened once.
 
         A wrapped read of a KV entry is understood as well as fields that were wrapped directly.
@@ -169,8 +169,8 @@ class VaultCustody:
         Raises:
             WrappingTokenInvalid: It is unknown, expired, or was opened before.
         """
-        self._register(SecretStr(token))
-        found = self._unwrap(SecretStr(token))
+        self._register(token)
+        found = self._unwrap(token)
         inner = found.get("data")
         fields = inner if isinstance(inner, dict) else found
         texts = {name: value for name, value in fields.items() if isinstance(value, str)}
@@ -241,7 +241,7 @@ class VaultCustody:
         data = labels.halves(credential)
         present = self._kv.read(path) if head and not head.gone else None
         is_there = present is not None and present.data == data
-        coming = version if is_there else version + 1
+        coming = present.version if present and is_there else version + 1
         received_at = format_instant(self._clock())
         self._kv.write_metadata(
             path, labels.quarantined(self._stack, slot, credential.fingerprint, coming, received_at)

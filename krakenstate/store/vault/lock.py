@@ -21,8 +21,8 @@ from typing import Any
 from krakenstate.errors import LockError, LockHeld, LockLost, VaultConflict, VaultError
 from krakenstate.model.base import format_instant
 from krakenstate.model.run import Lock
-from krakenstate.store.base import KeyValue
-from krakenstate.store.vault.records import ATTEMPTS, parse, version_of
+from krakenstate.store.base import Entry, KeyValue
+from krakenstate.store.vault.records import ATTEMPTS, look, parse
 
 log = logging.getLogger("krakenstate.lock")
 LEASE_S = 60.0
@@ -229,11 +229,11 @@ class VaultLockKeeper:
 
     def _read(self) -> tuple[Lock | None, int]:
         """Who holds it, ended leases included, and the version to base a write on."""
-        entry = self._kv.read(self._path)
+        entry, version = look(self._kv, self._path)
         if entry is None or entry.data.get("released") is True:
-            return None, version_of(self._kv, self._path, entry)
+            return None, version
         data = {k: v for k, v in entry.data.items() if k != "released"}
-        return parse(Lock, type(entry)(data, entry.version), self._shown), entry.version
+        return parse(Lock, Entry(data, version), self._shown), version
 
     def _new(self, operation: str) -> Lock:
         return Lock(

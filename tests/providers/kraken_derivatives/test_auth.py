@@ -8,7 +8,9 @@ import pytest
 
 from krakenstate.providers.kraken_derivatives.auth import sign
 
-C = base64.b64decode("7zxMEF5p/Z8l2p2U7Ghv6x14Af+Fx+92tPgUdVQ748FOIrEoT9bgT+bTRfXc5pz8na+hL/QdrCVG7bh9KpT0eMTm")
+C = base64.b64decode(
+    "7zxMEF5p/Z8l2p2U7Ghv6x14Af+Fx+92tPgUdVQ748FOIrEoT9bgT+bTRfXc5pz8na+hL/QdrCVG7bh9KpT0eMTm"
+)
 NONCE = "1700000000000"
 SWITCH = "/api/v3/subaccount/11111111-2222-3333-4444-555555555555/trading-enabled"
 SIGNED = {

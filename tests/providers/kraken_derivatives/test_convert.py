@@ -98,10 +98,12 @@ def test_an_account_may_have_no_iiban(iiban):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("apiKey", "another"), ("apiKey", ...), ("accountUid", "1"), ("accountUid", None), ("accountUid", ...),
-        ("iiban", "AA12"), ("permissions", None), ("permissions", ...), ("permissions", {}),
+        ("apiKey", "another"), ("apiKey", ...), ("accountUid", "1"), ("accountUid", None),
+        ("accountUid", ...), ("iiban", "AA12"), ("permissions", None), ("permissions", ...),
+        ("permissions", {}),
         ("permissions", {"general": "READ_ONLY"}), ("permissions", {"general": "", "transfer": "NO_ACCESS"}),
-        ("permissions", {"general": {"a": "x", "b": "y"}, "transfer": "NO_ACCESS"}), ("permissions", ["READ_ONLY"]),
+        ("permissions", {"general": {"a": "x", "b": "y"}, "transfer": "NO_ACCESS"}),
+        ("permissions", ["READ_ONLY"]),
         ("allowedCidrBlocks", None), ("allowedCidrBlocks", ...), ("allowedCidrBlocks", "203.0.113.7/32"),
         ("allowedCidrBlocks", ["somewhere"]), ("allowedCidrBlock", "somewhere"), ("allowedCidrBlock", 5),
     ],
@@ -145,7 +147,9 @@ def test_the_switch_is_read():
     assert read_switch({"tradingEnabled": False}) is False
 
 
-@pytest.mark.parametrize("body", [{}, {"tradingEnabled": "true"}, {"tradingEnabled": None}, {"tradingEnabled": 1}])
+@pytest.mark.parametrize(
+    "body", [{}, {"tradingEnabled": "true"}, {"tradingEnabled": None}, {"tradingEnabled": 1}]
+)
 def test_only_a_boolean_is_a_switch(body):
     """Nothing else is guessed to be on or off."""
     with pytest.raises(AnswerUnreadable, match="tradingEnabled"):

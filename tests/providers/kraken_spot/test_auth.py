@@ -54,11 +54,16 @@ def test_a_secret_that_was_not_decoded_signs_wrongly():
 
 @pytest.mark.parametrize(
     ("path", "nonce"),
-    [("/0/public/Time", 1), ("private/Balance", 1), ("/0/private/Balance", -1), ("/0/private/Balance", 2**64)],
+    [
+        ("/0/public/Time", 1),
+        ("private/Balance", 1),
+        ("/0/private/Balance", -1),
+        ("/0/private/Balance", 2**64),
+    ],
 )
 def test_what_cannot_be_signed_is_refused(path, nonce):
     """Public paths and impossible nonces are bugs of the caller, not requests."""
-    with pytest.raises(ValueError, match="signed|nonce"):
+    with pytest.raises(ValueError, match=r"signed|nonce"):
         sign(path, nonce, b"", b"secret")
 
 

@@ -94,7 +94,17 @@ def test_an_odd_field_is_named(field, value):
 
 @pytest.mark.parametrize(
     "field",
-    ["apiKey", "apiKeyName", "permissions", "iban", "validUntil", "queryFrom", "queryTo", "ipAllowlist", "nonceWindow"],
+    [
+        "apiKey",
+        "apiKeyName",
+        "permissions",
+        "iban",
+        "validUntil",
+        "queryFrom",
+        "queryTo",
+        "ipAllowlist",
+        "nonceWindow",
+    ],
 )
 def test_a_missing_field_is_named(field):
     """A missing field is never taken for an empty one; a key without an allowlist field is not open."""
@@ -122,7 +132,9 @@ def test_the_web_page_has_a_place_for_every_permission():
 
 def test_networks_are_written_and_read_back():
     """What the web page is given means what was declared."""
-    networks = [parse_network(text) for text in ("203.0.113.7", "198.51.100.0/28", "2001:db8::1", "2001:db8::/64")]
+    networks = [
+        parse_network(text) for text in ("203.0.113.7", "198.51.100.0/28", "2001:db8::1", "2001:db8::/64")
+    ]
     written = write_networks(networks)
     assert written == ["203.0.113.7", "198.51.100.0/28", "2001:db8::1", "2001:db8::/64"]
     assert [parse_network(text) for text in written] == networks

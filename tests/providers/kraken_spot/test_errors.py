@@ -113,7 +113,8 @@ def test_warnings_are_no_errors():
 
 def test_a_throttled_caller_is_told_until_when():
     """The timestamp becomes an instant a person can read."""
-    assert "Ask again after 2026-10-03 04:00:00 UTC." in SpotError.parse("EService: Throttled: 1791000000").to_error().message
+    message = SpotError.parse("EService: Throttled: 1791000000").to_error().message
+    assert "Ask again after 2026-10-03 04:00:00 UTC." in message
 
 
 @pytest.mark.parametrize("detail", ["soon", "9" * 400, "\u0661\u0662"])

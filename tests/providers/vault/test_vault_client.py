@@ -4,7 +4,6 @@ import http.server
 import json
 import socket
 import threading
-import traceback
 import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from krakenstate.errors import (
 )
 from krakenstate.providers.vault.client import VaultClient, parse_addresses
 from krakenstate.store.base import Entry, Metadata
-from tests.support.bao import start_bao
+from tests.support.bao import everything_about, start_bao
 
 CANARY = "canary-4f1d9a7be2"
 TOKEN = SecretStr(f"token-{CANARY}")
@@ -74,15 +73,6 @@ def closed_port() -> str:
     """An address on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
-def everything_about(error: BaseException) -> str:
-    """What a log could show of an exception, its causes and contexts included."""
-    shown = "".join(traceback.format_exception(error))
-    seen = [error]
-    while (below := seen[-1].__cause__ or seen[-1].__context__) is not None:
-        seen.append(below)
-    return shown + "".join(f"{e!r} {vars(e)}" for e in seen)
 
 
 def test_what_is_written_is_read_back(kv):

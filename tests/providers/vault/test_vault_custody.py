@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 
 from krakenstate.errors import (
     CredentialMalformed,
@@ -22,7 +23,7 @@ from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.providers.vault.custody import VaultCustody
 from krakenstate.secret.base import Held, Label, Slot
 from krakenstate.store.base import Metadata
-from tests.providers.vault.test_vault_client import everything_about
+from tests.support.bao import everything_about
 
 SLOT = Slot(process="mm-quoter", address="spot_key.mm-quoter")
 OTHER = Slot(process="pnl", address="spot_key.pnl")
@@ -370,7 +371,7 @@ def test_every_secret_is_registered(custody, kv, bao, registered):
     assert set(registered) == {*texts_of(SECOND)}
     registered.clear()
     token = bao.wrap({"api_key": PUBLIC, "api_secret": PRIVATE})
-    custody.unwrap(token)
+    custody.unwrap(SecretStr(token))
     assert set(registered) == {token, PUBLIC, PRIVATE}
 
 
@@ -379,9 +380,9 @@ def test_wrapped_fields_and_wrapped_entries_are_understood(custody, bao, registe
     fields = {"api_key": PUBLIC, "api_secret": PRIVATE}
     for wrapped in (fields, {"data": fields, "metadata": {"version": 1}}):
         token = bao.wrap(wrapped)
-        assert custody.unwrap(token) == fields
+        assert custody.unwrap(SecretStr(token)) == fields
         with pytest.raises(WrappingTokenInvalid) as caught:
-            custody.unwrap(token)
+            custody.unwrap(SecretStr(token))
         assert token not in everything_about(caught.value)
 
 

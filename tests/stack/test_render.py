@@ -1,0 +1,259 @@
+"""Running a stack file: what the child is given, what is believed of its report, what is left behind."""
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from krakenstate.errors import (
+    KrakenstateError,
+    StackExited,
+    StackOutputTooLarge,
+    StackRaised,
+    StackResultInvalid,
+    StackUnstable,
+)
+from krakenstate.stack import process
+from krakenstate.stack.find import StackFile, find_stack
+from krakenstate.stack.load import dump_rendered, load_desired, load_stack
+from krakenstate.stack.plain import parse_report
+from krakenstate.stack.process import make_undumpable
+from krakenstate.stack.render import render_stack
+from krakenstate.stack.text import clean
+from tests.support.cli import ROOT, clean_environment
+from tests.support.stacks import write_stack
+
+FORGE = """
+import json, os
+def send(value):
+    for fd in range(3, 64):
+        try:
+            os.fstat(fd)
+            os.write(fd, value if isinstance(value, bytes) else json.dumps(value).encode())
+        except OSError:
+            continue
+    os.kill(os.getpid(), 9)
+report = dict(finished=True, stacks=[], resources=[], placeholders=[], extras=[], problems=[])
+"""
+"""Lines with which a stack sends a report of its own making, and ends."""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project's folder, as working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def problem_of(project, body):
+    """The only problem of a stack."""
+    write_stack(project, body)
+    with pytest.raises(KrakenstateError) as caught:
+        load_stack("prod")
+    return caught.value
+
+
+def test_a_loaded_stack_knows_its_lines(project):
+    """Declarations come back with file, line and the line's text, sorted by address."""
+    write_stack(
+        project, "b = stack.add(Process(name='b', owner='x'))\na = stack.add(Process(name='a', owner='x'))\n"
+    )
+    loaded = load_stack(None)
+    assert list(loaded.desired.resources) == ["process.a", "process.b"]
+    source = loaded.desired.source("process.a")
+    assert (source.file, source.line, source.text) == (
+        "stacks/prod.py",
+        8,
+        "a = stack.add(Process(name='a', owner='x'))",
+    )
+    assert (loaded.isolation, loaded.path.name) == ("process", "prod.py")
+    assert [r.name for r in loaded.rendered.resources] == ["a", "b"]
+
+
+def test_a_rendered_file_loads_to_the_same(project):
+    """What render writes is what --desired reads, lines included."""
+    write_stack(project, "stack.add(Process(name='b', owner='x'))\n")
+    first = load_stack("prod")
+    (project / "desired.json").write_text(dump_rendered(first.rendered))
+    second = load_desired(project / "desired.json")
+    assert second.desired.resources == first.desired.resources
+    assert second.desired.source("process.b") == first.desired.source("process.b")
+    assert second.rendered == first.rendered
+
+
+def test_a_later_minor_format_is_read(project):
+    """Fields that a later minor version adds are ignored."""
+    write_stack(project, "")
+    value = json.loads(dump_rendered(load_stack("prod").rendered))
+    (project / "desired.json").write_text(json.dumps(value | {"format_version": "1.7", "later": {}}))
+    assert load_desired(project / "desired.json").desired.head.name == "prod"
+
+
+def test_a_path_outside_the_project_keeps_its_name(project, tmp_path_factory):
+    """A stack given as a path is shown as it was given, and runs in its own project's folder."""
+    other = tmp_path_factory.mktemp("elsewhere")
+    file = write_stack(
+        other, "import os\nfrom pathlib import Path\nassert Path('stacks/prod.py').exists()\n1 / 0\n"
+    )
+    with pytest.raises(StackRaised) as caught:
+        load_stack(str(file))
+    assert (caught.value.source.file, caught.value.source.line) == (str(file), 10)
+
+
+def test_the_child_has_nothing_of_the_caller(project, monkeypatch):
+    """No variables, arguments or open files of the caller, and the project cannot be imported from."""
+    monkeypatch.setenv("VAULT_TOKEN", "canary-8d1f2c")
+    with (project / "secret").open("w") as held:
+        os.set_inheritable(held.fileno(), True)
+        write_stack(
+            project,
+            "import os, sys, json\n"
+            "fds = sorted(int(fd) for fd in os.listdir('/proc/self/fd'))\n"
+            "fds = [f'/proc/self/fd/{fd}' for fd in fds]\n"
+            "links = [os.readlink(fd) for fd in fds if os.path.exists(fd)]\n"
+            "environ = open('/proc/self/environ').read()\n"
+            "print(json.dumps([dict(os.environ), sys.argv, links, environ, os.getcwd(), sys.path,\n"
+            "                  os.getsid(0) == os.getpid()]))\n",
+        )
+        printed = []
+        render_stack(find_stack("prod"), show=printed.append)
+    # a printed line is shown in part only, so it is read where the child left it
+    assert len(printed) == 1
+    children = process.run_children(
+        project / "stacks" / "prod.py", "stacks/prod.py", project, [0], process.TIME_MAX_S
+    )
+    environment, arguments, links, initial, folder, path, leads = json.loads(children[0].printed)
+    assert environment == {}
+    assert arguments == ["stacks/prod.py"]
+    assert not [link for link in links if "secret" in link]
+    assert "canary" not in initial
+    assert Path(folder) == project
+    assert str(project) not in path
+    assert "" not in path
+    assert leads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_the_parent_cannot_be_read_from():
+    """After make_undumpable the kernel no longer lets children of the same user look into this process."""
+    program = (
+        "import ctypes\nfrom krakenstate.stack.process import make_undumpable\n"
+        "make_undumpable()\nprint(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=clean_environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"
+    make_undumpable()
+    assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0
+
+
+def test_krakenstate_is_found_by_path_alone(tmp_path):
+    """It runs from a checkout that is on PYTHONPATH only, and the checkout is not importable in a stack."""
+    write_stack(tmp_path, f"import sys\nassert {str(ROOT)!r} not in sys.path\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "krakenstate", "validate"],
+        cwd=tmp_path,
+        env=clean_environment({"PYTHONPATH": str(ROOT)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param("send(b'{')", StackResultInvalid, id="half"),
+        pytest.param("send([])", StackResultInvalid, id="list"),
+        pytest.param("send({})", StackResultInvalid, id="empty"),
+        pytest.param("send(report | {'more': 1})", StackResultInvalid, id="more"),
+        pytest.param(
+            "send(report | {'problems': [{'code': 'KS1001'}]})", StackResultInvalid, id="short problem"
+        ),
+        pytest.param("send(b'[' * 200000)", StackResultInvalid, id="deep"),
+        pytest.param("send(b'{\"finished\": ' + b'9' * 10000 + b'}')", StackResultInvalid, id="huge number"),
+        pytest.param("send(report | {'finished': False})", StackExited, id="unfinished"),
+        pytest.param("send(b' ' * (process_max := 33 * 2**20))", StackOutputTooLarge, id="too much"),
+        pytest.param("os.kill(os.getpid(), 9)", StackExited, id="nothing"),
+    ],
+)
+def test_a_forged_report_is_refused(project, body, error):
+    """Whatever arrives instead of a report is an error about the stack, never a crash."""
+    problem = problem_of(project, FORGE + body + "\n")
+    assert type(problem) is error
+    assert problem.source.file == "stacks/prod.py"
+
+
+def test_a_forged_problem_is_defused(project):
+    """Foreign codes, far-off lines and control characters in a report become what can be true."""
+    forged = (
+        "send(report | {'finished': False, 'problems': [{\n"
+        "    'code': 'KS9001', 'message': 'a\\x1b[2Jb', 'address': 'x\\u202ey',\n"
+        "    'source': {'file': '/etc/passwd', 'line': 1}}]})\n"
+    )
+    problem = problem_of(project, FORGE + forged)
+    assert type(problem) is StackRaised
+    assert (problem.message, problem.address) == ("a[2Jb", "xy")
+    assert (problem.source.file, problem.source.line) == ("stacks/prod.py", 1)
+    assert problem.source.text == "from datetime import date, timedelta"
+
+
+def test_a_difference_is_named_by_address(project):
+    """When two runs differ, the first differing address is named with its line."""
+    problem = problem_of(
+        project,
+        "stack.add(Process(name='a', owner='same'))\n"
+        "for n in 'bc':\n    stack.add(Process(name=n, owner=str(hash('x'))))\n",
+    )
+    assert type(problem) is StackUnstable
+    assert (problem.address, problem.source.line) == ("process.b", 9)
+
+
+def test_no_process_is_left_behind(project):
+    """Every child is gone when rendering returns, also one that would have run on."""
+    write_stack(project, "while True: pass\n")
+    children = process.run_children(project / "stacks" / "prod.py", "stacks/prod.py", project, [0, 1], 1.0)
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.killpg(child.process.pid, 0)
+
+
+def test_nothing_is_written_beside_the_stack(project):
+    """Rendering leaves no byte code and no other file in the project."""
+    write_stack(project, "")
+    load_stack("prod")
+    assert [str(p.relative_to(project)) for p in sorted(project.rglob("*"))] == ["stacks", "stacks/prod.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "project_name", "name"),
+    [("desk/stacks/prod.py", "desk", "prod"), ("desk/one.py", "desk", "one")],
+)
+def test_a_stack_file_knows_its_project(path, project_name, name):
+    """The project is the folder above stacks/, or the file's own."""
+    stack = StackFile(Path("/x") / path, path)
+    assert (stack.project.name, stack.name) == (project_name, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("plain", "plain"), ("a\tb\nc", "a b c"), ("\x1b[31m", "[31m"), ("ü\u200bé", "üé"), ("\ud800x", "x")],
+)
+def test_clean_keeps_what_can_be_read(text, shown):
+    """Letters of any script stay; control and invisible characters go."""
+    assert clean(text) == shown
+    assert clean("x" * 50, 10) == "x" * 9 + "…"
+
+
+def test_a_report_is_checked_field_by_field():
+    """A line number that is none, or a list that is too long, is refused with its place."""
+    value = {"finished": True, "stacks": [], "resources": [], "extras": [], "placeholders": []}
+    value["problems"] = [{"code": "KS1001", "message": "m", "source": {"file": "f", "line": 0}}]
+    with pytest.raises(StackResultInvalid, match=r"problems\.0\.source\.line"):
+        parse_report(json.dumps(value).encode(), "The report")

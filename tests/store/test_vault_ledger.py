@@ -1,0 +1,156 @@
+"""Breakers, nonces and the snapshot on a real server, shared by several runners."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from krakenstate.errors import StateDamaged, StateTooNew, VaultConflict
+from krakenstate.model.run import Breaker, BreakerScope
+from krakenstate.model.snapshot import Snapshot
+from krakenstate.store.vault.ledger import VaultLedger
+from krakenstate.store.vault.snapshots import VaultSnapshots
+
+NOW = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
+PATH = "krakenstate/prod"
+
+
+@pytest.fixture
+def ledger(kv, mount):
+    """A runner's ledger."""
+    return VaultLedger(kv, mount, PATH, clock=lambda: NOW)
+
+
+def breaker(subject="abc", scope=BreakerScope.CREDENTIAL, minutes=15):
+    """An open breaker."""
+    until = NOW + timedelta(minutes=minutes)
+    return Breaker(
+        scope=scope,
+        subject=subject,
+        opened_at=NOW,
+        until=until,
+        code="KS2101",
+        address="spot_key.pnl",
+        account="spot_subaccount.mm",
+    )
+
+
+def test_a_breaker_outlives_the_run(ledger, kv, mount):
+    """The next run on another machine finds it; a later one of its subject replaces it."""
+    ledger.open_breaker(breaker())
+    ledger.open_breaker(breaker("spot_subaccount.mm/with odd ? characters", BreakerScope.ACCOUNT))
+    ledger.open_breaker(breaker(minutes=30))
+    found = VaultLedger(kv, mount, PATH, clock=lambda: NOW).breakers()
+    assert found == [
+        breaker("spot_subaccount.mm/with odd ? characters", BreakerScope.ACCOUNT),
+        breaker(minutes=30),
+    ]
+
+
+def test_a_longer_breaker_is_not_shortened(ledger):
+    """A runner that is late with its own does not shorten another's."""
+    ledger.open_breaker(breaker(minutes=30))
+    ledger.open_breaker(breaker(minutes=15))
+    assert ledger.breakers() == [breaker(minutes=30)]
+
+
+def test_a_closed_breaker_is_gone_but_not_its_successor(ledger):
+    """Closing removes the one that was meant, and leaves a longer one that was opened since."""
+    ledger.open_breaker(breaker())
+    ledger.close_breaker(breaker())
+    ledger.close_breaker(breaker())
+    assert ledger.breakers() == []
+    ledger.open_breaker(breaker(minutes=30))
+    ledger.close_breaker(breaker(minutes=15))
+    assert ledger.breakers() == [breaker(minutes=30)]
+
+
+def test_a_damaged_breaker_is_not_passed_over(ledger, kv, mount):
+    """What may forbid asking is not taken for nothing."""
+    kv.write(f"{PATH}/breakers/egress-x", {"scope": "egress"}, cas=0)
+    with pytest.raises(StateDamaged, match=f"{mount}/{PATH}/breakers/egress-x"):
+        ledger.breakers()
+
+
+def test_nonces_only_grow(ledger, kv, mount):
+    """A fresh key gets 1, 2, 3; a clock moves the sequence forward and never back; 64 bits fit."""
+    other = VaultLedger(kv, mount, PATH, clock=lambda: NOW)
+    assert [ledger.next_nonce("f1", 1), other.next_nonce("f1", 1), ledger.next_nonce("f1", 1)] == [1, 2, 3]
+    assert ledger.next_nonce("f1", 1_795_368_600_000) == 1_795_368_600_000
+    assert other.next_nonce("f1", 5) == 1_795_368_600_001
+    assert ledger.next_nonce("f1", 2**64 - 2) == 2**64 - 2
+    assert other.next_nonce("f1", 1) == 2**64 - 1
+    assert ledger.next_nonce("f2", 1) == 1
+
+
+def test_a_nonce_is_reserved_before_it_is_known(ledger, kv):
+    """When the caller learns it, it is written already."""
+    nonce = ledger.next_nonce("f1", 7)
+    assert kv.read(f"{PATH}/probes/f1").data["nonce"] == str(nonce)
+
+
+def test_two_runners_never_get_the_same_nonce(bao, mount):
+    """Ten threads that reserve at once get different nonces."""
+    ledgers = [VaultLedger(bao.client(mount), mount, PATH, clock=lambda: NOW) for _ in range(5)]
+    start, got = threading.Barrier(len(ledgers)), []
+
+    def reserve(ledger):
+        start.wait()
+        got.extend(ledger.next_nonce("f1", 1) for _ in range(4))
+
+    threads = [threading.Thread(target=reserve, args=(ledger,)) for ledger in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == list(range(1, 21))
+
+
+def test_a_lost_race_is_run_again_a_bounded_number_of_times(kv, mount):
+    """A writer that always loses gives up instead of running for ever."""
+
+    class Losing:
+        attempts = 0
+
+        def __getattr__(self, name):
+            return getattr(kv, name)
+
+        def write(self, path, data, cas):
+            self.attempts += 1
+            raise VaultConflict("lost")
+
+    losing = Losing()
+    with pytest.raises(VaultConflict):
+        VaultLedger(losing, mount, PATH, clock=lambda: NOW).next_nonce("f1", 1)
+    assert losing.attempts == 25
+
+
+@pytest.mark.parametrize("data", [{}, {"nonce": 5}, {"nonce": "-1"}, {"nonce": "x"}])
+def test_a_damaged_nonce_record_stops_probing(ledger, kv, data):
+    """The next nonce is not guessed."""
+    kv.write(f"{PATH}/probes/f1", data, cas=0)
+    with pytest.raises(StateDamaged, match="probes/f1"):
+        ledger.next_nonce("f1", 1)
+
+
+def test_the_snapshot_is_replaced(kv, mount):
+    """The last one counts, whoever wrote the one before."""
+    one, two = VaultSnapshots(kv, mount, PATH), VaultSnapshots(kv, mount, PATH)
+    assert one.load_snapshot() is None
+    for n, store in enumerate((one, two, one)):
+        store.save_snapshot(
+            Snapshot(lineage="l", stack="prod", environment="production", observed_at=NOW, clock_offset_ms=n)
+        )
+    assert two.load_snapshot().clock_offset_ms == 2
+    assert two.load_snapshot().observed_at == NOW
+
+
+def test_a_snapshot_of_another_form_is_named(kv, mount):
+    """Damage and a newer format are told apart."""
+    store = VaultSnapshots(kv, mount, PATH)
+    kv.write(f"{PATH}/snapshot", {"lineage": "l"}, cas=0)
+    with pytest.raises(StateDamaged, match=f"{mount}/{PATH}/snapshot"):
+        store.load_snapshot()
+    kv.write(f"{PATH}/snapshot", {"format_version": "2.0"}, cas=1)
+    with pytest.raises(StateTooNew):
+        store.load_snapshot()
