@@ -76,11 +76,11 @@ class Output:
 
     def result(self, text: str) -> None:
         """Text on standard output."""
-        print(text, file=self.stdout)
+        print(text, file=self.stdout, flush=True)
 
     def data(self, value: Any) -> None:
         """JSON on standard output: one object, indented."""
-        print(json.dumps(value, indent=2), file=self.stdout)
+        print(json.dumps(value, indent=2), file=self.stdout, flush=True)
 
     def progress(self, text: str) -> None:
         """A line on standard error, at once."""

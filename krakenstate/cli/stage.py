@@ -1,7 +1,7 @@
 """The demo's stage: runs commands as a user would, prints each before its output, and cleans up.
 
-How this works: every command is a process of its own, so that what is shown is what a user gets. The clock is a
-rehearsal's (``KRAKENSTATE_NOW``), starting on a fixed day, so that the story reads the same next year.
+How this works: every command is a process of its own, so that what is shown is what a user gets. The clock is
+a rehearsal's (``KRAKENSTATE_NOW``), starting on a fixed day, so that the story reads the same next year.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Stage:
             quiet: Whether its output stays off the screen.
 
         Returns:
-            Its standard output.
+            What it printed; of a quiet command its standard output alone.
 
         Raises:
             RehearsalError: It did something else.
@@ -164,17 +164,18 @@ class Stage:
             cwd=self.folder,
             env=self._environment(token),
             input=stdin or "",
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if quiet else subprocess.STDOUT,
             text=True,
             timeout=_COMMAND_MAX_S,
             check=False,
         )
         if not quiet or ended.returncode != code:
-            for text in (ended.stderr, ended.stdout):
+            for text in (ended.stderr or "", ended.stdout):
                 if text.strip():
                     self.note(text.rstrip("\n"))
         texts = [expect] if isinstance(expect, str) else expect
-        missing = [text for text in texts if text not in ended.stdout + ended.stderr]
+        missing = [text for text in texts if text not in ended.stdout]
         if ended.returncode != code:
             raise RehearsalError(f"The command ended with {ended.returncode}; {code} was expected.")
         if missing:

@@ -1,4 +1,4 @@
-"""The story the demo tells: a desk from its first declaration to "No changes", and what goes wrong on the way."""
+"""The story the demo tells: a desk from its first declaration to "No changes", mistakes included."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ RUNNER, COLO = "192.0.2.10", "203.0.113.7"
 COLO_NETWORKS = "203.0.113.7,2001:db8:1::/64"
 MASTER, MM, CARRY = "ops@desk.example", "kraken+mm@desk.example", "kraken+carry@desk.example"
 NO_CHANGES = "No changes. Your accounts match the configuration."
+SECRET_CHARACTERS = 88
 AT_RUNNER = ("--site", "runner")
 
 
@@ -172,28 +173,33 @@ def _grants(stage: Stage) -> None:
         policy = stage.data("state", "show", f"grant.{process}")["record"]["policy"]
         stage.vault("policy", "write", f"krakenstate-prod-{process}", "-", stdin=policy)
         stage.run("task", "attest", task, "--note", "installed", expect="attested")
-    addresses = {
-        "hedger": "derivatives_key.hedger",
-        "mm-quoter": "spot_key.mm-quoter",
-        "pnl": "spot_key.pnl",
-    }
-    for process, address in addresses.items():
-        policy = f"-policy=krakenstate-prod-{process}"
-        token = stage.vault(
-            "token", "create", policy, "-no-default-policy", "-field=token", quiet=True
-        ).strip()
-        path = f"kraken/prod/{process}/{address}"
-        held = json.loads(
-            stage.vault("kv", "get", "-mount=kv", "-format=json", path, token=token, quiet=True)
-        )
-        data, version = held["data"]["data"], held["data"]["metadata"]["version"]
-        if len(data["api_secret"]) != 88:  # noqa: PLR2004 - base64 of a Kraken secret
-            raise RehearsalError(f"The secret of {address} is not whole.")
-        hidden = "api_secret of 88 characters, not shown here"
-        stage.note(f"  version {version}: account {data['account']}, {hidden}")
+    tokens = {process: _read_back(stage, process, address) for process, address in _SECRETS.items()}
     stage.note("\nA process is refused its neighbour's:")
-    stage.vault(*("kv", "get", "-mount=kv", "kraken/prod/mm-quoter/spot_key.mm-quoter"), token=token, code=2)
+    neighbour = f"kraken/prod/mm-quoter/{_SECRETS['mm-quoter']}"
+    stage.vault("kv", "get", "-mount=kv", neighbour, token=tokens["pnl"], code=2)
     stage.run("plan", *AT_RUNNER, expect=NO_CHANGES)
+
+
+_SECRETS = {
+    "hedger": "derivatives_key.hedger",
+    "mm-quoter": "spot_key.mm-quoter",
+    "pnl": "spot_key.pnl",
+}
+
+
+def _read_back(stage: Stage, process: str, address: str) -> str:
+    """A process reads its secret with a token of its own; returns the token."""
+    policy = f"-policy=krakenstate-prod-{process}"
+    token = stage.vault("token", "create", policy, "-no-default-policy", "-field=token", quiet=True).strip()
+    path = f"kraken/prod/{process}/{address}"
+    read = stage.vault("kv", "get", "-mount=kv", "-format=json", path, token=token, quiet=True)
+    held = json.loads(read)["data"]
+    data, version = held["data"], held["metadata"]["version"]
+    if len(data["api_secret"]) != SECRET_CHARACTERS:
+        raise RehearsalError(f"The secret of {address} is not whole.")
+    hidden = f"api_secret of {SECRET_CHARACTERS} characters, not shown here"
+    stage.note(f"  version {version}: account {data['account']}, {hidden}")
+    return token
 
 
 def _drift(stage: Stage) -> None:

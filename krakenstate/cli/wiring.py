@@ -1,4 +1,8 @@
-"""The composition root: the one place that knows every room and introduces them to each other."""
+"""The composition root: the one place that knows every room and introduces them to each other.
+
+The rooms are imported inside functions: while the stack file runs in its own processes, this one
+imports them.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,18 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from krakenstate import __version__
 from krakenstate.cli.output import Output
-from krakenstate.engine.session import Origins, Session
 from krakenstate.errors import (
     NowRefused,
     OriginRefused,
@@ -24,27 +30,17 @@ from krakenstate.errors import (
     StackNotExecutedInCi,
     VaultNotConfigured,
 )
-from krakenstate.model.declarations import Allowlist, Environment, is_loopback, origin_of
-from krakenstate.model.desired import Desired
-from krakenstate.model.vocabulary import Api
-from krakenstate.providers.base import Providers
-from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
-from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
-from krakenstate.providers.kraken_spot.provider import VERBS as SPOT_VERBS
-from krakenstate.providers.kraken_spot.provider import SpotProvider
-from krakenstate.providers.vault.client import VaultClient
-from krakenstate.providers.vault.custody import VaultCustody
-from krakenstate.providers.vault.provider import VERBS as VAULT_VERBS
-from krakenstate.providers.vault.provider import VaultGrants
 from krakenstate.secret import redactor
 from krakenstate.stack.load import LoadedStack, load
-from krakenstate.store.base import Records
-from krakenstate.store.vault.journal import VaultJournal
-from krakenstate.store.vault.ledger import VaultLedger
-from krakenstate.store.vault.lock import VaultLockKeeper
-from krakenstate.store.vault.snapshots import VaultSnapshots
-from krakenstate.store.vault.state import VaultStateStore
-from krakenstate.transport.client import HttpOrigin
+
+if TYPE_CHECKING:
+    from krakenstate.engine.session import Origins, Session
+    from krakenstate.model.declarations import Allowlist, Environment
+    from krakenstate.model.desired import Desired
+    from krakenstate.providers.base import Providers
+    from krakenstate.providers.vault.client import VaultClient
+    from krakenstate.providers.vault.custody import VaultCustody
+    from krakenstate.store.base import Records
 
 USER_AGENT = f"krakenstate/{__version__}"
 
@@ -87,7 +83,9 @@ def wire(
             "CI is set, and this command holds credentials. A stack file is a program that anybody who can "
             "open a pull request may have written."
         )
-    loaded = load(stack, desired)
+    loaded = _load_beside_imports(stack, desired)
+    from krakenstate.engine.session import Session
+
     origins = origins_of(loaded.desired.head.environment, env)
     clock = clock_of(origins, env)
     vault = _vault_client(loaded.desired, env)
@@ -107,12 +105,34 @@ def wire(
     return Wired(session=session, loaded=loaded, vault=vault, who=who)
 
 
+def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack:
+    """Renders the stack in its own processes while this one imports what every run needs."""
+    with ThreadPoolExecutor(1, "render") as pool:
+        rendering = pool.submit(load, stack, desired)
+        for name in _ROOMS:
+            import_module(name)
+        return rendering.result()
+
+
+_ROOMS = (
+    "krakenstate.engine.runs",
+    "krakenstate.providers.kraken_derivatives.provider",
+    "krakenstate.providers.kraken_spot.provider",
+    "krakenstate.providers.vault.client",
+    "krakenstate.providers.vault.custody",
+    "krakenstate.store.vault.state",
+)
+
+
 def origins_of(environment: Environment, env: Mapping[str, str]) -> Origins:
     """The environment's servers; the production ones can be overridden for simulators.
 
     Raises:
         OriginRefused: An override is not https or loopback.
     """
+
+    from krakenstate.engine.session import Origins
+    from krakenstate.model.declarations import origin_of
 
     def pick(declared: str, variable: str) -> str:
         override = env.get(variable, "").strip()
@@ -136,6 +156,8 @@ def clock_of(origins: Origins, env: Mapping[str, str]) -> Callable[[], datetime]
     Raises:
         NowRefused: It is set while an origin is not loopback, or is no instant with a time zone.
     """
+    from krakenstate.model.declarations import is_loopback
+
     text = env.get("KRAKENSTATE_NOW", "").strip()
     if not text:
         return lambda: datetime.now(UTC)
@@ -157,6 +179,16 @@ def clock_of(origins: Origins, env: Mapping[str, str]) -> Callable[[], datetime]
 
 
 def _providers(origins: Origins) -> Providers:
+    from krakenstate.model.vocabulary import Api
+    from krakenstate.providers.base import Providers
+    from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
+    from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+    from krakenstate.providers.kraken_spot.provider import VERBS as SPOT_VERBS
+    from krakenstate.providers.kraken_spot.provider import SpotProvider
+    from krakenstate.providers.vault.provider import VERBS as VAULT_VERBS
+    from krakenstate.providers.vault.provider import VaultGrants
+    from krakenstate.transport.client import HttpOrigin
+
     spot = SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT))
     derivatives = DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT))
     return Providers(
@@ -170,6 +202,8 @@ def _providers(origins: Origins) -> Providers:
 
 
 def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
+    from krakenstate.providers.vault.client import VaultClient
+
     missing = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not env.get(name, "").strip()]
     if missing:
         raise VaultNotConfigured(
@@ -188,6 +222,8 @@ def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
 
 
 def _custody(vault: VaultClient, desired: Desired, clock: Callable[[], datetime]) -> VaultCustody:
+    from krakenstate.providers.vault.custody import VaultCustody
+
     paths = desired.head.vault
     return VaultCustody(
         vault,
@@ -204,6 +240,13 @@ def _custody(vault: VaultClient, desired: Desired, clock: Callable[[], datetime]
 def _records(
     vault: VaultClient, desired: Desired, clock: Callable[[], datetime], who: str, env: Mapping[str, str]
 ) -> Records:
+    from krakenstate.store.base import Records
+    from krakenstate.store.vault.journal import VaultJournal
+    from krakenstate.store.vault.ledger import VaultLedger
+    from krakenstate.store.vault.lock import VaultLockKeeper
+    from krakenstate.store.vault.snapshots import VaultSnapshots
+    from krakenstate.store.vault.state import VaultStateStore
+
     mount, path = desired.head.vault.mount, desired.head.vault.state
     return Records(
         state=VaultStateStore(vault, mount, path, version=__version__),
@@ -228,6 +271,8 @@ def _records(
 def _site(desired: Desired, name: str | None) -> Allowlist | None:
     if not name:
         return None
+    from krakenstate.model.declarations import Allowlist
+
     found = desired.site(name)
     if found is None:
         known = ", ".join(a.name for a in desired.of(Allowlist)) or "none"
