@@ -1,7 +1,7 @@
 """krakenstate: accounts and API keys on Kraken, declared, reviewed and verified.
 
-This module is the whole authoring surface: what a stack file imports. Each name is loaded at its first use, so
-that commands which read no stack start without the models.
+This module is the whole authoring surface: what a stack file imports. Each name is loaded at its first use,
+so that commands which read no stack start without the models.
 """
 
 from importlib import import_module

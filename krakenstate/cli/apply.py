@@ -43,7 +43,13 @@ def apply(
 
     Settlements that are ready are carried out as well. Under CI, --approved-digest is needed.
     """
-    from krakenstate.cli.common import check_policy, commit_of, exit_code_for_gaps, shows_hints
+    from krakenstate.cli.common import (
+        check_policy,
+        commit_of,
+        exit_code_for_gaps,
+        exit_code_for_outcomes,
+        shows_hints,
+    )
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import is_ci, wire
     from krakenstate.engine import runs
@@ -84,7 +90,7 @@ def apply(
     if failed:
         listed = "; ".join(f"{o.address}: {o.text}" for o in failed)
         raise ApplyPartial(f"{len(failed)} of {len(outcomes)} steps failed: {listed}")
-    code = exit_code_for_gaps(snapshot)
+    code = exit_code_for_outcomes(outcomes) or exit_code_for_gaps(snapshot)
     if not code and detailed_exitcode and tasks:
         code = 8
     if code:

@@ -8,7 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krakenstate.errors import FileUnusable, StackProblems, StackResultInvalid, catalogue
+from krakenstate.errors import (
+    FileUnusable,
+    InvalidKey,
+    InvalidNonce,
+    InvalidSignature,
+    StackProblems,
+    StackResultInvalid,
+    TemporaryLockout,
+    catalogue,
+)
 
 if TYPE_CHECKING:
     from krakenstate.cli.output import Output
@@ -23,6 +32,7 @@ NOTHING_LEFT = 0
 CHANGES = 2
 TASKS_OPEN = 8
 _GIT_TIMEOUT_S = 5
+_REJECTED_BY_KRAKEN = {leaf.code for leaf in (InvalidKey, InvalidNonce, InvalidSignature, TemporaryLockout)}
 
 
 def shows_hints() -> bool:
@@ -64,7 +74,7 @@ def snapshot_for(wired: Wired, state: State, *, refresh: bool, observed: Path | 
     if refresh:
         return take_snapshot(session, state)
     stored = session.records.snapshots.load_snapshot()
-    if stored is None:
+    if stored is None or stored.lineage != state.index.lineage:
         raise FileUnusable(
             "There is no stored snapshot yet, and --refresh=false forbids observing now.",
             next_step="Run: krakenstate observe",
@@ -101,6 +111,11 @@ def exit_code_for_gaps(snapshot: Snapshot) -> int:
     by_code = {leaf.code: leaf.exit_code for leaf in catalogue()}
     codes = {by_code.get(o.code, 1) for o in snapshot.unreadable}
     return 3 if 3 in codes else (1 if codes else 0)
+
+
+def exit_code_for_outcomes(outcomes: Iterable[Outcome]) -> int:
+    """3 when Kraken rejected a key that was asked, else 0; a key that merely differs is no failure."""
+    return 3 if {o.code for o in outcomes} & _REJECTED_BY_KRAKEN else 0
 
 
 def detailed_code(plan: Plan) -> int:

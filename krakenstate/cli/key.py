@@ -40,7 +40,7 @@ def ingest(
     api_key and api_secret, or two lines: the public key, then the private key. Keep the dialog of the web
     page open until the command says that it may be closed.
     """
-    from krakenstate.cli.common import write_reports
+    from krakenstate.cli.common import exit_code_for_outcomes, write_reports
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
@@ -72,8 +72,8 @@ def ingest(
         output.progress(
             "No site was named. Verify it from where its allowlist admits: krakenstate settle --site NAME"
         )
-    if outcome.effect is Effect.REJECTED:
-        raise typer.Exit(1)
+    if outcome.effect in {Effect.REJECTED, Effect.FAILED}:
+        raise typer.Exit(exit_code_for_outcomes([outcome]) or 1)
 
 
 def _read(custody: CredentialStore, *, wrapped: bool, ask: bool) -> Credential:

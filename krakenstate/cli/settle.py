@@ -34,7 +34,7 @@ def settle(
 
     Proposes nothing and needs no approval: it carries out what an applied declaration already allows.
     """
-    from krakenstate.cli.common import exit_code_for_gaps
+    from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
@@ -52,7 +52,7 @@ def settle(
     if failed:
         listed = "; ".join(f"{o.address}: {o.text}" for o in failed)
         raise ApplyPartial(f"{len(failed)} of {len(settled.outcomes)} settlements failed: {listed}")
-    code = exit_code_for_gaps(settled.snapshot)
+    code = exit_code_for_outcomes(settled.outcomes) or exit_code_for_gaps(settled.snapshot)
     if not code and detailed_exitcode and tasks:
         code = 8
     if code:

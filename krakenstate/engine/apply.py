@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from krakenstate.engine.asking import Asker
 from krakenstate.engine.handover import Handover, new_account_record
 from krakenstate.engine.observe import subject_of
 from krakenstate.engine.outlook import Outlook
@@ -76,7 +75,7 @@ class Application:
         self._session = run.session
         self._work = Work(run)
         self._handover = Handover(run)
-        self._asker = Asker(self._session.records.ledger, self._session.site_networks, self._session.clock)
+        self._asker = run.session.asker
 
     def apply(self, plan: Plan) -> list[Outcome]:
         """Proposals first, then the settlements that were ready."""
@@ -173,6 +172,7 @@ class Application:
         if isinstance(resource, Key):
             record = self._key_record(step)
             changed = record.model_copy(update={"terms": KeyTerms.of(resource)})
+            self._cancel(step.address, "the key is as declared", TaskKind.EDIT_KEY)
             self._run.state.put(changed)
             self._handover.relabel(resource, changed)
             return Outcome(address=step.address, effect=Effect.UPDATED, text="Modifications complete")
@@ -282,8 +282,10 @@ class Application:
         assert isinstance(account, SpotSubaccount | DerivativesSubaccount)  # noqa: S101 - as planned
         assert step.task_kind is not None  # noqa: S101 - as planned
         known = self._run.state.account(account.address)
-        record = known or new_account_record(account, AccountStatus.AWAITED)
-        self._run.state.put(record.model_copy(update={"status": AccountStatus.AWAITED}))
+        fresh = new_account_record(account, AccountStatus.AWAITED)
+        pinned = {"iiban": known.iiban, "account_uid": known.account_uid} if known else {}
+        self._cancel(account.address, "a new task takes its place", step.task_kind)
+        self._run.state.put(fresh.model_copy(update=pinned))
         return self._work.account(step.task_kind, account, step.assignee or "account owner")
 
     def _ask_for_grant(self, step: Step) -> Task:

@@ -10,7 +10,7 @@ places.
 
 from __future__ import annotations
 
-from krakenstate.engine.asking import Asker, Subject
+from krakenstate.engine.asking import Subject
 from krakenstate.engine.diff import compare_terms
 from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
 from krakenstate.engine.session import Writing
@@ -53,7 +53,7 @@ class Handover:
         self._run = run
         self._session = run.session
         self._work = Work(run)
-        self._asker = Asker(self._session.records.ledger, self._session.site_networks, self._session.clock)
+        self._asker = run.session.asker
 
     def ingest(self, key: Key) -> Outcome:
         """Takes a secret from the inbox into quarantine, empties the inbox, and verifies the key."""
@@ -83,7 +83,7 @@ class Handover:
                 f"The secret of {key.address} is no longer in quarantine.", address=key.address
             )
         record = self._candidate(key, credential)
-        subject = Subject(key.address, key.account.address, key.networks)
+        subject = Subject(key.address, key.account.address, record.terms.networks)
         refusal = self._asker.refusal(subject, credential.fingerprint)
         if refusal:
             self._run.save()
@@ -220,7 +220,7 @@ class Handover:
         return Outcome(
             address=key.address,
             effect=Effect.REJECTED,
-            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; a task asks for its deletion.",
+            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; a task asks to delete it.",
             code=WrongAccount.code,
             report=f"The rejected key ends in ...{credential.last_four}. {WrongAccount.remedy}",
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from krakenstate.engine.asking import Asker, Subject
+from krakenstate.engine.asking import Subject
 from krakenstate.engine.identity import misplacement
 from krakenstate.engine.session import Session
 from krakenstate.errors import ClockOff, KrakenstateError, WrongAccount
@@ -68,7 +68,7 @@ class _Observer:
     def __init__(self, session: Session, state: State) -> None:
         self._session = session
         self._state = state
-        self._asker = Asker(session.records.ledger, session.site_networks, session.clock)
+        self._asker = session.asker
         self._now = session.clock()
         self._found: dict[Address, Observation] = {}
 

@@ -73,9 +73,10 @@ def _plan_spot(account: SpotSubaccount, record: AccountRecord | None, look: Outl
     label = f'Spot subaccount "{account.username}" of {account.master.name}'
     if record is not None and record.status is AccountStatus.EXISTS:
         return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    edited = record is not None and (record.username, record.email) != (account.username, account.email)
     for kind in (TaskKind.SETTLE_UNKNOWN, TaskKind.REQUEST_SPOT_SUBACCOUNT):
         task = look.open_task(account.address, kind)
-        if task is not None:
+        if task is not None and not (edited and kind is TaskKind.REQUEST_SPOT_SUBACCOUNT):
             return waiting(account.address, task, label)
     if record is not None and record.status is AccountStatus.UNKNOWN:
         return Step(
@@ -97,7 +98,7 @@ def _plan_spot(account: SpotSubaccount, record: AccountRecord | None, look: Outl
         return Step(
             address=account.address,
             action=Action.MANUAL,
-            reason=Reason.NOT_FOUND,
+            reason=Reason.DECLARATION_CHANGED if edited else Reason.NOT_FOUND,
             actor=Actor.PERSON,
             label=label,
             note="the master is not entitled to create subaccounts by API",
@@ -137,6 +138,8 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
     observation = look.snapshot.of(account.address)
     task = look.open_task(account.address, TaskKind.LINK_DERIVATIVES)
     linked = record is not None and record.status is AccountStatus.EXISTS
+    if record is not None and not linked and record.email != account.email:
+        return _link(account, label, look, Reason.DECLARATION_CHANGED)
     if observation.presence is Presence.PRESENT and (task is not None or not linked):
         return Step(
             address=account.address,
@@ -152,18 +155,18 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
     if observation.missing is Missing.UNREADABLE and linked:
         return _unread(account, observation, label)
     if not linked or observation.presence is Presence.ABSENT:
-        return _link(account, label, look)
+        return _link(account, label, look, Reason.NOT_FOUND)
     return _trading(account, observation, label)
 
 
-def _link(account: DerivativesSubaccount, label: str, look: Outlook) -> Step:
+def _link(account: DerivativesSubaccount, label: str, look: Outlook, reason: Reason) -> Step:
     after: dict[str, JsonValue] = {"master": str(account.master.address), "email": account.email}
     if account.trading_enabled is not None:
         after["trading_enabled"] = account.trading_enabled
     return Step(
         address=account.address,
         action=Action.MANUAL,
-        reason=Reason.NOT_FOUND,
+        reason=reason,
         actor=Actor.PERSON,
         label=label,
         note="links are made by Kraken's support; verified by the master's list of subaccounts",

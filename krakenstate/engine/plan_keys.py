@@ -151,7 +151,7 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
         return _edit(key, record, changes, label)
-    if task is not None and observation.presence is Presence.PRESENT:
+    if task is not None and observation.presence is Presence.PRESENT and record.terms == terms:
         return _settlement(key, Action.CLOSE, label, "the key is as declared; its edit task closes", task.id)
     if record.terms != terms:
         return _rerecord(key, record, label)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 from pydantic import JsonValue
 
+from krakenstate.engine.asking import Asker
 from krakenstate.errors import AnswerUnreadable, KrakenstateError, KrakenUnreachable, OutcomeUnknown
 from krakenstate.model.declarations import Allowlist
 from krakenstate.model.desired import Desired
@@ -51,6 +53,11 @@ class Session:
     clock: Callable[[], datetime]
     version: str
     say: Callable[[str], None] = field(default=lambda _line: None)
+
+    @cached_property
+    def asker(self) -> Asker:
+        """The one through which this run asks keys, so that a breaker it opened holds for all of it."""
+        return Asker(self.records.ledger, self.site_networks, self.clock)
 
     @property
     def site_networks(self) -> tuple[IPNetwork, ...]:

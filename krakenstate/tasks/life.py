@@ -108,9 +108,14 @@ def cancel(state: State, task: Task, because: str, now: datetime) -> Task:
     """It is no longer wanted, or another takes its place.
 
     Raises:
-        TaskNotPossible: It is no longer open.
+        TaskNotPossible: It is no longer open, or it asks what became of a creation.
     """
     _must_be_open(task)
+    if task.kind is TaskKind.SETTLE_UNKNOWN:
+        raise TaskNotPossible(
+            f"Task {task.id} asks whether something exists; only an answer ends it: {task.evidence}.",
+            address=task.address,
+        )
     return _put(state, task, status=TaskStatus.CANCELLED, closed_at=now, closed_because=because)
 
 
