@@ -195,6 +195,13 @@ class ControllerTwice(StackError):
     remedy = "Keep controls= on one Spot and one Derivatives key per master account."
 
 
+class DeclarationNotAdded(StackError):
+    """A declaration was made and never added to the stack, so it would have no effect."""
+
+    code, headline = "KS1210", "Declaration was never added"
+    remedy = "Wrap it in stack.add(...), or take it out."
+
+
 class FeatureNotAvailable(StackError):
     """A declaration or field of the design that this version cannot honour yet; never ignored silently."""
 

@@ -80,6 +80,7 @@ class Collector:
     def __init__(self) -> None:
         self.problems: list[KrakenstateError] = []
         self.placeholders: list[Entry] = []
+        self.made: list[Entry] = []
 
 
 collecting: ContextVar[Collector | None] = ContextVar("collecting", default=None)
@@ -101,12 +102,11 @@ class _EntryType(ModelMetaclass):
     """Gives each new declaration its line, and hands its problems to the collector."""
 
     def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - the methods of a metaclass see classes
-        source = locate(sys._getframe(1))
+        source, collector = locate(sys._getframe(1)), collecting.get()
         try:
             entry = super().__call__(*args, **fields)
         except ValidationError as invalid:
             problems = [_explain(cls, fields, error, source) for error in invalid.errors(include_url=False)]
-            collector = collecting.get()
             if collector is None:
                 raise problems[0] from None
             collector.problems.extend(problems)
@@ -115,6 +115,8 @@ class _EntryType(ModelMetaclass):
                 **{field: value for field, value in fields.items() if field in known}
             )
             collector.placeholders.append(entry)
+        if collector is not None:
+            collector.made.append(entry)
         entry._source = source
         return entry
 

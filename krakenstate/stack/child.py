@@ -28,6 +28,7 @@ from pydantic import ValidationError
 import krakenstate
 from krakenstate.errors import (
     DeclarationInvalid,
+    DeclarationNotAdded,
     KrakenstateError,
     Source,
     StackExited,
@@ -127,7 +128,7 @@ class Reporter:
         broken = {id(entry) for entry in self.collector.placeholders}
         entries = [entry for stack in Stack.made for entry in stack.entries if id(entry) not in broken]
         resources = [self._dump(entry) for entry in entries if isinstance(entry, Declaration)]
-        problems = [*self.collector.problems, *self.problems]
+        problems = [*self.collector.problems, *self.problems, *self._never_added()]
         return {
             "finished": self.finished,
             "stacks": [_describe_stack(stack) for stack in Stack.made],
@@ -150,6 +151,23 @@ class Reporter:
                 for problem in problems
             ],
         }
+
+    def _never_added(self) -> list[KrakenstateError]:
+        """Declarations that nothing added and nothing refers to, so that they would have no effect."""
+        if not (self.finished and Stack.made):
+            return []
+        added = [entry for stack in Stack.made for entry in stack.entries]
+        known = {id(entry) for entry in [*added, *self.collector.placeholders]}
+        for entry in added:
+            for value in vars(entry).values():
+                known.update(id(item) for item in (value if isinstance(value, tuple) else (value,)))
+        return [
+            DeclarationNotAdded(
+                f"{reference_to(entry)} is declared, and no stack holds it.", source=entry.source
+            )
+            for entry in self.collector.made
+            if isinstance(entry, Declaration) and id(entry) not in known
+        ]
 
     def _dump(self, declaration: Declaration) -> dict[str, Any] | None:
         try:

@@ -53,6 +53,7 @@ BAD = [
     pytest.param("Environment(name='uat', spot_url='http://x.example')\n", "KS1101", 7, id="plain http"),
     pytest.param("stack.add(MasterAccount(name='a'))\n", "KS1101", 7, id="missing field"),
     pytest.param("stack.add('desk')\n", "KS1101", 7, id="adds something else"),
+    pytest.param("Allowlist(name='a', networks=['192.0.2.1'])\n", "KS1210", 7, id="never added"),
     pytest.param(
         "stack.add(Allowlist(name='a', networks=['192.0.2.1'], note=1))\n", "KS1106", 7, id="unknown field"
     ),

@@ -1,29 +1,50 @@
-"""Servers for end-to-end tests: a Vault server per worker, a mount and a simulated Kraken for each test."""
+"""Servers for end-to-end tests: a Vault server per worker, a mount and a simulated Kraken for each desk."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.support.bao import Bao, bao  # noqa: F401 - a fixture
-from tests.support.e2e import Desk
+from tests.support.bao import Bao, bao
+from tests.support.e2e import HEADER, HEDGER, PNL, Desk
 from tests.support.simulator import simulated_kraken
+
+__all__ = ["bao", "new_desk", "standing_desk"]
+
+
+@contextmanager
+def desks(folder: Path, server: Bao) -> Iterator[Callable[[str], Desk]]:
+    """Makes desks, each with a mount and a Kraken of its own, on which the master account exists."""
+    numbers = count()
+
+    def make(stack: str) -> Desk:
+        number = next(numbers)
+        world = folder / f"kraken-{number}"
+        world.mkdir()
+        kraken = opened.enter_context(simulated_kraken(world))
+        desk = Desk(folder / f"desk-{number}", kraken, server, server.new_mount(), stack)
+        desk.sign_up()
+        return desk
+
+    with ExitStack() as opened:
+        yield make
 
 
 @pytest.fixture
-def new_desk(tmp_path: Path, bao: Bao) -> Iterator[Callable[[str], Desk]]:  # noqa: F811 - the fixture
-    """Makes desks; each is ready to be initialised, and its master account exists."""
-    with ExitStack() as opened:
-        count = iter(range(100))
-
-        def make(stack: str) -> Desk:
-            number = next(count)
-            world = tmp_path / f"kraken-{number}"
-            world.mkdir()
-            kraken = opened.enter_context(simulated_kraken(world))
-            desk = Desk(tmp_path / f"desk-{number}", kraken, bao, bao.new_mount(), stack)
-            desk.sign_up()
-            return desk
-
+def new_desk(tmp_path: Path, bao: Bao) -> Iterator[Callable[[str], Desk]]:
+    """Makes desks, ready to be initialised."""
+    with desks(tmp_path, bao) as make:
         yield make
+
+
+@pytest.fixture(scope="module")
+def standing_desk(tmp_path_factory: pytest.TempPathFactory, bao: Bao) -> Iterator[Desk]:
+    """One desk for tests that change nothing: initialised, with one key asked for and one only declared."""
+    with desks(tmp_path_factory.mktemp("standing"), bao) as make:
+        desk = make(HEADER + PNL)
+        desk.run("init")
+        desk.run("apply", "--site", "runner", "--auto-approve", expect="1 manual pending")
+        desk.declare(HEADER + PNL + HEDGER)
+        yield desk
