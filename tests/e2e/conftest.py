@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.bao import Bao, bao
-from tests.support.e2e import HEADER, HEDGER, PNL, Desk
+from tests.support.e2e import APPLY, AT_RUNNER, CREATOR, HEADER, HEDGER, MASTER, PNL, RUNNER, SUBACCOUNT, Desk
+from tests.support.proxy import Proxy, proxy
 from tests.support.simulator import simulated_kraken
 
-__all__ = ["bao", "new_desk", "standing_desk"]
+__all__ = ["bao", "controlled", "new_desk", "standing_desk"]
 
 
 @contextmanager
@@ -48,3 +49,18 @@ def standing_desk(tmp_path_factory: pytest.TempPathFactory, bao: Bao) -> Iterato
         desk.run("apply", "--site", "runner", "--auto-approve", expect="1 manual pending")
         desk.declare(HEADER + PNL + HEDGER)
         yield desk
+
+
+@pytest.fixture
+def controlled(new_desk: Callable[[str], Desk]) -> Iterator[tuple[Desk, Proxy]]:
+    """A desk that talks to Kraken through a proxy, with a Spot controller in service and a subaccount to make."""
+    desk = new_desk(HEADER + CREATOR + SUBACCOUNT)
+    with proxy(desk.kraken.origin) as way:
+        desk.origin = way.origin
+        desk.run("init")
+        desk.run(*APPLY, expect="1 manual pending")
+        made = desk.make_key(
+            MASTER, "spot", name="spot-creator-g1", permission=["withdraw-funds"], ip=[RUNNER], expires="2026-12-31"
+        )
+        desk.hand_in("spot_key.spot-creator", made, *AT_RUNNER)
+        yield desk, way

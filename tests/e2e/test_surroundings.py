@@ -16,7 +16,6 @@ from tests.support.bao import start_bao
 from tests.support.e2e import APPLY, AT_RUNNER, HEADER, MASTER, PNL, PNL_PERMISSIONS, RUNNER, Desk
 
 PLAN = ("plan", *AT_RUNNER)
-NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
@@ -245,7 +244,6 @@ def test_plain_http_to_kraken_is_refused(desk: Desk) -> None:
         pytest.param("KS1209", ("key", "ingest", "spot_key.nobody"), id="address-of-hand-in"),
         pytest.param("KS3101", ("task", "show", "00000000"), id="task"),
         pytest.param("KS3101", ("task", "attest", "00000000"), id="task-attested"),
-        pytest.param("KS8001", ("task", "settle", "00000000"), id="no-answer-given"),
         pytest.param("KS1009", ("plan", "staging"), id="stack"),
     ],
 )
@@ -255,6 +253,13 @@ def test_what_is_not_known_is_said(desk: Desk, ks: str, words: tuple[str, ...]) 
     done = desk.fails(ks, *words)
     assert words[-1] in done.stderr
     assert len(desk.kraken.calls()) == asked
+
+
+def test_a_question_needs_exactly_one_answer(desk: Desk) -> None:
+    """`task settle` without an answer, or with both, is refused with both flags named."""
+    for answers in ((), ("--created", "--absent")):
+        done = desk.fails("KS8001", "task", "settle", "00000000", *answers)
+        assert "--created or --absent" in done.stderr
 
 
 @pytest.mark.parametrize(

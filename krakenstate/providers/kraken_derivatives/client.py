@@ -106,8 +106,7 @@ def unknown_switch(account_uid: str, enabled: bool, reason: str) -> OutcomeUnkno
     """The error for a switch of which nobody can say whether it took effect."""
     return OutcomeUnknown(
         f"Kraken was asked to switch trading {'on' if enabled else 'off'} for the account {account_uid}, "
-        "and it "
-        f"is not known whether it did. {reason}",
+        f"and it is not known whether it did. {reason}",
         next_step="Reading shows what became of it: krakenstate plan",
     )
 

@@ -5,7 +5,7 @@ Sources: docs.kraken.com/openapi/futures-auth-rest.yaml and futures-rest.yaml (r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,8 +112,3 @@ def read_switch(body: Mapping[str, Any]) -> bool:
     if not isinstance(enabled, bool):
         raise reader.unreadable("tradingEnabled", "is neither true nor false")
     return enabled
-
-
-def write_networks(networks: Iterable[IPNetwork]) -> list[str]:
-    """Networks as the web page takes them: a network of one as a plain address."""
-    return [str(n.network_address) if n.num_addresses == 1 else str(n) for n in networks]

@@ -6,15 +6,15 @@ as it is shown in November 2026.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from krakenstate.model.network import IPNetwork
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import Finding
 from krakenstate.model.vocabulary import Access
 from krakenstate.providers.base import KeyJob
-from krakenstate.providers.kraken_derivatives.convert import WEB_PAGE, write_networks
-from krakenstate.providers.kraken_derivatives.layout import VALUE, comma_list
+from krakenstate.providers.kraken_derivatives.convert import WEB_PAGE
+from krakenstate.providers.layout import VALUE, comma_list
+from krakenstate.providers.pages import restrict_networks
 from krakenstate.transport.text import clean_text
 
 _LEVELS = {"general": "General API", "transfer": "Withdrawal API"}
@@ -31,19 +31,6 @@ def level(label: str, access: Access | None) -> list[str]:
     return [f"{label}: {WEB_PAGE[access]}."]
 
 
-def networks(listed: Sequence[IPNetwork] | None) -> list[str]:
-    """The list to paste, or that there is none on purpose."""
-    if listed is None:
-        return ["IP address restriction: as you decide: not managed."]
-    if not listed:
-        return ["IP address restriction: leave off: open to the world, as declared."]
-    many = "the whole list" if len(listed) > 1 else "this address"
-    return [
-        f"IP address restriction: on. Enter {many}, and nothing else:",
-        *comma_list(write_networks(listed)),
-    ]
-
-
 def of_change(job: KeyJob, change: AttributeChange) -> list[str]:
     """One changed attribute as a step; empty if Kraken does not keep it."""
     if change.name in _NOT_AT_KRAKEN:
@@ -51,7 +38,7 @@ def of_change(job: KeyJob, change: AttributeChange) -> list[str]:
     if change.name in _NETWORKS:
         before = [clean_text(t).removesuffix("/32").removesuffix("/128") for t in _items(change.before)]
         old = comma_list(before) or [f"{VALUE}(not known, or open)"]
-        return ["The list is now:", *old, *networks(job.terms.networks)]
+        return ["The list is now:", *old, *restrict_networks(job.terms.networks)]
     label = _LEVELS.get(change.name, clean_text(change.name))
     return [f"{label}:", f"{VALUE}{_shown(change.before)} -> {_shown(change.after)}"]
 
@@ -69,7 +56,7 @@ def of_finding(job: KeyJob, finding: Finding) -> list[str]:
             )
         ]
     if finding.attribute in _NETWORKS:
-        return [f"Found: {found}.", *networks(job.terms.networks)]
+        return [f"Found: {found}.", *restrict_networks(job.terms.networks)]
     label = _LEVELS.get(finding.attribute, clean_text(finding.attribute))
     return [f"{label}:", f"{VALUE}{found} -> {_shown(finding.declared)}"]
 

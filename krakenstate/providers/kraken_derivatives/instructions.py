@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import Finding
+from krakenstate.providers import pages
 from krakenstate.providers.base import AccountJob, KeyJob
 from krakenstate.providers.kraken_derivatives import forms, links
-from krakenstate.providers.kraken_derivatives.layout import VALUE, document, numbered, paragraph
+from krakenstate.providers.layout import VALUE, document, numbered, paragraph
 from krakenstate.transport.text import clean_text
+
+_CLOSING = "If krakenstate may not ask the key from where it runs, the task stays open."
 
 
 class DerivativesInstructions:
@@ -27,20 +30,18 @@ class DerivativesInstructions:
             ["There is no name to type: Derivatives keys are told apart by their public half."],
             forms.level("General API", terms.general),
             forms.level("Withdrawal API", terms.transfer),
-            forms.networks(terms.networks),
+            pages.restrict_networks(terms.networks),
             [
                 (
                     "Leave 2FA for this key off if the page offers it: Kraken would ask for the code on "
-                    "every call, "
-                    "and no unattended program could use the key."
+                    "every call, and no unattended program could use the key."
                 )
             ],
             ["Generate key, and confirm with the account's 2FA. Both parts are shown once."],
             [
                 (
                     "Keep the dialog open. In a terminal run the command below; it asks for both values "
-                    "without "
-                    "showing them:"
+                    "without showing them:"
                 ),
                 f"{VALUE}krakenstate key ingest {clean_text(job.address)} --stack {clean_text(job.stack)}",
                 "Close the dialog only when it says so.",
@@ -60,7 +61,7 @@ class DerivativesInstructions:
             )
         return document(
             _head("Edit a Derivatives API key", job),
-            numbered([*_find(job), ["Edit."], *wanted, *_save(job, is_published=True)]),
+            numbered([*_find(job), ["Edit."], *wanted, *pages.save(job, _CLOSING)]),
         )
 
     def delete_key(self, job: KeyJob, why: str) -> str:
@@ -89,7 +90,7 @@ class DerivativesInstructions:
                 "The key was handed in and is stored, but it is not as declared, so its process does not get "
                 "it yet."
             ),
-            numbered([*_find(job), ["Edit."], *wanted, *_save(job, is_published=False)]),
+            numbered([*_find(job), ["Edit."], *wanted, *pages.save(job)]),
         )
 
     def link_account(self, job: AccountJob) -> str:
@@ -124,8 +125,8 @@ def _sign_in(job: KeyJob) -> list[str]:
     return [
         (
             f"Sign in at pro.kraken.com as {clean_text(job.account_label)}, "
-            f"{clean_text(job.account_email)}. Check "
-            "the account switcher first: a key belongs to the account in which it is made, for good."
+            f"{clean_text(job.account_email)}. Check the account switcher first: a key belongs to the "
+            "account in which it is made, for good."
         )
     ]
 
@@ -140,35 +141,3 @@ def _find(job: KeyJob) -> list[list[str]]:
         [*_sign_in(job), f"{_PATH}, to the list of keys.", _OTHER_PATH],
         ["Find the row of this key. Derivatives keys have no name; this is how to tell it:", VALUE + known],
     ]
-
-
-def _save(job: KeyJob, *, is_published: bool) -> list[list[str]]:
-    stack = clean_text(job.stack)
-    steps = [
-        [
-            (
-                "Leave everything else as it is, and do not generate a new key. Save, and confirm with the "
-                "account's 2FA."
-            )
-        ],
-        [
-            (
-                "If the page does not offer one of these fields, change nothing and tell the owner of the "
-                "stack: "
-                "the key then has to be replaced by a new one."
-            )
-        ],
-        [
-            "Wait some minutes, since changes are not active at once. Then run:",
-            f"{VALUE}krakenstate settle {stack}",
-        ],
-    ]
-    if is_published:
-        closing = "If krakenstate may not ask the key from where it runs, the task stays open."
-        steps.append(
-            [
-                f"{closing} Then say that it is done:",
-                f"{VALUE}krakenstate task attest <its id> --stack {stack}",
-            ]
-        )
-    return steps

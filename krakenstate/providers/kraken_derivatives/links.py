@@ -6,7 +6,7 @@ Source: support.kraken.com/articles/360042809671, Understanding Derivatives suba
 from __future__ import annotations
 
 from krakenstate.providers.base import AccountJob
-from krakenstate.providers.kraken_derivatives.layout import VALUE, document, numbered, paragraph
+from krakenstate.providers.layout import VALUE, document, numbered, paragraph
 from krakenstate.transport.text import clean_text
 
 TICKET_LINE = "----- ticket -----"
@@ -20,15 +20,13 @@ def link(job: AccountJob) -> str:
         [
             (
                 f"{email} has signed up as a Kraken account of its own, with its own sign-in, and its "
-                "mailbox can be "
-                "read."
+                "mailbox can be read."
             )
         ],
         [
             (
                 "That account is verified: Intermediate or Pro for a person, Pro for a business. Its "
-                "verified owner "
-                f"is the one of {master}."
+                f"verified owner is the one of {master}."
             )
         ],
         [f"Derivatives trading is unlocked from that account: sign in as {email} and unlock it there."],
@@ -52,8 +50,7 @@ def link(job: AccountJob) -> str:
         [
             (
                 f"Sign in to support as {clean_text(job.master_name)} and send the ticket from {master}; "
-                "Kraken "
-                "accepts it from no other address. Add no key, secret or password."
+                "Kraken accepts it from no other address. Add no key, secret or password."
             )
         ],
         [f"Kraken then mails {email}. Confirmation by the owner of {email} afterwards makes the link."],
@@ -97,8 +94,7 @@ def unlink(job: AccountJob) -> str:
         [
             (
                 "Make sure that the subaccount has no open positions and orders, and that its funds are "
-                "back on the "
-                "master: withdrawals from a subaccount are blocked."
+                "back on the master: withdrawals from a subaccount are blocked."
             )
         ],
         [f"Send the ticket below from {master}. Add no key, secret or password."],
@@ -108,9 +104,9 @@ def unlink(job: AccountJob) -> str:
         _from_master(job),
         f"Ask about unlinking the Derivatives subaccount {clean_text(job.address)}.",
         paragraph(
-            "Kraken publishes no procedure and no API for this, so krakenstate treats a link as permanent. "
-            "It has "
-            "let go of the account in its state; the request to support is never counted as done."
+            "Kraken publishes no procedure and no API for this, so krakenstate treats a link as "
+            "permanent. It has let go of the account in its state; the request to support is never "
+            "counted as done."
         ),
         numbered(steps),
         _between_lines(ticket),

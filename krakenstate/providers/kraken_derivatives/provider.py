@@ -64,9 +64,8 @@ class DerivativesProvider(DerivativesInstructions):
         found = read_links(self._client.subaccounts(credential))
         if found.master_uid != caller.account_uid:
             raise NotMaster(
-                f"The key answers for the account {caller.account_uid}, but the list of subaccounts it gets "
-                "is "
-                f"the one of {found.master_uid}."
+                f"The key answers for the account {caller.account_uid}, but the list of subaccounts it "
+                f"gets is the one of {found.master_uid}."
             )
         return found
 

@@ -31,12 +31,10 @@ _MAY_EXIST = (
     "subaccount may already exist"
 )
 _NEEDS_WITHDRAW = (
-    "CreateSubaccount needs a key of the master account with Funds permissions - Withdraw: so say Kraken's "
-    "API "
-    "reference and blog. Its subaccount guide names Create & modify orders instead, its key guide Query "
-    "funds "
-    "with Create & modify and Cancel & close orders. The account itself must be entitled too: subaccounts by "
-    "API are for institutional clients."
+    "CreateSubaccount needs a key of the master account with Funds permissions - Withdraw: so say "
+    "Kraken's API reference and blog. Its subaccount guide names Create & modify orders instead, its "
+    "key guide Query funds with Create & modify and Cancel & close orders. The account itself must be "
+    "entitled too: subaccounts by API are for institutional clients."
 )
 
 

@@ -6,13 +6,12 @@ August 2026). Kraken's web page has its own names for permissions; they stand he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from krakenstate.model.credential import Credential
-from krakenstate.model.network import IPNetwork
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, Permission
 from krakenstate.transport.fields import FieldReader
@@ -82,8 +81,3 @@ def read_key_info(result: Mapping[str, Any], credential: Credential) -> KeyDescr
         modified_at=reader.optional_instant("modifiedTime"),
         last_used_at=reader.optional_instant("lastUsed"),
     )
-
-
-def write_networks(networks: Iterable[IPNetwork]) -> list[str]:
-    """Networks as the web page takes them: a network of one as a plain address."""
-    return [str(n.network_address) if n.num_addresses == 1 else str(n) for n in networks]

@@ -9,7 +9,8 @@ from krakenstate.model.state import Finding
 from krakenstate.model.vocabulary import Permission
 from krakenstate.providers.base import KeyJob
 from krakenstate.providers.kraken_spot import forms
-from krakenstate.providers.kraken_spot.layout import VALUE, comma_list
+from krakenstate.providers.layout import VALUE, comma_list
+from krakenstate.providers.pages import restrict_networks
 from krakenstate.transport.text import clean_text
 
 _PERMISSIONS = frozenset({"permissions"})
@@ -57,7 +58,7 @@ def of_finding(job: KeyJob, finding: Finding) -> list[str]:
     if finding.attribute in _PERMISSIONS:
         return [found, *forms.permissions(job.terms), *forms.websocket(job.terms)]
     if finding.attribute in _NETWORKS:
-        return [found, *forms.networks(job.terms.networks)]
+        return [found, *restrict_networks(job.terms.networks)]
     label = _WORDS.get(finding.attribute, clean_text(finding.attribute))
     return [f"{label}:", *_old_and_new(clean_text(finding.found, _SHOWN_MAX), clean_text(finding.declared))]
 
@@ -86,7 +87,7 @@ def _networks(job: KeyJob, before: Sequence[str]) -> list[str]:
     return [
         "The list is now:",
         *(old or [f"{VALUE}(not known, or open)"]),
-        *forms.networks(job.terms.networks),
+        *restrict_networks(job.terms.networks),
     ]
 
 

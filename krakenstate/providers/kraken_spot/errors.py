@@ -37,17 +37,15 @@ MEANINGS: dict[str, _Meaning] = {
     "EAPI:Invalid key": (
         InvalidKey,
         (
-            "Kraken does not accept this key. It may be deleted, expired or disabled, made while signed in "
-            "to "
-            "another account, not active yet, or not admitted from this address."
+            "Kraken does not accept this key. It may be deleted, expired or disabled, made while signed "
+            "in to another account, not active yet, or not admitted from this address."
         ),
     ),
     "EAPI:Invalid signature": (
         InvalidSignature,
         (
-            "Kraken does not accept the signature: the private half is not the one of this key, or the key "
-            "has "
-            "its own two-factor code."
+            "Kraken does not accept the signature: the private half is not the one of this key, or the "
+            "key has its own two-factor code."
         ),
     ),
     "EAPI:Invalid nonce": (
@@ -68,8 +66,7 @@ MEANINGS: dict[str, _Meaning] = {
         TemporaryLockout,
         (
             "Failed authentications have locked this account, perhaps this address. Each further call "
-            "starts the "
-            "time anew."
+            "starts the time anew."
         ),
     ),
     "EGeneral:Too many requests": (RateLimited, "Kraken throttles these calls."),

@@ -6,15 +6,14 @@ the switches as current dialogs show them (read in November 2026).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import date
 
-from krakenstate.model.network import IPNetwork
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Permission
 from krakenstate.providers.base import KeyJob
-from krakenstate.providers.kraken_spot.convert import WEB_PAGE, write_networks
-from krakenstate.providers.kraken_spot.layout import VALUE, comma_list
+from krakenstate.providers.kraken_spot.convert import WEB_PAGE
+from krakenstate.providers.layout import VALUE
 from krakenstate.transport.text import clean_text
 
 NOT_MANAGED = "not managed: your choice."
@@ -60,19 +59,6 @@ def websocket(terms: KeyTerms) -> list[str]:
     if terms.permissions is None:
         return [f"WebSocket interface: {NOT_MANAGED}"]
     return [f"WebSocket interface: {'on' if Permission.CREATE_WS_TOKEN in terms.permissions else 'off'}."]
-
-
-def networks(listed: Sequence[IPNetwork] | None) -> list[str]:
-    """The list to paste, or that there is none on purpose."""
-    if listed is None:
-        return ["IP address restriction: as you decide: not managed."]
-    if not listed:
-        return ["IP address restriction: leave off: open to the world, as declared."]
-    many = "the whole list" if len(listed) > 1 else "this address"
-    return [
-        f"IP address restriction: on. Enter {many}, and nothing else:",
-        *comma_list(write_networks(listed)),
-    ]
 
 
 def expiry(terms: KeyTerms) -> list[str]:

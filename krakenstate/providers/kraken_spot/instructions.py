@@ -13,10 +13,13 @@ from collections.abc import Sequence
 
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import Finding
+from krakenstate.providers import pages
 from krakenstate.providers.base import AccountJob, KeyJob
 from krakenstate.providers.kraken_spot import edits, forms, subaccounts
-from krakenstate.providers.kraken_spot.layout import VALUE, document, numbered, paragraph
+from krakenstate.providers.layout import VALUE, document, numbered, paragraph
 from krakenstate.transport.text import clean_text
+
+_CLOSING = "If the key is in service where krakenstate may not ask it, the task stays open."
 
 
 class SpotInstructions:
@@ -30,23 +33,21 @@ class SpotInstructions:
             forms.name(job),
             forms.permissions(terms),
             forms.websocket(terms),
-            forms.networks(terms.networks),
+            pages.restrict_networks(terms.networks),
             forms.expiry(terms),
             forms.query_dates(terms),
             forms.nonce_window(terms),
             [
                 (
                     "Leave 2FA for this key off: Kraken would ask for the code on every call, and no "
-                    "unattended "
-                    "program could use the key."
+                    "unattended program could use the key."
                 )
             ],
             ["Generate key, and confirm with the account's 2FA. API key and private key are shown once."],
             [
                 (
                     "Keep the dialog open. In a terminal run the command below; it asks for both values "
-                    "without "
-                    "showing them:"
+                    "without showing them:"
                 ),
                 f"{VALUE}krakenstate key ingest {clean_text(job.address)} --stack {clean_text(job.stack)}",
                 "Close the dialog only when it says so.",
@@ -67,7 +68,7 @@ class SpotInstructions:
             )
         return document(
             _head("Edit a Spot API key", job),
-            numbered([*_find(job, named), ["Edit."], *wanted, *_save(job, is_published=True)]),
+            numbered([*_find(job, named), ["Edit."], *wanted, *pages.save(job, _CLOSING)]),
         )
 
     def delete_key(self, job: KeyJob, why: str) -> str:
@@ -77,12 +78,11 @@ class SpotInstructions:
             ["Delete or revoke this key, and confirm. Leave every other key alone."],
             [
                 (
-                    "Do not try the key afterwards: a call with a deleted key is a failed authentication, "
-                    "and a few "
-                    "of those lock the account for 15 minutes or more."
+                    "Do not try the key afterwards: a call with a deleted key is a failed "
+                    "authentication, and a few of those lock the account for 15 minutes or more."
                 )
             ],
-            _say_done(job),
+            pages.say_done(job),
         ]
         return document(
             _head("Delete a Spot API key", job), paragraph(f"Why: {clean_text(why, 300)}"), numbered(steps)
@@ -99,7 +99,7 @@ class SpotInstructions:
                 "The key was handed in and is stored, but it is not as declared, so its process does not get "
                 "it yet."
             ),
-            numbered([*_find(job, named), ["Edit."], *wanted, *_save(job, is_published=False)]),
+            numbered([*_find(job, named), ["Edit."], *wanted, *pages.save(job)]),
         )
 
     def request_subaccount(self, job: AccountJob) -> str:
@@ -132,8 +132,8 @@ def _sign_in(job: KeyJob) -> list[str]:
     return [
         (
             f"Sign in at pro.kraken.com as {clean_text(job.account_label)}, "
-            f"{clean_text(job.account_email)}. Check "
-            "the account switcher first: a key belongs to the account in which it is made, for good."
+            f"{clean_text(job.account_email)}. Check the account switcher first: a key belongs to the "
+            "account in which it is made, for good."
         )
     ]
 
@@ -153,43 +153,4 @@ def _find(job: KeyJob, named: str | None) -> list[list[str]]:
     return [
         _open_list(_sign_in(job), "to the list of keys."),
         [f"Find the row of this key.{both}", *known],
-    ]
-
-
-def _save(job: KeyJob, *, is_published: bool) -> list[list[str]]:
-    stack = clean_text(job.stack)
-    steps = [
-        [
-            (
-                "Leave everything else as it is, and do not generate a new key. Save, and confirm with the "
-                "account's 2FA."
-            )
-        ],
-        [
-            (
-                "If the page does not offer one of these fields, change nothing and tell the owner of the "
-                "stack: "
-                "the key then has to be replaced by a new one."
-            )
-        ],
-        [
-            "Wait some minutes, since changes are not active at once. Then run:",
-            f"{VALUE}krakenstate settle {stack}",
-        ],
-    ]
-    if is_published:
-        closing = "If the key is in service where krakenstate may not ask it, the task stays open."
-        steps.append(
-            [
-                f"{closing} Then say that it is done:",
-                f"{VALUE}krakenstate task attest <its id> --stack {stack}",
-            ]
-        )
-    return steps
-
-
-def _say_done(job: KeyJob) -> list[str]:
-    return [
-        "Then say that it is done; krakenstate task list shows the id:",
-        f"{VALUE}krakenstate task attest <its id> --stack {clean_text(job.stack)}",
     ]

@@ -6,7 +6,7 @@ Source: docs.kraken.com/exchange/guides/general/subaccounts (read in August 2026
 from __future__ import annotations
 
 from krakenstate.providers.base import AccountJob
-from krakenstate.providers.kraken_spot.layout import VALUE, document, numbered, paragraph
+from krakenstate.providers.layout import VALUE, document, numbered, paragraph
 from krakenstate.transport.text import clean_text
 
 _RULE = "----- message -----"
@@ -33,9 +33,8 @@ def request(job: AccountJob) -> str:
     steps = [
         [
             (
-                f"Make sure that mail to {clean_text(job.email)} arrives, and that no Kraken account uses "
-                "this "
-                "address yet."
+                f"Make sure that mail to {clean_text(job.email)} arrives, and that no Kraken account "
+                "uses this address yet."
             )
         ],
         ["Send the message below. Add no key, secret or password to it."],
@@ -61,17 +60,15 @@ def finish_setup(job: AccountJob) -> str:
         [f"Open the mailbox of {clean_text(job.email)} and the mail from Kraken about the new subaccount."],
         [
             (
-                "Follow its link, and check that it leads to kraken.com before typing anything. Choose a "
-                "password "
-                "and switch on 2FA for the sign-in."
+                "Follow its link, and check that it leads to kraken.com before typing anything. Choose "
+                "a password and switch on 2FA for the sign-in."
             )
         ],
         [f"Sign in once. The account switcher must show {_username(job)}."],
         [
             (
-                "There is nothing to report: this task blocks nothing, and the first accepted key of the "
-                "account "
-                "closes it."
+                "There is nothing to report: this task blocks nothing, and the first accepted key of "
+                "the account closes it."
             )
         ],
     ]
@@ -89,25 +86,22 @@ def confirm(job: AccountJob) -> str:
         [f"Sign in to the master account and look under Subaccounts for the user name {_username(job)}."],
         [
             (
-                f"Look also into the mailbox of {clean_text(job.email)}: a created subaccount gets a mail "
-                "from "
-                "Kraken. It can take some minutes."
+                f"Look also into the mailbox of {clean_text(job.email)}: a created subaccount gets a "
+                "mail from Kraken. It can take some minutes."
             )
         ],
         [
             (
                 "Then answer this task with: krakenstate task settle <its id> --created or --absent. "
-                "krakenstate "
-                "task list shows the id."
+                "krakenstate task list shows the id."
             ),
             f"{VALUE}krakenstate task settle <its id> --created --stack {stack}",
             f"{VALUE}krakenstate task settle <its id> --absent --stack {stack}",
         ],
         [
             (
-                "Say --absent only if you have looked in both places: the next plan would then propose to "
-                "create "
-                "it once more."
+                "Say --absent only if you have looked in both places: the next plan would then propose "
+                "to create it once more."
             )
         ],
     ]
@@ -115,8 +109,7 @@ def confirm(job: AccountJob) -> str:
         _from_master(job),
         paragraph(
             f"Find out whether the Spot subaccount {clean_text(job.address)} exists: Kraken was asked to "
-            "create "
-            "it, and the answer never came. No API lists subaccounts, so a person has to look."
+            "create it, and the answer never came. No API lists subaccounts, so a person has to look."
         ),
         numbered(steps),
     )

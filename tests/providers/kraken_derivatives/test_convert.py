@@ -11,8 +11,8 @@ from krakenstate.providers.kraken_derivatives.convert import (
     read_check,
     read_links,
     read_switch,
-    write_networks,
 )
+from krakenstate.providers.pages import write_networks
 from tests.support.kraken import CREDENTIAL, PUBLIC
 
 UID = "11111111-2222-3333-4444-555555555555"

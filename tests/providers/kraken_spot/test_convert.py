@@ -7,7 +7,8 @@ import pytest
 from krakenstate.errors import AnswerUnreadable
 from krakenstate.model.network import parse_network
 from krakenstate.model.vocabulary import Permission
-from krakenstate.providers.kraken_spot.convert import WEB_PAGE, read_key_info, read_time, write_networks
+from krakenstate.providers.kraken_spot.convert import WEB_PAGE, read_key_info, read_time
+from krakenstate.providers.pages import write_networks
 from tests.support.kraken import CREDENTIAL, PUBLIC
 
 ANSWER = {

@@ -1,0 +1,88 @@
+"""Signals during a writing run: it ends in order, gives the lock back, and forgets nothing."""
+
+import signal
+
+import pytest
+
+from krakenstate.model.task import TaskKind
+from tests.support.e2e import APPLY, AT_RUNNER, COMMAND_MAX_S, SUBACCOUNT, Desk
+from tests.support.proxy import Proxy, Way
+
+CREATE = "CreateSubaccount"
+SECOND = SUBACCOUNT.replace("mm", "opts")
+SIGNALS = [
+    pytest.param(signal.SIGTERM, 143, "KS9004", id="SIGTERM"),
+    pytest.param(signal.SIGINT, 130, "KS9003", id="SIGINT"),
+]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("number", "code", "ks"), SIGNALS)
+def test_the_first_signal_lets_the_running_call_finish(
+    controlled: tuple[Desk, Proxy], number: signal.Signals, code: int, ks: str
+) -> None:
+    """What was under way is finished and recorded, the rest is left, and the next apply goes on at once."""
+    desk, way = controlled
+    desk.stack_file.write_text(desk.stack_file.read_text(encoding="utf-8") + SECOND, encoding="utf-8")
+    way.treat(CREATE, Way.STALLED)
+    running = desk.start(*APPLY)
+    assert way.reached.wait(COMMAND_MAX_S)
+    running.send_signal(number)
+    assert "Stopping after the running call" in next(line for line in running.stderr if "Stopping" in line)
+    way.let_go()
+    _, stderr = running.communicate(timeout=COMMAND_MAX_S)
+
+    assert running.returncode == code
+    assert f"\n  {ks}\n" in stderr
+    assert "Traceback" not in stderr
+    assert desk.lock_is_free()
+    assert len(desk.calls(CREATE)) == 1
+    desk.run(*APPLY, expect="Resources: 1 added")
+    made = {a["username"] for a in desk.kraken.people("state")["accounts"] if a["kind"] == "sub"}
+    assert made == {"desk-mm", "desk-opts"}
+    assert len(desk.calls(CREATE)) == 2
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("number", "code", "ks"), SIGNALS)
+def test_the_second_signal_stops_at_once_and_leaves_the_question(
+    controlled: tuple[Desk, Proxy], number: signal.Signals, code: int, ks: str
+) -> None:
+    """A call that was cut off is unknown, not undone: the lock is free, and nothing is sent again by itself."""
+    desk, way = controlled
+    way.treat(CREATE, Way.STALLED)
+    running = desk.start(*APPLY)
+    assert way.reached.wait(COMMAND_MAX_S)
+    running.send_signal(number)
+    assert any("Again: stop at once" in line for line in running.stderr)
+    running.send_signal(number)
+    _, stderr = running.communicate(timeout=COMMAND_MAX_S)
+    way.let_go()
+
+    assert running.returncode == code
+    assert f"\n  {ks}\n" in stderr
+    assert "may or may not have taken effect" in " ".join(stderr.split())
+    assert "Traceback" not in stderr
+    assert desk.lock_is_free()
+    desk.run(*APPLY, "--detailed-exitcode", code=8)
+    assert desk.task(TaskKind.SETTLE_UNKNOWN, "spot_subaccount.mm") in desk.tasks()
+    assert len(desk.calls(CREATE)) == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_signal_while_observing_writes_nothing(controlled: tuple[Desk, Proxy]) -> None:
+    """Stopped before the first step, a run has changed nothing, and its lock is free."""
+    desk, way = controlled
+    before = desk.lasting()
+    way.treat("/0/public/Time", Way.STALLED)
+    running = desk.start(*APPLY)
+    assert way.reached.wait(COMMAND_MAX_S)
+    running.send_signal(signal.SIGTERM)
+    assert any("Stopping" in line for line in running.stderr)
+    way.let_go()
+    running.communicate(timeout=COMMAND_MAX_S)
+    assert running.returncode == 143
+    assert desk.calls(CREATE) == []
+    assert desk.lasting() == before
+    assert desk.lock_is_free()
+    desk.run("plan", *AT_RUNNER, "--detailed-exitcode", code=2)

@@ -1,0 +1,143 @@
+"""A key-value store in memory, and one that can lose its power.
+
+``MemoryKeyValue`` behaves as a KV version 2 mount does: versions, check-and-set, custom metadata, the last ten
+versions kept. ``tests/contract/test_key_value.py`` holds it to the same suite as the real client on a real
+server.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from krakenstate.errors import VaultConflict, WrappingTokenInvalid
+from krakenstate.store.base import Entry, KeyValue, Metadata
+
+KEPT_VERSIONS = 10
+
+
+@dataclass
+class _Kept:
+    version: int = 0
+    custom: dict[str, str] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+
+
+class MemoryKeyValue:
+    """``store.base.KeyValue`` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Kept] = {}
+
+    def read(self, path: str, version: int | None = None) -> Entry | None:
+        kept = self._entries.get(path)
+        wanted = kept.version if kept and version is None else version
+        if kept is None or wanted not in kept.texts:
+            return None
+        return Entry(data=json.loads(kept.texts[wanted]), version=wanted)
+
+    def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
+        kept = self._entries.get(path) or _Kept()
+        if kept.version != cas:
+            raise VaultConflict(f"{path} is at version {kept.version}, not {cas}.")
+        text = json.dumps(dict(data))
+        self._entries[path] = kept
+        kept.version += 1
+        kept.texts[kept.version] = text
+        kept.texts.pop(kept.version - KEPT_VERSIONS, None)
+        return kept.version
+
+    def delete(self, path: str) -> None:
+        self._entries.pop(path, None)
+
+    def list(self, path: str) -> builtins.list[str]:
+        folder = f"{path}/"
+        below = (p.removeprefix(folder) for p in self._entries if p.startswith(folder))
+        return sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in below})
+
+    def metadata(self, path: str) -> Metadata | None:
+        kept = self._entries.get(path)
+        if kept is None:
+            return None
+        return Metadata(version=kept.version, custom=dict(kept.custom), gone=kept.version not in kept.texts)
+
+    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
+        self._entries.setdefault(path, _Kept()).custom.update(custom)
+
+    def unwrap(self, token: SecretStr) -> dict[str, Any]:
+        """Nothing was ever wrapped here."""
+        raise WrappingTokenInvalid("This store knows no wrapping token.")
+
+    @property
+    def paths(self) -> builtins.list[str]:
+        """Every entry there is."""
+        return sorted(self._entries)
+
+    def everything(self) -> str:
+        """All data of all versions, and all metadata, as one text to search."""
+        return "\n".join(
+            f"{path} {kept.custom} {text}" for path, kept in self._entries.items() for text in kept.texts.values()
+        )
+
+
+class PowerCut(BaseException):
+    """The machine went off: nothing of the run goes on, and nothing it holds can be given back."""
+
+
+Watch = Callable[[str, str, Mapping[str, Any]], bool]
+
+
+class Mains:
+    """A key-value store whose user can lose its power at a write.
+
+    ``watch(moment, path, data)`` is asked ``before`` and ``after`` each write; when it says yes the power is
+    gone until ``restore``: every call raises ``PowerCut``, so that what ``finally`` blocks try comes to nothing
+    either, as after SIGKILL.
+    """
+
+    def __init__(self, inner: MemoryKeyValue) -> None:
+        self.inner = inner
+        self.watch: Watch | None = None
+        self.is_off = False
+
+    def restore(self) -> None:
+        """The power is back, and nobody watches."""
+        self.watch, self.is_off = None, False
+
+    def read(self, path: str, version: int | None = None) -> Entry | None:
+        return self._live.read(path, version)
+
+    def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
+        live = self._live
+        self._look("before", path, data)
+        version = live.write(path, data, cas)
+        self._look("after", path, data)
+        return version
+
+    def delete(self, path: str) -> None:
+        self._live.delete(path)
+
+    def list(self, path: str) -> builtins.list[str]:
+        return self._live.list(path)
+
+    def metadata(self, path: str) -> Metadata | None:
+        return self._live.metadata(path)
+
+    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
+        self._live.write_metadata(path, custom)
+
+    @property
+    def _live(self) -> KeyValue:
+        if self.is_off:
+            raise PowerCut
+        return self.inner
+
+    def _look(self, moment: str, path: str, data: Mapping[str, Any]) -> None:
+        if self.watch is not None and self.watch(moment, path, data):
+            self.is_off = True
+            raise PowerCut
