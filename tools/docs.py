@@ -30,8 +30,8 @@ _ERRORS_INTRODUCTION = """\
 Every error ends with a code. An error says what happened and what to do next; this page says what is always
 true of the situation. With `--json` the code stands in the error envelope on standard output, too. *Again*
 says whether the same command, run again later, can succeed without anything being corrected. Exit codes are
-explained in [concepts](concepts.md#exit-codes). Where an error stands for several problems of a stack, each is
-printed with its own code."""
+explained in [concepts](concepts.md#exit-codes). Where an error stands for several problems of a stack, each
+is printed with its own code."""
 
 _BRANCHES = {
     "KS10": "Stack files",

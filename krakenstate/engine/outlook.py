@@ -10,7 +10,6 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, Key, MasterAccount, SpotSubaccount
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import admits
-from krakenstate.model.plan import Action, Actor, Reason, Step
 from krakenstate.model.snapshot import Arrival, Place, Snapshot
 from krakenstate.model.state import AccountRecord, AccountStatus, KeyRecord, State
 from krakenstate.model.task import Task, TaskKind
@@ -76,27 +75,6 @@ def known_last_four(record: KeyRecord | None) -> str | None:
     if record.published:
         return record.published.last_four
     return record.candidate.last_four if record.candidate else None
-
-
-def waiting(step_of: Address, task: Task, label: str, note: str = "") -> Step:
-    """A step that waits on an open task."""
-    return Step(
-        address=step_of,
-        action=Action.WAIT,
-        reason=Reason.TASK_OPEN,
-        actor=Actor.PERSON,
-        label=label,
-        note=note or task.rejection,
-        task_kind=task.kind,
-        task_id=task.id,
-        assignee=task.assignee,
-        waits_on=task.waits_on,
-    )
-
-
-def next_round(state: State, address: str, kind: TaskKind, generation: int) -> int:
-    """Which round a new task of this kind is: one more than those that ended without effect."""
-    return 1 + sum(1 for t in state.tasks if (t.address, t.kind, t.generation) == (address, kind, generation))
 
 
 def account_name(record: AccountRecord | None, address: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from krakenstate.engine.outlook import Outlook, waiting
+from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.steps import additions, by_api, held_up, in_sync, manual, settlement, unread, waiting
 from krakenstate.errors import AttributeFixed
 from krakenstate.model.declarations import (
     Account,
@@ -13,7 +14,7 @@ from krakenstate.model.declarations import (
     MasterAccount,
     SpotSubaccount,
 )
-from krakenstate.model.plan import Action, Actor, AttributeChange, Reason, Step
+from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing
 from krakenstate.model.snapshot import Observation, Presence
 from krakenstate.model.state import AccountRecord, AccountStatus
@@ -35,8 +36,7 @@ def plan_account(account: Account, look: Outlook) -> Step:
         return _plan_spot(account, record, look)
     if isinstance(account, DerivativesSubaccount):
         return _plan_derivatives(account, record, look)
-    label = f'account "{account.name}"'
-    return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    return in_sync(account.address, f'account "{account.name}"')
 
 
 def plan_removed_account(record: AccountRecord, look: Outlook) -> Step:
@@ -46,24 +46,15 @@ def plan_removed_account(record: AccountRecord, look: Outlook) -> Step:
         str(r.address) for r in look.state.records if r.kind == "key" and r.account == record.address
     )
     if keys:
-        return Step(
-            address=record.address,
-            action=Action.WAIT,
-            reason=Reason.DEPENDENCY_UNFINISHED,
-            actor=Actor.API,
-            label=label,
-            note="an account leaves the state after its keys",
-            waits_on=keys,
-        )
+        return held_up(record.address, label, "an account leaves the state after its keys", waits_on=keys)
     note = "nothing at Kraken changes; no API closes an account"
     if record.address.type == DerivativesSubaccount.type_name:
         note = "nothing at Kraken changes; applying prints the text for a support request to unlink it"
-    return Step(
-        address=record.address,
-        action=Action.FORGET,
-        reason=Reason.REMOVED_FROM_STACK,
-        actor=Actor.API,
-        label=label,
+    return by_api(
+        record.address,
+        Action.FORGET,
+        Reason.REMOVED_FROM_STACK,
+        label,
         note=note,
         before=_recorded(record),
     )
@@ -72,7 +63,7 @@ def plan_removed_account(record: AccountRecord, look: Outlook) -> Step:
 def _plan_spot(account: SpotSubaccount, record: AccountRecord | None, look: Outlook) -> Step:
     label = f'Spot subaccount "{account.username}" of {account.master.name}'
     if record is not None and record.status is AccountStatus.EXISTS:
-        return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+        return in_sync(account.address, label)
     edited = record is not None and (record.username, record.email) != (account.username, account.email)
     for kind in (TaskKind.SETTLE_UNKNOWN, TaskKind.REQUEST_SPOT_SUBACCOUNT):
         task = look.open_task(account.address, kind)
@@ -92,43 +83,31 @@ def _plan_spot(account: SpotSubaccount, record: AccountRecord | None, look: Outl
         "username": account.username,
         "email": account.email,
     }
-    shown = tuple(AttributeChange(name=name, after=value) for name, value in after.items())
-    by_api = look.verbs[account.type_name].create is Verb.API and account.master.spot_subaccounts
-    if not by_api:
-        return Step(
-            address=account.address,
-            action=Action.MANUAL,
-            reason=Reason.DECLARATION_CHANGED if edited else Reason.NOT_FOUND,
-            actor=Actor.PERSON,
-            label=label,
+    creator = look.verbs[account.type_name].create
+    if creator is not Verb.API or not account.master.spot_subaccounts:
+        return manual(
+            account.address,
+            TaskKind.REQUEST_SPOT_SUBACCOUNT,
+            Reason.DECLARATION_CHANGED if edited else Reason.NOT_FOUND,
+            label,
             note="the master is not entitled to create subaccounts by API",
-            task_kind=TaskKind.REQUEST_SPOT_SUBACCOUNT,
             assignee=_administrator(account.master, look),
             after=after,
-            changes=shown,
+            changes=additions(after),
         )
     controller = look.desired.controller(account.master, Api.SPOT)
-    hindrance = _hindrance(controller, look, "Spot")
+    hindrance = _hindrance(controller, look)
     if hindrance:
-        return Step(
-            address=account.address,
-            action=Action.WAIT,
-            reason=Reason.DEPENDENCY_UNFINISHED,
-            actor=Actor.API,
-            label=label,
-            note=hindrance,
-            waits_on=(str(controller.address),) if controller else (),
-            after=after,
-        )
-    return Step(
-        address=account.address,
-        action=Action.CREATE,
-        reason=Reason.NOT_FOUND,
-        actor=Actor.API,
-        label=label,
+        waits_on = (str(controller.address),) if controller else ()
+        return held_up(account.address, label, hindrance, waits_on=waits_on, after=after)
+    return by_api(
+        account.address,
+        Action.CREATE,
+        Reason.NOT_FOUND,
+        label,
         note="sent once; then the owner of the e-mail finishes its set-up",
         after=after,
-        changes=(*shown, AttributeChange(name="iiban", after=None)),
+        changes=(*additions(after), AttributeChange(name="iiban", after=None)),
         after_unknown=("iiban",),
     )
 
@@ -141,19 +120,11 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
     if record is not None and not linked and record.email != account.email:
         return _link(account, label, look, Reason.DECLARATION_CHANGED)
     if observation.presence is Presence.PRESENT and (task is not None or not linked):
-        return Step(
-            address=account.address,
-            action=Action.CLOSE,
-            reason=Reason.EVIDENCE_READY,
-            actor=Actor.API,
-            label=label,
-            note="the link is there",
-            task_id=task.id if task else None,
-        )
+        return settlement(account.address, Action.CLOSE, label, "the link is there", task=task)
     if task is not None:
         return waiting(account.address, task, label)
     if observation.missing is Missing.UNREADABLE and linked:
-        return _unread(account, observation, label)
+        return unread(account.address, observation, label)
     if not linked or observation.presence is Presence.ABSENT:
         return _link(account, label, look, Reason.NOT_FOUND)
     return _trading(account, observation, label)
@@ -163,62 +134,44 @@ def _link(account: DerivativesSubaccount, label: str, look: Outlook, reason: Rea
     after: dict[str, JsonValue] = {"master": str(account.master.address), "email": account.email}
     if account.trading_enabled is not None:
         after["trading_enabled"] = account.trading_enabled
-    return Step(
-        address=account.address,
-        action=Action.MANUAL,
-        reason=reason,
-        actor=Actor.PERSON,
-        label=label,
+    return manual(
+        account.address,
+        TaskKind.LINK_DERIVATIVES,
+        reason,
+        label,
         note="links are made by Kraken's support; verified by the master's list of subaccounts",
-        task_kind=TaskKind.LINK_DERIVATIVES,
         assignee=_administrator(account.master, look),
         after=after,
-        changes=tuple(AttributeChange(name=name, after=value) for name, value in after.items()),
+        changes=additions(after),
         after_unknown=("account_uid",),
     )
 
 
 def _trading(account: DerivativesSubaccount, observation: Observation, label: str) -> Step:
-    fact = observation.facts.get("trading_enabled")
-    wanted = account.trading_enabled
-    if wanted is None or fact is None or not fact.is_known:
-        if wanted is not None and fact is not None and fact.missing is Missing.UNREADABLE:
-            return _unread(account, observation, label)
-        return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    fact, wanted = observation.facts.get("trading_enabled"), account.trading_enabled
+    if wanted is None or fact is None:
+        return in_sync(account.address, label)
+    if not fact.is_known:
+        return unread(account.address, observation, label)
     if fact.value == wanted:
-        return Step(address=account.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+        return in_sync(account.address, label)
     note = "" if wanted else "stops trading on this account"
-    change = AttributeChange(name="trading_enabled", before=fact.value, after=wanted, note=note)
     same: dict[str, JsonValue] = {"master": str(account.master.address), "email": account.email}
-    return Step(
-        address=account.address,
-        action=Action.UPDATE,
-        reason=Reason.ATTRIBUTES_DIFFER,
-        actor=Actor.API,
-        label=label,
+    return by_api(
+        account.address,
+        Action.UPDATE,
+        Reason.ATTRIBUTES_DIFFER,
+        label,
         before={**same, "trading_enabled": fact.value},
         after={**same, "trading_enabled": wanted},
-        changes=(change,),
-        unchanged=len(same),
+        changes=[AttributeChange(name="trading_enabled", before=fact.value, after=wanted, note=note)],
     )
 
 
-def _unread(account: Account, observation: Observation, label: str) -> Step:
-    return Step(
-        address=account.address,
-        action=Action.UNKNOWN,
-        reason=Reason.NOT_OBSERVED,
-        label=label,
-        note=observation.detail,
-        missing=Missing.UNREADABLE,
-        code=observation.code,
-    )
-
-
-def _hindrance(controller: Key | None, look: Outlook, platform: str) -> str:
-    """Why a controller cannot be used now, or nothing."""
+def _hindrance(controller: Key | None, look: Outlook) -> str:
+    """Why a Spot controller cannot be used now, or nothing."""
     if controller is None:
-        return f"no {platform} key with controls= is declared on the master"
+        return "no Spot key with controls= is declared on the master"
     record = look.state.key(controller.address)
     if record is None or record.published is None:
         return "waits for the controller key to be in service"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from krakenstate.engine.outlook import Outlook, waiting
+from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.steps import additions, by_api, in_sync, manual, waiting
 from krakenstate.model.declarations import Grant
-from krakenstate.model.plan import Action, Actor, AttributeChange, Reason, Step
+from krakenstate.model.plan import Action, Reason, Step
 from krakenstate.model.state import GrantRecord
 from krakenstate.model.task import TaskKind
 
@@ -23,36 +24,31 @@ def plan_grant(grant: Grant, look: Outlook) -> Step:
     if task is not None and not changed:
         return waiting(grant.address, task, label)
     if record is not None and record.installed is not None and not changed:
-        return Step(address=grant.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+        return in_sync(grant.address, label)
     after: dict[str, JsonValue] = {
         "process": str(grant.process.address),
         "policy": policy.name,
         "reads": policy.text,
     }
-    return Step(
-        address=grant.address,
-        action=Action.MANUAL,
-        reason=Reason.DECLARATION_CHANGED if changed else Reason.NOT_INSTALLED,
-        actor=Actor.PERSON,
-        label=label,
+    return manual(
+        grant.address,
+        TaskKind.INSTALL_GRANT,
+        Reason.DECLARATION_CHANGED if changed else Reason.NOT_INSTALLED,
+        label,
         note="krakenstate holds no right to write policies; confirmed by the administrator's attestation",
-        task_kind=TaskKind.INSTALL_GRANT,
         assignee=ADMINISTRATOR,
         after=after,
-        changes=tuple(
-            AttributeChange(name=name, after=value) for name, value in after.items() if name != "reads"
-        ),
+        changes=(change for change in additions(after) if change.name != "reads"),
     )
 
 
 def plan_removed_grant(record: GrantRecord) -> Step:
     """Letting go of a grant the stack no longer declares."""
-    return Step(
-        address=record.address,
-        action=Action.FORGET,
-        reason=Reason.REMOVED_FROM_STACK,
-        actor=Actor.API,
-        label=f'policy "{record.policy_name}"',
+    return by_api(
+        record.address,
+        Action.FORGET,
+        Reason.REMOVED_FROM_STACK,
+        f'policy "{record.policy_name}"',
         note=f"an administrator removes it: bao policy delete {record.policy_name}",
         before={"policy": record.policy_name},
     )

@@ -5,11 +5,22 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from krakenstate.engine.diff import compare_terms, terms_values
-from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four, waiting
+from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
+from krakenstate.engine.steps import (
+    additions,
+    by_api,
+    differences,
+    held_up,
+    in_sync,
+    manual,
+    settlement,
+    unread,
+    waiting,
+)
 from krakenstate.errors import AttributeFixed
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
-from krakenstate.model.plan import Action, Actor, AttributeChange, Reason, Step
+from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing
 from krakenstate.model.snapshot import Place, Presence
 from krakenstate.model.state import KeyRecord, Removal, Verdict
@@ -44,39 +55,31 @@ def plan_removed_key(record: KeyRecord, look: Outlook) -> Step:
     if record.removal is not None:
         return _removing(record, look)
     label = _record_label(record, look)
-    before: dict[str, JsonValue] = terms_values(record.terms)
     if record.published is not None:
-        return Step(
-            address=record.address,
-            action=Action.MANUAL,
-            reason=Reason.REMOVED_FROM_STACK,
-            actor=Actor.PERSON,
-            label=label,
-            note="its process is stopped first, then the key is deleted, then its secret",
-            task_kind=TaskKind.STOP_PROCESS,
-            assignee=_owner(record, look),
-            before=before,
-        )
+        note = "its process is stopped first, then the key is deleted, then its secret"
+        return _remove(record, TaskKind.STOP_PROCESS, label, note, look)
     if record.candidate is not None or look.arrival(record.address, Place.QUARANTINE):
-        return Step(
-            address=record.address,
-            action=Action.MANUAL,
-            reason=Reason.REMOVED_FROM_STACK,
-            actor=Actor.PERSON,
-            label=label,
-            note="a key was handed in and never published; it is deleted at Kraken",
-            task_kind=TaskKind.DELETE_KEY,
-            assignee=_owner(record, look),
-            before=before,
-        )
-    return Step(
-        address=record.address,
-        action=Action.FORGET,
-        reason=Reason.REMOVED_FROM_STACK,
-        actor=Actor.API,
-        label=label,
+        note = "a key was handed in and never published; it is deleted at Kraken"
+        return _remove(record, TaskKind.DELETE_KEY, label, note, look)
+    return by_api(
+        record.address,
+        Action.FORGET,
+        Reason.REMOVED_FROM_STACK,
+        label,
         note="no key was handed in; its open task is cancelled",
-        before=before,
+        before=terms_values(record.terms),
+    )
+
+
+def _remove(record: KeyRecord, kind: TaskKind, label: str, note: str, look: Outlook) -> Step:
+    return manual(
+        record.address,
+        kind,
+        Reason.REMOVED_FROM_STACK,
+        label,
+        note=note,
+        assignee=_owner(record, look),
+        before=terms_values(record.terms),
     )
 
 
@@ -90,7 +93,7 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
     if record.terms != terms or moved:
         return _create(key, Reason.DECLARATION_CHANGED, label, look, before=_attributes_of(record))
     if look.arrival(key.address, Place.INBOX):
-        return _settlement(key, Action.INGEST, label, "a secret waits in the inbox")
+        return settlement(key.address, Action.INGEST, label, "a secret waits in the inbox")
     task = look.open_task(key.address, TaskKind.CREATE_KEY)
     arrival = look.arrival(key.address, Place.QUARANTINE)
     if arrival is not None:
@@ -104,19 +107,9 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
                 else _create(key, Reason.NOT_HANDED_IN, label, look)
             )
         if look.site_admits(key):
-            return _settlement(key, Action.VERIFY, label, "handed in; it is asked and compared")
+            return settlement(key.address, Action.VERIFY, label, "handed in; it is asked and compared")
         note = "handed in; waits for a run from a site inside its allowlist"
-        return Step(
-            address=key.address,
-            action=Action.WAIT,
-            reason=Reason.DEPENDENCY_UNFINISHED,
-            actor=Actor.API,
-            label=label,
-            note=note,
-            task_kind=task.kind if task else None,
-            task_id=task.id if task else None,
-            assignee=key.process.owner,
-        )
+        return held_up(key.address, label, note, task=task)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
 
 
@@ -137,67 +130,50 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     if observation.missing is Missing.UNREADABLE or described is None:
         if task is not None:
             return waiting(key.address, task, label)
-        return Step(
-            address=key.address,
-            action=Action.UNKNOWN,
-            reason=Reason.NOT_OBSERVED,
-            label=label,
-            note=observation.detail,
-            missing=observation.missing or Missing.NOT_ASKED,
-            code=observation.code,
-        )
+        return unread(key.address, observation, label)
     changes = compare_terms(terms, described)
     if changes:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
         return _edit(key, record, changes, label)
     if task is not None and observation.presence is Presence.PRESENT and record.terms == terms:
-        return _settlement(key, Action.CLOSE, label, "the key is as declared; its edit task closes", task.id)
+        note = "the key is as declared; its edit task closes"
+        return settlement(key.address, Action.CLOSE, label, note, task=task)
     if record.terms != terms:
         return _rerecord(key, record, label)
-    return Step(address=key.address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    return in_sync(key.address, label)
 
 
 def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str) -> Step:
     after = attributes_of(key)
-    before = dict(after)
-    before.update({c.name: c.before for c in changes})
-    return Step(
-        address=key.address,
-        action=Action.MANUAL,
-        reason=Reason.ATTRIBUTES_DIFFER if record.terms == KeyTerms.of(key) else Reason.DECLARATION_CHANGED,
-        actor=Actor.PERSON,
-        label=label,
-        note="keys made by hand are edited by hand; "
-        + ("verified by v3/check" if key.api is Api.DERIVATIVES else "confirmed by its owner's attestation"),
-        task_kind=TaskKind.EDIT_KEY,
+    evidence = (
+        "verified by v3/check" if key.api is Api.DERIVATIVES else "confirmed by its owner's attestation"
+    )
+    return manual(
+        key.address,
+        TaskKind.EDIT_KEY,
+        Reason.ATTRIBUTES_DIFFER if record.terms == KeyTerms.of(key) else Reason.DECLARATION_CHANGED,
+        label,
+        note=f"keys made by hand are edited by hand; {evidence}",
         assignee=key.process.owner,
-        before=before,
+        before={**after, **{change.name: change.before for change in changes}},
         after=after,
-        changes=tuple(changes),
-        unchanged=len(after) - len(changes),
+        changes=changes,
     )
 
 
 def _rerecord(key: Key, record: KeyRecord, label: str) -> Step:
     """The declaration changed in what Kraken does not hold, or holds so already."""
     before, after = terms_values(record.terms), terms_values(KeyTerms.of(key))
-    changes = tuple(
-        AttributeChange(name=name, before=before.get(name), after=after.get(name))
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    )
-    return Step(
-        address=key.address,
-        action=Action.UPDATE,
-        reason=Reason.DECLARATION_CHANGED,
-        actor=Actor.API,
-        label=label,
+    return by_api(
+        key.address,
+        Action.UPDATE,
+        Reason.DECLARATION_CHANGED,
+        label,
         note="the key at Kraken is already so; what is recorded beside its secret is brought up to date",
-        before=dict(before),
-        after=dict(after),
-        changes=changes,
-        unchanged=len(after) - len(changes),
+        before=before,
+        after=after,
+        changes=differences(before, after),
     )
 
 
@@ -205,26 +181,18 @@ def _create(
     key: Key, reason: Reason, label: str, look: Outlook, before: dict[str, JsonValue] | None = None
 ) -> Step:
     after = attributes_of(key)
-    changes = tuple(
-        AttributeChange(name=name, before=(before or {}).get(name), after=value)
-        for name, value in after.items()
-        if before is None or before.get(name) != value
-    )
     waits = () if look.account_exists(key.account) else (str(key.account.address),)
-    return Step(
-        address=key.address,
-        action=Action.MANUAL,
-        reason=reason,
-        actor=Actor.PERSON,
-        label=label,
+    return manual(
+        key.address,
+        TaskKind.CREATE_KEY,
+        reason,
+        label,
         note="no API creates keys; verified by asking the key itself",
-        task_kind=TaskKind.CREATE_KEY,
         assignee=key.process.owner,
         waits_on=waits,
         before=before,
         after=after,
-        changes=changes,
-        unchanged=len(after) - len(changes),
+        changes=additions(after) if before is None else differences(before, _compared(key)),
     )
 
 
@@ -239,37 +207,24 @@ def _removing(record: KeyRecord, look: Outlook) -> Step:
         if record.removal is Removal.STOPPING
         else "the key is deleted: its secret leaves Vault, and the state lets go of it"
     )
-    return Step(
-        address=record.address,
-        action=Action.ADVANCE,
-        reason=Reason.EVIDENCE_READY,
-        actor=Actor.API,
-        label=label,
-        note=note,
-    )
-
-
-def _settlement(key: Key, action: Action, label: str, note: str, task_id: str | None = None) -> Step:
-    reason = Reason.EVIDENCE_READY if action is Action.CLOSE else Reason.HANDED_IN
-    return Step(
-        address=key.address,
-        action=action,
-        reason=reason,
-        actor=Actor.API,
-        label=label,
-        note=note,
-        task_id=task_id,
-    )
+    return settlement(record.address, Action.ADVANCE, label, note)
 
 
 def attributes_of(key: Key) -> dict[str, JsonValue]:
     """A key's declared attributes, as a plan shows them."""
     spans = {"rotate_every": key.rotate_every, "rotate_before": key.rotate_before, "overlap": key.overlap}
     return {
+        **_compared(key),
+        **{name: f"{span.total_seconds() / 86400:g} days" for name, span in spans.items() if span},
+    }
+
+
+def _compared(key: Key) -> dict[str, JsonValue]:
+    """Those of them that a record holds too."""
+    return {
         "account": str(key.account.address),
         "process": str(key.process.address),
         **terms_values(KeyTerms.of(key)),
-        **{name: f"{span.total_seconds() / 86400:g} days" for name, span in spans.items() if span},
     }
 
 

@@ -21,7 +21,7 @@ from krakenstate.model.desired import Desired
 from krakenstate.model.identity import mask_tail
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import AccountRecord, Finding, GrantRecord, KeyRecord, State
-from krakenstate.model.task import Task, TaskKind
+from krakenstate.model.task import ITS_ID, Task, TaskKind
 from krakenstate.providers.base import AccountJob, GrantAuthor, GrantJob, KeyJob
 from krakenstate.tasks.life import open_task
 
@@ -89,7 +89,7 @@ class Work:
         text = (
             f"1. Stop the process {process}, so that nothing calls Kraken with this key any more.\n"
             "2. Make sure that no open order or position depends on it.\n"
-            '3. Say so: krakenstate task attest <its id> --note "stopped"\n'
+            f'3. Say so: krakenstate task attest {ITS_ID} --note "stopped"\n'
         )
         return self._open(
             TaskKind.STOP_PROCESS,

@@ -81,6 +81,10 @@ class Task(Model):
         return self.status.is_open
 
 
+ITS_ID = "<its id>"
+"""Stands for the task's id in instructions; opening the task writes the real one there."""
+
+
 def task_id(address: str, kind: TaskKind, generation: int = 0, round_: int = 1) -> str:
     """Eight hex digits that stay the same for the same work, so re-planning never doubles a task."""
     return hashlib.sha256(f"{address}|{kind}|{generation}|{round_}".encode()).hexdigest()[:8]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from krakenstate.model.network import IPNetwork
+from krakenstate.model.task import ITS_ID
 from krakenstate.providers.base import KeyJob
 from krakenstate.providers.layout import VALUE, comma_list
 from krakenstate.transport.text import clean_text
@@ -54,13 +55,13 @@ def save(job: KeyJob, closing: str = "") -> list[list[str]]:
     ]
     if closing:
         said = f"{closing} Then say that it is done:"
-        steps.append([said, f"{VALUE}krakenstate task attest <its id> --stack {stack}"])
+        steps.append([said, f"{VALUE}krakenstate task attest {ITS_ID} --stack {stack}"])
     return steps
 
 
 def say_done(job: KeyJob) -> list[str]:
     """What closes a task by a person's word."""
     return [
-        "Then say that it is done; krakenstate task list shows the id:",
-        f"{VALUE}krakenstate task attest <its id> --stack {clean_text(job.stack)}",
+        "Then say that it is done:",
+        f"{VALUE}krakenstate task attest {ITS_ID} --stack {clean_text(job.stack)}",
     ]

@@ -10,7 +10,7 @@ from datetime import datetime
 from krakenstate.errors import TaskNotPossible
 from krakenstate.model.address import Address
 from krakenstate.model.state import KeyRecord, State
-from krakenstate.model.task import Attestation, Task, TaskKind, TaskStatus, task_id
+from krakenstate.model.task import ITS_ID, Attestation, Task, TaskKind, TaskStatus, task_id
 from krakenstate.model.vocabulary import Api
 from krakenstate.tasks.evidence import Evidence, evidence_for
 
@@ -38,8 +38,9 @@ def open_task(
         if task.is_open and task.subject == subject:
             return task, False
     number = len(same) + 1
+    id_ = task_id(address, kind, generation, number)
     task = Task(
-        id=task_id(address, kind, generation, number),
+        id=id_,
         kind=kind,
         address=address,
         assignee=assignee,
@@ -47,7 +48,7 @@ def open_task(
         round=number,
         opened_at=now,
         title=title,
-        instructions=instructions,
+        instructions=instructions.replace(ITS_ID, id_),
         evidence=evidence_of(state, kind, address).text,
         waits_on=waits_on,
         subject=subject,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
-import httpx
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its command line would import rich
+import httpx  # noqa: E402 - after the line above
 
 from krakenstate.errors import (
     AnswerUnreadable,

@@ -32,7 +32,7 @@ def test_the_first_signal_lets_the_running_call_finish(
     way.let_go()
     _, stderr = running.communicate(timeout=COMMAND_MAX_S)
 
-    assert running.returncode == code
+    assert running.returncode == code, stderr
     assert f"\n  {ks}\n" in stderr
     assert "Traceback" not in stderr
     assert desk.lock_is_free()
@@ -59,7 +59,7 @@ def test_the_second_signal_stops_at_once_and_leaves_the_question(
     _, stderr = running.communicate(timeout=COMMAND_MAX_S)
     way.let_go()
 
-    assert running.returncode == code
+    assert running.returncode == code, stderr
     assert f"\n  {ks}\n" in stderr
     assert "may or may not have taken effect" in " ".join(stderr.split())
     assert "Traceback" not in stderr

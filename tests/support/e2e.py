@@ -77,6 +77,11 @@ class Desk:
         bao: A running Vault server.
         mount: The KV mount the stack shall use.
         stack: The text of the stack file, which names the mount ``kv``.
+
+    Attributes:
+        origin: Where krakenstate finds Kraken; a test may put a proxy there before ``init``.
+        said: Everything that commands wrote to either stream.
+        always: Variables that every command sees, beside the usual ones.
     """
 
     def __init__(self, folder: Path, kraken: SimulatedKraken, bao: Bao, mount: str, stack: str) -> None:
@@ -85,6 +90,8 @@ class Desk:
         self.home.mkdir(parents=True)
         self.declare(stack)
         self.origin = kraken.origin
+        self.said: list[str] = []
+        self.always: dict[str, str | None] = {}
         self._began = time.monotonic()
         kraken.people("clock", set=BEGINS.isoformat())
         kraken.people("egress", address=RUNNER)
@@ -131,6 +138,7 @@ class Desk:
             "KRAKENSTATE_NOW": self.now.isoformat(),
             "KRAKENSTATE_IN_AUTOMATION": "1",
         }
+        env.update(self.always)
         env.update(extra or {})
         clean = clean_environment({n: v for n, v in env.items() if v is not None})
         return {n: v for n, v in clean.items() if n not in env or env[n] is not None}
@@ -168,6 +176,7 @@ class Desk:
             running.communicate()
             raise
         done = Result(running.returncode, stdout, stderr)
+        self.said += [stdout, stderr]
         told = f"$ krakenstate {' '.join(words)}\n-> {done.code}, expected {code}\n{stdout}\n{stderr}"
         assert done.code == code, told
         assert "Traceback" not in stdout + stderr, told

@@ -386,8 +386,8 @@ class World:
         return self.session().records.state.load()
 
     def open_tasks(self, address: str | None = None) -> list[TaskKind]:
-        """The kinds of the open tasks."""
-        return [task.kind for task in self.state.open_tasks(address)]
+        """The kinds of the open tasks, sorted."""
+        return sorted(task.kind for task in self.state.open_tasks(address))
 
     def task(self, kind: TaskKind, address: str) -> Task:
         """The only open task of a kind at an address."""

@@ -70,10 +70,7 @@ class DerivativesInstructions:
             *_find(job),
             ["Delete this key, and confirm. Leave every other key alone."],
             ["Do not try the key afterwards: a call with a deleted key is a failed authentication."],
-            [
-                "Then say that it is done; krakenstate task list shows the id:",
-                f"{VALUE}krakenstate task attest <its id> --stack {clean_text(job.stack)}",
-            ],
+            pages.say_done(job),
         ]
         return document(
             _head("Delete a Derivatives API key", job),

@@ -5,6 +5,7 @@ Source: docs.kraken.com/exchange/guides/general/subaccounts (read in August 2026
 
 from __future__ import annotations
 
+from krakenstate.model.task import ITS_ID
 from krakenstate.providers.base import AccountJob
 from krakenstate.providers.layout import VALUE, document, numbered, paragraph
 from krakenstate.transport.text import clean_text
@@ -39,8 +40,8 @@ def request(job: AccountJob) -> str:
         ],
         ["Send the message below. Add no key, secret or password to it."],
         [
-            "When Kraken has created the subaccount, say so; krakenstate task list shows the id:",
-            f"{VALUE}krakenstate task attest <its id> --stack {clean_text(job.stack)}",
+            "When Kraken has created the subaccount, say so:",
+            f"{VALUE}krakenstate task attest {ITS_ID} --stack {clean_text(job.stack)}",
         ],
     ]
     return document(
@@ -91,12 +92,9 @@ def confirm(job: AccountJob) -> str:
             )
         ],
         [
-            (
-                "Then answer this task with: krakenstate task settle <its id> --created or --absent. "
-                "krakenstate task list shows the id."
-            ),
-            f"{VALUE}krakenstate task settle <its id> --created --stack {stack}",
-            f"{VALUE}krakenstate task settle <its id> --absent --stack {stack}",
+            "Then answer with one of:",
+            f"{VALUE}krakenstate task settle {ITS_ID} --created --stack {stack}",
+            f"{VALUE}krakenstate task settle {ITS_ID} --absent --stack {stack}",
         ],
         [
             (

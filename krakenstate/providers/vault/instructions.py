@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from krakenstate.model.task import ITS_ID
 from krakenstate.providers.base import GrantJob
 
 
@@ -25,9 +26,7 @@ EOF
 
 bao token create -policy={job.policy_name} -orphan -no-default-policy -period=24h
 
-3. Say that it is done. Policies are not read by krakenstate, so your word is the evidence. ID is the id of
-   this task, as the list shows it.
+3. Say that it is done. Policies are not read by krakenstate, so your word is the evidence.
 
-krakenstate task list --stack {job.stack}
-krakenstate task attest ID --stack {job.stack} --note "policy {job.policy_name} installed"
+krakenstate task attest {ITS_ID} --stack {job.stack} --note "policy {job.policy_name} installed"
 """

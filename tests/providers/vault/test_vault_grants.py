@@ -81,7 +81,7 @@ def test_the_instructions_can_be_pasted():
     assert name == "krakenstate-prod-mm-quoter"
     assert f"bao policy write {name} - <<'EOF'\n{policy.strip()}\nEOF\n" in text
     assert f"\nbao token create -policy={name} -orphan -no-default-policy -period=24h\n" in text
-    assert f'\nkrakenstate task attest ID --stack prod --note "policy {name} installed"\n' in text
+    assert f'\nkrakenstate task attest <its id> --stack prod --note "policy {name} installed"\n' in text
 
 
 def test_only_people_install_policies():

@@ -1,0 +1,316 @@
+"""The power goes at every seam of every remote write: the next run tells the truth and finishes the work.
+
+How this works: the key-value store is watched. When the journal, a document of the state or the index is about
+to be written, or just was, the power goes: not even ``finally`` blocks reach anything. Then the power is back,
+the dead run's lease has ended, and another run goes on.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from krakenstate import DerivativesSubaccount
+from krakenstate.model.run import CallKind
+from krakenstate.model.state import AccountStatus
+from krakenstate.model.task import TaskKind, TaskStatus
+from tests.support.memory import Watch
+from tests.support.world import CARRY, CONTROLLER, CREATOR, DESK, MM, World, halves, is_empty, spot_key
+
+BEFORE_INTENT, AFTER_INTENT = "before the intent", "after the intent, before the call"
+BEFORE_OUTCOME, BEFORE_STATE = "after the call, before its outcome", "before the state is saved"
+BEFORE_INDEX = "between document and index"
+SEAMS = (BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME, BEFORE_STATE, BEFORE_INDEX)
+SPOT = "spot_key.pnl"
+
+
+def seam(kind: CallKind, where: str) -> Watch:
+    """Cuts the power at one place of the first write of a kind."""
+    concluded = False
+
+    def watch(moment: str, path: str, data: Mapping[str, Any]) -> bool:
+        nonlocal concluded
+        is_entry = "/journal/" in path and data.get("kind") == kind.value
+        is_intent = is_entry and data["result"] is None
+        is_outcome = is_entry and not is_intent
+        if is_outcome and moment == "after":
+            concluded = True
+        hits = {
+            BEFORE_INTENT: is_intent and moment == "before",
+            AFTER_INTENT: is_intent and moment == "after",
+            BEFORE_OUTCOME: is_outcome and moment == "before",
+            BEFORE_STATE: concluded and moment == "before" and "/resources/" in path,
+            BEFORE_INDEX: concluded and moment == "before" and path.endswith("/index"),
+        }
+        return hits[where]
+
+    return watch
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A run that makes a kind of call, the run that follows its death, and where both must arrive."""
+
+    kind: CallKind
+    prepare: Callable[[World], None]
+    run: Callable[[World], object]
+    again: Callable[[World], object]
+    check: Callable[[World], None]
+    seams: tuple[str, ...] = SEAMS
+
+
+def creator_in_service(world: World) -> None:
+    """The stack declares a subaccount, and the key that can create it works."""
+    world.put_in_service(CREATOR)
+    world.declare(CREATOR, MM)
+
+
+def subaccount_exists_once(world: World) -> None:
+    """Kraken made it once, the state knows it, and its set-up is asked for."""
+    assert [a["email"] for a in world.people("state")["accounts"]].count(MM.email) == 1
+    assert len(world.calls("CreateSubaccount")) == 1
+    assert world.state.account(MM.address).status is AccountStatus.EXISTS
+    assert world.open_tasks() == [TaskKind.FINISH_EMAIL_SETUP]
+
+
+def apply_and_answer(world: World) -> None:
+    """The next apply; when it asks what became of the creation, somebody looks and says the truth."""
+    world.apply()
+    if TaskKind.SETTLE_UNKNOWN in world.open_tasks():
+        exists = MM.email in [a["email"] for a in world.people("state")["accounts"]]
+        assert len(world.calls("CreateSubaccount")) == exists
+        world.answer(MM.address, created=exists)
+        world.apply()
+
+
+def trading_on(world: World) -> None:
+    """A linked account that trades, and a stack that says it shall not."""
+    world.people("create-account", name="carry", email=CARRY.email, kind="sub")
+    world.put_in_service(CONTROLLER)
+    world.declare(CONTROLLER, CARRY)
+    world.people("support-process", master=DESK.email, subaccount=CARRY.email)
+    world.people("email-confirm", email=CARRY.email)
+    world.settle()
+    assert is_empty(world.plan())
+    off = DerivativesSubaccount(name="carry", master=DESK, email=CARRY.email, trading_enabled=False)
+    world.declare(CONTROLLER, off)
+
+
+def trading_is_off(world: World) -> None:
+    """Kraken, the state and the plan agree."""
+    [account] = [a for a in world.people("state")["accounts"] if a["email"] == CARRY.email]
+    assert account["trading_enabled"] is False
+    assert world.state.account(CARRY.address).trading_enabled is False
+    assert is_empty(world.plan())
+
+
+def left_in_inbox(world: World) -> None:
+    """An approved key waits in the inbox."""
+    world.declare(spot_key())
+    world.apply()
+    world.leave_in_inbox("pnl", SPOT, world.make_key(spot_key()))
+
+
+def key_is_in_service(world: World) -> None:
+    """Published once, nothing left on the way, its nonces used once each, nothing to do."""
+    assert world.published("pnl", SPOT) is not None
+    assert world.kv.metadata(f"kraken/prod/pnl/{SPOT}").version == 1
+    assert (world.quarantine("pnl", SPOT), world.inbox("pnl", SPOT)) == (None, None)
+    nonces = [call["nonce"] for call in world.calls("GetApiKeyInfo")]
+    assert nonces == sorted(set(nonces))
+    assert world.open_tasks() == []
+    assert is_empty(world.plan())
+
+
+def ready_to_let_go(world: World) -> None:
+    """A key that left the stack, its process stopped, its deletion attested."""
+    world.put_in_service(spot_key())
+    world.declare()
+    world.apply()
+    world.attest(TaskKind.STOP_PROCESS, SPOT)
+    world.settle()
+    world.people("delete-key", account="desk", name="pnl-g1")
+    world.attest(TaskKind.DELETE_KEY, SPOT)
+
+
+def key_is_gone(world: World) -> None:
+    """Neither secret nor record is left, and nobody asked the deleted key."""
+    assert (world.published("pnl", SPOT), world.quarantine("pnl", SPOT)) == (None, None)
+    assert world.state.key(SPOT) is None
+    assert {call["outcome"] for call in world.calls()} == {"ok"}
+    assert is_empty(world.plan())
+
+
+SCENARIOS = {
+    "create-subaccount": Scenario(
+        CallKind.CREATE_SUBACCOUNT, creator_in_service, World.apply, apply_and_answer, subaccount_exists_once
+    ),
+    "set-trading": Scenario(CallKind.SET_TRADING, trading_on, World.apply, World.apply, trading_is_off),
+    **{
+        kind.value: Scenario(kind, left_in_inbox, World.settle, World.settle, key_is_in_service)
+        for kind in (
+            CallKind.STORE_QUARANTINE,
+            CallKind.EMPTY_INBOX,
+            CallKind.PROBE,
+            CallKind.PUBLISH,
+        )
+    },
+    "drop-secret after publishing": Scenario(
+        CallKind.DROP_SECRET,
+        left_in_inbox,
+        World.settle,
+        World.settle,
+        key_is_in_service,
+        seams=(BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME),  # everything was saved before
+    ),
+    "drop-secret at the end": Scenario(
+        CallKind.DROP_SECRET, ready_to_let_go, World.settle, World.settle, key_is_gone
+    ),
+}
+
+
+def test_every_kind_of_call_is_cut_off_here():
+    """A new kind of remote write comes with its seams."""
+    assert {scenario.kind for scenario in SCENARIOS.values()} == set(CallKind)
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [(name, where) for name, scenario in SCENARIOS.items() for where in scenario.seams]
+)
+def test_the_next_run_finishes_what_a_dead_one_began(world, name, where):
+    """Nothing is lost, nothing is done twice, and one more run arrives where the dead one was going."""
+    scenario = SCENARIOS[name]
+    scenario.prepare(world)
+    world.cut_power_at(seam(scenario.kind, where), lambda: scenario.run(world))
+    world.said.clear()
+    scenario.again(world)
+    scenario.check(world)
+
+
+@pytest.mark.parametrize("where", [AFTER_INTENT, BEFORE_OUTCOME, BEFORE_STATE, BEFORE_INDEX])
+def test_recovery_says_once_what_it_found(world, where):
+    """The run after a death names the dead one and what is concluded about it; later runs do not repeat it."""
+    creator_in_service(world)
+    world.cut_power_at(seam(CallKind.CREATE_SUBACCOUNT, where), world.apply)
+    world.said.clear()
+    world.apply()
+    [line] = [said for said in world.said if said.startswith("An earlier ")]
+    assert line.startswith("An earlier apply (")
+    assert "by ann@desk) did not end: " in line
+    if where in {AFTER_INTENT, BEFORE_OUTCOME}:
+        task = world.task(TaskKind.SETTLE_UNKNOWN, MM.address)
+        assert line.endswith(f'the subaccount "desk-mm" may exist; task {task.id} asks what became of it.')
+    else:
+        assert line.endswith('the subaccount "desk-mm" was created and is recorded now.')
+    world.said.clear()
+    world.settle()
+    assert [said for said in world.said if said.startswith("An earlier ")] == []
+
+
+def test_a_run_that_died_before_its_first_write_leaves_no_trace(world):
+    """Nothing was sent, so nothing is said."""
+    creator_in_service(world)
+    watch = seam(CallKind.CREATE_SUBACCOUNT, BEFORE_INTENT)
+    world.cut_power_at(watch, world.apply)
+    world.said.clear()
+    world.apply()
+    assert [said for said in world.said if said.startswith("An earlier ")] == [
+        said for said in world.said if said.startswith("An earlier ") and "nothing was left undone" in said
+    ]
+    subaccount_exists_once(world)
+
+
+def test_an_unknown_creation_is_never_sent_again_by_itself(world):
+    """However often plans and applies run, the call stays one until a person has answered."""
+    creator_in_service(world)
+    world.cut_power_at(seam(CallKind.CREATE_SUBACCOUNT, AFTER_INTENT), world.apply)
+    for _ in range(3):
+        world.apply()
+        world.settle()
+        world.clock.advance(days=1)
+    assert world.calls("CreateSubaccount") == []
+    assert world.step(MM.address).task_kind is TaskKind.SETTLE_UNKNOWN
+    world.answer(MM.address, created=False)
+    world.apply()
+    subaccount_exists_once(world)
+
+
+def test_a_creation_whose_answer_is_lost_becomes_a_question(world):
+    """Kraken created it and the answer never came: unknown at once, asked of a person, and not sent again."""
+    creator_in_service(world)
+    world.loses_answers_to = "CreateSubaccount"
+    [outcome] = world.apply()
+    assert (outcome.effect, outcome.code) == ("failed", "KS3102")
+    world.loses_answers_to = ""
+    world.apply()
+    assert len(world.calls("CreateSubaccount")) == 1
+    world.answer(MM.address, created=True)
+    subaccount_exists_once(world)
+
+
+def test_a_switch_whose_answer_is_lost_is_read_again(world):
+    """A trading switch with a lost answer fails that step; the next run reads what became of it."""
+    trading_on(world)
+    world.loses_answers_to = "trading-enabled"
+    plan_before = world.state.account(CARRY.address).trading_enabled
+    world.loses_answers_to = ""
+    assert plan_before is True
+
+    def lose(moment: str, path: str, data: Mapping[str, Any]) -> bool:
+        world.loses_answers_to = "trading-enabled" if data.get("kind") == "set-trading" else ""
+        return False
+
+    world.mains.watch = lose
+    [outcome] = world.apply()
+    world.mains.restore()
+    world.loses_answers_to = ""
+    assert outcome.effect == "failed"
+    world.apply()
+    assert is_empty(world.plan())
+    assert [c["method"] for c in world.calls("trading-enabled?tradingEnabled=false")] == ["PUT"]
+
+
+def test_a_dead_runs_lock_is_kept_until_its_lease_ends(world):
+    """Nobody writes beside a run that may still live; a minute later its lock is taken over."""
+    left_in_inbox(world)
+    world.mains.watch = seam(CallKind.PROBE, AFTER_INTENT)
+    with pytest.raises(BaseException, match=""):
+        world.settle()
+    world.mains.restore()
+    with pytest.raises(Exception, match="settle") as held:
+        world.settle()
+    assert held.value.code == "KS6001"
+    world.clock.advance(seconds=61)
+    world.settle()
+    key_is_in_service(world)
+
+
+def test_a_secret_typed_in_is_safe_from_the_moment_its_place_was_told(world):
+    """Whatever dies after quarantine said where the secret is, the next settle puts it into service."""
+    world.declare(spot_key())
+    world.apply()
+    credential = world.make_key(spot_key())
+    world.cut_power_at(
+        seam(CallKind.STORE_QUARANTINE, BEFORE_OUTCOME), lambda: world.hand_in(SPOT, credential)
+    )
+    assert world.quarantine("pnl", SPOT) == halves(credential)
+    world.settle()
+    key_is_in_service(world)
+
+
+def test_tasks_opened_by_a_dead_run_are_not_doubled(world):
+    """The next run opens the same tasks under the same ids."""
+    world.declare(spot_key())
+    cut = []
+
+    def watch(moment: str, path: str, data: Mapping[str, Any]) -> bool:
+        if path.endswith("/index") and moment == "before":
+            cut.append(path)
+        return bool(cut)
+
+    world.cut_power_at(watch, world.apply)
+    assert world.state.tasks == []
+    world.apply()
+    [task] = world.state.tasks
+    assert (task.kind, task.status, task.round) == (TaskKind.CREATE_KEY, TaskStatus.OPEN, 1)
