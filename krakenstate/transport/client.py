@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its command line would import rich
-import httpx  # noqa: E402 - after the line above
+import httpx
 
 from krakenstate.errors import (
     AnswerUnreadable,
