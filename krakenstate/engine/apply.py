@@ -320,6 +320,8 @@ class Application:
 
     def _advance(self, step: Step) -> Outcome:
         record = self._key_record(step)
+        if record.removal is None:
+            return self._handover.drop_copy(self._key(step))
         earlier = [t.assignee for t in self._run.state.tasks if t.address == step.address]
         return self._handover.advance_removal(record, earlier[-1] if earlier else record.process.name)
 

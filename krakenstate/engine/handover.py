@@ -10,8 +10,8 @@ places.
 
 from __future__ import annotations
 
+from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.asking import Subject
-from krakenstate.engine.diff import compare_terms
 from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
@@ -25,7 +25,6 @@ from krakenstate.errors import (
 )
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Account, Key
-from krakenstate.model.plan import AttributeChange
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
@@ -41,7 +40,7 @@ from krakenstate.model.state import (
 )
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyDescription
-from krakenstate.model.vocabulary import Api, NonceUnit
+from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.secret.base import Label, Slot
 from krakenstate.tasks import life
 
@@ -95,10 +94,15 @@ class Handover:
         wrong = misplacement(description, key.account, self._session.desired, self._run.state)
         if wrong:
             return self._misplaced(key, record, credential, wrong)
-        findings = _findings(record, description)
+        findings = find_differences(record, description)
         if findings:
             return self._differs(key, record, findings)
         return self._publish(key, record, credential, description)
+
+    def drop_copy(self, key: Key) -> Outcome:
+        """Drops what a stopped run left in quarantine of a key that is in service."""
+        self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
+        return Outcome(address=key.address, effect=Effect.ADVANCED, text="its copy in quarantine was dropped")
 
     def relabel(self, key: Key, record: KeyRecord) -> None:
         """Brings what is written beside a published secret up to date with the declaration.
@@ -233,7 +237,7 @@ class Handover:
         if before != findings:
             changed = changed.model_copy(update={"asked_at": self._run.now})
         self._run.state.put(record.model_copy(update={"candidate": changed}))
-        listed = "; ".join(f"{f.attribute} is {f.found}, declared {f.declared}" for f in findings)
+        listed = "; ".join(f.summary for f in findings)
         self._reject_task(key, f"not as declared: {listed}")
         self._run.save()
         report = self._work.correction(record, key.process.owner, findings)
@@ -389,26 +393,6 @@ def new_account_record(account: Account, status: AccountStatus) -> AccountRecord
         username=getattr(account, "username", None),
         master=master.address if master is not None else None,
     )
-
-
-def _findings(record: KeyRecord, description: KeyDescription) -> tuple[Finding, ...]:
-    """Every attribute in which a key is not as approved."""
-    found = [
-        Finding(attribute=c.name, declared=_shown(c, "after"), found=_shown(c, "before"))
-        for c in compare_terms(record.terms, description)
-    ]
-    if record.terms.api is Api.SPOT and record.key_name and description.key_name != record.key_name:
-        shown = f'"{description.key_name}"'
-        found.append(Finding(attribute="name", declared=f'"{record.key_name}"', found=shown))
-    return tuple(sorted(found, key=lambda f: f.attribute))
-
-
-def _shown(change: AttributeChange, side: str) -> str:
-    value = getattr(change, side)
-    if isinstance(value, list):
-        empty = "open to the world" if change.name == "ip_allowlist" else "none"
-        return ", ".join(str(v) for v in value) or empty
-    return "not set" if value is None else str(value)
 
 
 def _waiting(key: Key, text: str) -> Outcome:

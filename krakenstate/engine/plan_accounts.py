@@ -127,7 +127,7 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
         return unread(account.address, observation, label)
     if not linked or observation.presence is Presence.ABSENT:
         return _link(account, label, look, Reason.NOT_FOUND)
-    return _trading(account, observation, label)
+    return _trading(account, record, observation, label)
 
 
 def _link(account: DerivativesSubaccount, label: str, look: Outlook, reason: Reason) -> Step:
@@ -147,13 +147,18 @@ def _link(account: DerivativesSubaccount, label: str, look: Outlook, reason: Rea
     )
 
 
-def _trading(account: DerivativesSubaccount, observation: Observation, label: str) -> Step:
+def _trading(
+    account: DerivativesSubaccount, record: AccountRecord | None, observation: Observation, label: str
+) -> Step:
     fact, wanted = observation.facts.get("trading_enabled"), account.trading_enabled
     if wanted is None or fact is None:
         return in_sync(account.address, label)
     if not fact.is_known:
         return unread(account.address, observation, label)
     if fact.value == wanted:
+        if record is not None and record.trading_enabled != wanted:
+            note = "trading_enabled is as declared; what is recorded of it is not"
+            return settlement(account.address, Action.CLOSE, label, note)
         return in_sync(account.address, label)
     note = "" if wanted else "stops trading on this account"
     same: dict[str, JsonValue] = {"master": str(account.master.address), "email": account.email}

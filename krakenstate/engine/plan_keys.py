@@ -124,6 +124,8 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         )
     terms = KeyTerms.of(key)
     label = _label(key, record, look)
+    if _left_over(record, look):
+        return settlement(key.address, Action.ADVANCE, label, "in service; its copy in quarantine is dropped")
     observation = look.snapshot.of(key.address)
     task = look.open_task(key.address, TaskKind.EDIT_KEY)
     described = observation.description or record.description
@@ -142,6 +144,14 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     if record.terms != terms:
         return _rerecord(key, record, label)
     return in_sync(key.address, label)
+
+
+def _left_over(record: KeyRecord, look: Outlook) -> bool:
+    """Whether a run stopped between publishing this key and dropping its copy in quarantine."""
+    copy = look.arrival(record.address, Place.QUARANTINE)
+    return (
+        copy is not None and record.published is not None and copy.fingerprint == record.published.fingerprint
+    )
 
 
 def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str) -> Step:

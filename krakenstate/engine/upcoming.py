@@ -70,7 +70,22 @@ def find_checks(look: Outlook) -> tuple[Check, ...]:
         else:
             continue
         found.append(Check(code="KS2206", address=record.address, text=text))
-    return tuple(found)
+    return (*found, *_unasked(look))
+
+
+def _unasked(look: Outlook) -> list[Check]:
+    """Secrets that lie where no task waits for one; nothing takes them."""
+    found: list[Check] = []
+    for arrival in look.snapshot.arrivals:
+        record = look.state.key(arrival.address)
+        published = record.published if record else None
+        if published is None and record is not None:
+            continue
+        if published is not None and arrival.fingerprint == published.fingerprint:
+            continue
+        text = f"a secret lies in {arrival.place.value} that no task asks for; it is not taken"
+        found.append(Check(code="KS2202", address=arrival.address, text=text))
+    return found
 
 
 def _days(span: timedelta) -> str:

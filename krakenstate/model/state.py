@@ -58,11 +58,15 @@ class Verdict(StrEnum):
 
 
 class Finding(Model):
-    """One attribute in which a key is not as declared."""
+    """One attribute in which a key is not as declared.
+
+    ``summary`` says it in a few words (``permissions: add-funds too many``).
+    """
 
     attribute: str
     declared: str
     found: str
+    summary: str = ""
 
 
 class Candidate(Model):

@@ -85,7 +85,7 @@ def pages() -> list[Page]:
 
 def commands_in(line: str, program: str = "krakenstate") -> Iterator[list[str]]:
     """The words after ``krakenstate`` in each command of a line."""
-    for match in re.finditer(rf"(?:^|[\s(\"$]){program}(?= |$)", line):
+    for match in re.finditer(rf"(?:^|(?<!from)[\s(\"$]){program}(?= |$)", line):
         lexer = shlex.shlex(line[match.end() :], posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         lexer.commenters = ""
