@@ -39,9 +39,10 @@ def apply(
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Plan, show the plan, ask, and carry it out: API calls are made, tasks for people are opened.
+    """Plan, show the plan, ask, and carry it out.
 
-    Settlements that are ready are carried out as well. Under CI, --approved-digest is needed.
+    API calls are made, and tasks for people are opened. Settlements that are ready are carried out as well.
+    Under CI, --approved-digest is needed.
     """
     from krakenstate.cli.common import (
         check_policy,

@@ -13,9 +13,10 @@ def demo(
         Path | None, typer.Option("--dir", metavar="DIR", help="Folder to play in; removed afterwards.")
     ] = None,
 ) -> None:
-    """Watch a desk come into being on a simulated Kraken and a real OpenBao server.
+    """Watch a desk come into being on servers of this machine.
 
-    Every command is printed before its output. Nothing leaves this machine, and nothing is left running.
+    They are a simulated Kraken and a real OpenBao server. Every command is printed before its output. Nothing
+    leaves this machine, and nothing is left running.
     """
     from krakenstate.cli.story import play
 

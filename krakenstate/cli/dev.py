@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 app = typer.Typer(
-    help="Rehearse on a simulated Kraken and a real OpenBao server, both on this machine.",
+    help="Rehearse on a simulated Kraken and a real OpenBao.",
     no_args_is_help=True,
 )
 web = typer.Typer(help="What a signed-in person does in Kraken's web page.", no_args_is_help=True)
@@ -66,8 +66,8 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except DevError as error:
-            typer.echo(f"Error: {error.message}\n  {error.next_step}\n  {RehearsalError.code}", err=True)
-            raise typer.Exit(1) from None
+            message = error.message if error.message.endswith(".") else f"{error.message}."
+            raise RehearsalError(message, next_step=error.next_step) from None
 
     return run
 

@@ -15,7 +15,10 @@ def drift(
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Compare what is with what was recorded. Proposes nothing and writes no state."""
+    """Compare what is with what was recorded.
+
+    Proposes nothing and writes no state.
+    """
     from krakenstate.cli.common import CHANGES, exit_code_for_gaps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.runs import load_state, make_plan, take_snapshot

@@ -7,7 +7,7 @@ from krakenstate.cli.output import Output
 
 
 def init(stack: StackArg = None, desired: DesiredOpt = None, as_json: JsonOpt = False) -> None:
-    """Create the state of a stack in Vault, and pin which Kraken it belongs to.
+    """Create a stack's state in Vault, and pin its Kraken.
 
     Running it again changes nothing. A missing state is never created by any other command.
     """

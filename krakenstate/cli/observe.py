@@ -11,9 +11,10 @@ from krakenstate.cli.output import Output
 def observe(
     stack: StackArg = None, site: SiteOpt = None, desired: DesiredOpt = None, as_json: JsonOpt = False
 ) -> None:
-    """Ask Kraken and Vault what exists, and keep a redacted snapshot for later plans.
+    """Ask Kraken and Vault what exists.
 
-    Spot keys in service are never asked, since asking moves their nonce.
+    A redacted snapshot is kept for later plans. Spot keys in service are never asked, since asking moves
+    their nonce.
     """
     from krakenstate.cli.common import exit_code_for_gaps
     from krakenstate.cli.wiring import wire

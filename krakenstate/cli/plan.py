@@ -32,7 +32,10 @@ def plan(
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Compare the stack with what exists and show what applying would do. Changes nothing."""
+    """Show what applying the stack would do.
+
+    Compares the stack with what Kraken and Vault really hold. Changes nothing.
+    """
     from datetime import timedelta
 
     from krakenstate.cli.common import (

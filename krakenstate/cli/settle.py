@@ -30,9 +30,10 @@ def settle(
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Take handed-in keys, verify and publish them, and close tasks whose evidence is there.
+    """Carry out what applied declarations already allow.
 
-    Proposes nothing and needs no approval: it carries out what an applied declaration already allows.
+    Takes handed-in keys, verifies and publishes them, and closes tasks whose evidence is there. Proposes
+    nothing and needs no approval, and is safe on a schedule.
     """
     from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes
     from krakenstate.cli.signals import stopping_between_steps

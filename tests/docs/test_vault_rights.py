@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.docs.markdown import ROOT, Page
-from tests.docs.shell import run
+from tests.docs.shell import SCRIPT_MAX_S, run
 
 POLICIES = dict(
     re.findall(
@@ -21,7 +21,8 @@ runner = stack.add(Allowlist(name="runner", networks=["192.0.2.10"]))
 desk = stack.add(MasterAccount(name="desk", email="ops@desk.example"))
 quoter = stack.add(Process(name="quoter", owner="trading"))
 hedger = stack.add(Process(name="hedger", owner="trading"))
-stack.add(SpotKey(name="quoter", account=desk, process=quoter, permissions=roles.DASHBOARD, allowlist=[runner]))
+stack.add(SpotKey(name="quoter", account=desk, process=quoter,
+    permissions=roles.DASHBOARD, allowlist=[runner]))
 stack.add(DerivativesKey(name="hedger", account=desk, process=hedger, general=Access.READ_ONLY,
     transfer=Access.NO_ACCESS, allowlist=[runner]))
 """
@@ -34,7 +35,10 @@ for name in planner observer operator inbox; do
   bao token create -policy=$name -no-default-policy -field=token > $name.token
 done
 as() { local token; token="$(cat "$1.token")"; shift; VAULT_TOKEN="$token" "$@"; }
-denied() { if as "$@" >/dev/null 2>said; then echo "$* was allowed"; exit 1; fi; grep -Eq 'KS4003|denied' said; }
+denied() {
+  if as "$@" >/dev/null 2>said; then echo "$* was allowed"; exit 1; fi
+  grep -Eq 'KS4003|denied' said
+}
 """
 OPERATOR = """\
 as operator krakenstate init
@@ -68,6 +72,7 @@ def test_the_policy_stands_in_the_page(name):
     assert "capabilities" in POLICIES[name]
 
 
+@pytest.mark.timeout(SCRIPT_MAX_S + 60)
 def test_the_policies_are_enough_and_no_more(folder):
     """With its policy alone each token does what the page says, and is refused the next larger thing."""
     for name, policy in POLICIES.items():

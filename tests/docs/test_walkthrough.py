@@ -4,10 +4,12 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from krakenstate.model.task import TaskKind, task_id
 from krakenstate.providers.vault.provider import VaultGrants
 from tests.docs.markdown import ROOT, Page, blocks
-from tests.docs.shell import run
+from tests.docs.shell import SCRIPT_MAX_S, run
 
 README = Page(ROOT / "README.md")
 PLAN_MARK = "<!-- plan of examples/one-key -->\n```text\n"
@@ -29,6 +31,7 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(SCRIPT_MAX_S + 60)
 def test_the_walkthrough_works_as_it_is_printed(folder):
     """Every line of the walkthrough, run in order in one shell, ends well and leaves nothing behind."""
     section = README.section("Walkthrough")
@@ -52,6 +55,7 @@ def test_the_stack_on_the_first_screen_is_the_example():
     assert example.partition("\n\n")[2] == shown
 
 
+@pytest.mark.timeout(SCRIPT_MAX_S + 60)
 def test_the_plan_on_the_first_screen_is_what_the_program_prints(folder):
     """The plan below the ten lines is real; KRAKENSTATE_UPDATE_GOLDEN=1 writes it anew."""
     script = (
@@ -70,6 +74,7 @@ def test_the_plan_on_the_first_screen_is_what_the_program_prints(folder):
     assert shown == printed, f"the plan in README.md differs; if that is meant, run again with {UPDATE}=1"
 
 
+@pytest.mark.timeout(SCRIPT_MAX_S + 60)
 def test_the_example_s_readme_can_be_played(folder):
     """The lines in examples/one-key/README.md work in a copy of that folder."""
     page = Page(ROOT / "examples" / "one-key" / "README.md")

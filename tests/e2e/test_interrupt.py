@@ -48,7 +48,7 @@ def test_the_first_signal_lets_the_running_call_finish(
 def test_the_second_signal_stops_at_once_and_leaves_the_question(
     controlled: tuple[Desk, Proxy], number: signal.Signals, code: int, ks: str
 ) -> None:
-    """A call that was cut off is unknown, not undone: the lock is free, and nothing is sent again by itself."""
+    """A call that was cut off is unknown, not undone: the lock is free, and nothing is sent again."""
     desk, way = controlled
     way.treat(CREATE, Way.STALLED)
     running = desk.start(*APPLY)

@@ -39,13 +39,20 @@ def effects(outcomes: list[dict[str, str]]) -> dict[str, str]:
 
 
 @pytest.mark.timeout(300)
-def test_a_key_is_changed_and_leaves_in_order_and_its_account_after_it(new_desk: Callable[[str], Desk]) -> None:
-    """In service, edited, removed: process stopped, key deleted, secret gone, forgotten; only then the account."""
+def test_a_key_is_changed_and_leaves_in_order_and_its_account_after_it(
+    new_desk: Callable[[str], Desk],
+) -> None:
+    """Edited, then removed: process stopped, key deleted, secret gone, forgotten; only then the account."""
     desk = new_desk(HEADER + CREATOR + SUBACCOUNT + PNL_OF_MM + GRANT_OF_PNL)
     desk.run("init")
     desk.run(*APPLY)
     creator = desk.make_key(
-        MASTER, "spot", name="spot-creator-g1", permission=["withdraw-funds"], ip=[RUNNER], expires="2026-12-31"
+        MASTER,
+        "spot",
+        name="spot-creator-g1",
+        permission=["withdraw-funds"],
+        ip=[RUNNER],
+        expires="2026-12-31",
     )
     desk.hand_in("spot_key.spot-creator", creator, *AT_RUNNER)
     desk.run(*APPLY, expect="Resources: 1 added")
@@ -64,8 +71,10 @@ def test_a_key_is_changed_and_leaves_in_order_and_its_account_after_it(new_desk:
 
 def edits_a_key_in_service(desk: Desk) -> None:
     """An edited declaration of a key in service is a task to edit the key, closed by its owner's word."""
-    desk.edit('NonceUnit.MILLISECONDS))', 'NonceUnit.MILLISECONDS, expires=date(2027, 6, 30)))')
-    desk.run("plan", *AT_RUNNER, CODES, code=2, expect=('@ task "edit-key" for risk', "SHORTENS", "2027-06-30"))
+    desk.edit("NonceUnit.MILLISECONDS))", "NonceUnit.MILLISECONDS, expires=date(2027, 6, 30)))")
+    desk.run(
+        "plan", *AT_RUNNER, CODES, code=2, expect=('@ task "edit-key" for risk', "SHORTENS", "2027-06-30")
+    )
     applied = desk.data(*APPLY)
     assert effects(applied["outcomes"]) == {KEY: "opened"}
     task = desk.task(TaskKind.EDIT_KEY, KEY, generation=1)
@@ -77,7 +86,10 @@ def edits_a_key_in_service(desk: Desk) -> None:
     second = desk.task(TaskKind.EDIT_KEY, KEY, generation=1, round_=2)
     everything = desk.tasks("--all")
     assert (everything[task]["status"], everything[second]["status"]) == ("cancelled", "open")
-    assert "30 Sep 2027" in everything[second]["instructions"] or "2027-09-30" in everything[second]["instructions"]
+    assert (
+        "30 Sep 2027" in everything[second]["instructions"]
+        or "2027-09-30" in everything[second]["instructions"]
+    )
     desk.kraken.people("edit-key", account="desk-mm", name="pnl-g1", expires="2027-09-30")
     desk.run("task", "attest", second, "--note", "edited")
     desk.run("plan", *AT_RUNNER, CODES, expect=NO_CHANGES)
@@ -130,7 +142,7 @@ def forgets_the_account(desk: Desk) -> None:
 def test_a_declaration_edited_or_cancelled_while_its_task_is_open_is_asked_for_anew(
     new_desk: Callable[[str], Desk],
 ) -> None:
-    """The old task is cancelled and a new one opened; a cancelled one is proposed again; each has an id of its own."""
+    """The old task is cancelled and a new one opened; a cancelled one is proposed again."""
     desk = new_desk(HEADER + PNL)
     desk.run("init")
     desk.run(*APPLY)

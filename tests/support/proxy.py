@@ -95,7 +95,7 @@ def proxy(upstream: str) -> Iterator[Proxy]:
         def do_GET(self) -> None:
             rules.pass_on(self)
 
-        do_POST = do_PUT = do_GET
+        do_POST = do_PUT = do_GET  # noqa: N815 - the library's spelling
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
