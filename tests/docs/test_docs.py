@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def named(page: Page) -> str:
     return page.name
 
 
+@cache
 def command_tree() -> Any:
     """The command line as typer sees it."""
     return typer.main.get_command(build())

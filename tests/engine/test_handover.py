@@ -89,8 +89,8 @@ def test_a_key_that_differs_waits_in_quarantine_until_it_is_corrected(world):
     credential = world.make_key(key, permission=["query-funds", "withdraw-funds"], expires="none")
     first = world.hand_in(SPOT, credential)
     findings = (
-        "expires is not set, declared 2027-06-30; "
-        "permissions is query-funds, withdraw-funds, declared query-funds, query-ledger"
+        "expires: not set instead of 2027-06-30; "
+        "permissions: withdraw-funds too many, query-ledger missing"
     )
     assert (first.effect, first.code, first.text) == (
         Effect.REJECTED,
@@ -118,7 +118,7 @@ def test_a_key_of_another_name_differs(world):
     """A Spot key's name at Kraken is part of what was approved."""
     key = apply_key(world, spot_key())
     outcome = world.hand_in(SPOT, world.make_key(key, name="something"))
-    assert outcome.text == 'stays in quarantine: name is "something", declared "pnl-g1"'
+    assert outcome.text == 'stays in quarantine: name: "something" instead of "pnl-g1"'
 
 
 def test_a_derivatives_key_that_differs_is_published_once_edited(world):
@@ -126,7 +126,7 @@ def test_a_derivatives_key_that_differs_is_published_once_edited(world):
     key = apply_key(world, derivatives_key())
     credential = world.make_key(key, general="FULL_ACCESS")
     assert world.hand_in(DERIVATIVES, credential).text == (
-        "stays in quarantine: general is FULL_ACCESS, declared READ_ONLY"
+        "stays in quarantine: general: FULL_ACCESS instead of READ_ONLY"
     )
     public = credential.api_key.get_secret_value()
     world.people("edit-key", account="desk", key=public, general="READ_ONLY")

@@ -3,24 +3,22 @@
 import json
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import date, timedelta
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krakenstate import DerivativesKey, Permission, SpotKey
+from krakenstate import Permission
 from krakenstate.errors import Source
 from krakenstate.model.plan import Action, StepClass
 from krakenstate.model.provenance import Missing
-from krakenstate.model.snapshot import Presence
 from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind
-from tests.support.looks import NOW, look_at, missing, plan_of, task_of
+from tests.support.looks import look_at, missing, plan_of
 from tests.support.strategies import INSTANTS, WIDE, desks, settled_desks
-from tests.support.world import BASIS, COLO, RUNNER, spot_key
+from tests.support.world import COLO, RUNNER, spot_key
 
-quick = settings(deadline=None, max_examples=120)
+quick = settings(deadline=None, max_examples=50)
 WRITES = {Action.CREATE, Action.UPDATE, Action.DELETE, Action.FORGET}
 
 
@@ -247,7 +245,6 @@ def test_risks_speak_of_proposals_only_and_gains_lead(scene):
 
 def test_the_drawn_desks_reach_every_action():
     """The scenes above are no empty ones: between them they come to every action there is."""
-    assume(True)
     found = set()
 
     @settings(deadline=None, max_examples=150, database=None, derandomize=True)
@@ -257,11 +254,3 @@ def test_the_drawn_desks_reach_every_action():
 
     collect()
     assert found == set(Action) - {Action.DELETE, Action.ROTATE}
-
-
-def test_the_pieces_of_these_scenes_are_what_they_say():
-    """An unseen object is unknown, a task of a scene is open, and the basis declares no key."""
-    assert missing("spot_key.a", Missing.PENDING).presence is Presence.UNKNOWN
-    assert task_of(TaskKind.CREATE_KEY, "spot_key.a").is_open
-    assert not [d for d in BASIS if isinstance(d, SpotKey | DerivativesKey)]
-    assert replace(NOW, year=2027) if isinstance(NOW, dict) else NOW.year == 2026

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -45,10 +47,8 @@ from tests.support.looks import (
 from tests.support.world import CARRY, COLO, CONTROLLER, CREATOR, DESK, HEDGER, MM, PNL, RUNNER, grant
 
 WIDE = Allowlist(name="wide", networks=["192.0.2.0/24"])
-ALLOWLISTS = st.none() | st.lists(st.sampled_from([RUNNER, COLO, WIDE]), max_size=3, unique_by=lambda a: a.name)
-PERMISSIONS = st.none() | st.frozensets(st.sampled_from(Permission), max_size=5)
-DAYS = st.none() | st.dates(date(2026, 10, 1), date(2028, 1, 1))
-LEVELS = st.none() | st.sampled_from(Access)
+VARIANTS = 80
+BOOLEANS = st.booleans()
 
 
 @dataclass(frozen=True)
@@ -77,34 +77,63 @@ class Scene:
         )
 
 
-def spot_keys(name: str) -> st.SearchStrategy[SpotKey]:
-    """Spot keys of one name."""
-    return st.builds(
-        SpotKey,
-        name=st.just(name),
-        account=st.sampled_from([DESK, MM, CARRY]),
-        process=st.just(PNL),
-        permissions=PERMISSIONS,
-        allowlist=ALLOWLISTS,
-        expires=DAYS,
-        query_from=DAYS,
-        nonce_window=st.none() | st.integers(0, 1000),
-        nonce_unit=st.none() | st.sampled_from(NonceUnit),
-        rotate_every=st.none() | st.just(timedelta(days=90)),
+def _spot_key(dice: random.Random, name: str) -> SpotKey:
+    lists = [RUNNER, COLO, WIDE]
+    return SpotKey(
+        name=name,
+        account=dice.choice([DESK, MM, CARRY]),
+        process=PNL,
+        permissions=dice.choice([None, dice.sample(list(Permission), dice.randint(0, 5))]),
+        allowlist=dice.choice([None, dice.sample(lists, dice.randint(0, 3))]),
+        expires=dice.choice([None, date(2026, 10, 1) + timedelta(days=dice.randint(0, 400))]),
+        query_from=dice.choice([None, date(2026, 10, 1) + timedelta(days=dice.randint(0, 400))]),
+        nonce_window=dice.choice([None, 0, 1000]),
+        nonce_unit=dice.choice([None, *NonceUnit]),
+        rotate_every=dice.choice([None, timedelta(days=90)]),
     )
 
 
-def derivatives_keys(name: str) -> st.SearchStrategy[DerivativesKey]:
-    """Derivatives keys of one name."""
-    return st.builds(
-        DerivativesKey,
-        name=st.just(name),
-        account=st.sampled_from([DESK, CARRY]),
-        process=st.just(HEDGER),
-        general=LEVELS,
-        transfer=LEVELS,
-        allowlist=ALLOWLISTS,
+def _derivatives_key(dice: random.Random, name: str) -> DerivativesKey:
+    return DerivativesKey(
+        name=name,
+        account=dice.choice([DESK, CARRY]),
+        process=HEDGER,
+        general=dice.choice([None, *Access]),
+        transfer=dice.choice([None, *Access]),
+        allowlist=dice.choice([None, dice.sample([RUNNER, COLO, WIDE], dice.randint(0, 3))]),
     )
+
+
+def _pool(make: Callable[[random.Random, str], Key], name: str) -> st.SearchStrategy[Any]:
+    """Keys made once, since making one costs more than planning it; always the same ones."""
+    dice = random.Random(name)
+    return st.sampled_from([make(dice, name) for _ in range(VARIANTS)])
+
+
+KEYS = {
+    f"{api}.{name}": _pool(make, name)
+    for api, make in (("spot_key", _spot_key), ("derivatives_key", _derivatives_key))
+    for name in ("a", "b", "spot-creator", "derivatives-controller")
+}
+DESKS_OWN = st.tuples(*(KEYS[f"{api}.{name}"] for api in ("spot_key", "derivatives_key") for name in "ab"))
+STAGES = st.sampled_from(["new", "asked", "handed in", "in service", "leaving"])
+SITES = st.sampled_from([RUNNER, COLO, None])
+SWITCHES = st.sampled_from([None, True, False])
+CONTROLLERS = st.sampled_from([[], [CREATOR], [CREATOR, CONTROLLER]])
+ADDRESSES = st.sets(st.sampled_from([f"{api}.{name}" for api in ("spot_key", "derivatives_key") for name in "ab"]))
+REMOVALS = st.sampled_from([TaskKind.STOP_PROCESS, TaskKind.DELETE_KEY])
+INBOXES = st.sampled_from([(), (Place.INBOX,)])
+VERDICTS = st.sampled_from(Verdict)
+FINGERPRINTS = st.sampled_from([FINGERPRINT, "0" * 12])
+REASONS = st.sampled_from(Missing)
+STATUSES = st.sampled_from([None, *AccountStatus])
+SIGHTS = st.sampled_from([Presence.PRESENT, Presence.ABSENT, *Missing])
+KINDS = {
+    MM.address: st.sampled_from(
+        [TaskKind.SETTLE_UNKNOWN, TaskKind.REQUEST_SPOT_SUBACCOUNT, TaskKind.FINISH_EMAIL_SETUP]
+    ),
+    CARRY.address: st.just(TaskKind.LINK_DERIVATIVES),
+}
 
 
 def same_place(key: Key, other: Key) -> Key:
@@ -117,17 +146,13 @@ def same_place(key: Key, other: Key) -> Key:
 def desks(draw: st.DrawFn) -> Scene:
     """Any desk: keys at every stage, accounts in every status, declared, removed or new."""
     carry = DerivativesSubaccount(
-        name="carry", master=DESK, email=CARRY.email, trading_enabled=draw(st.none() | st.booleans())
+        name="carry", master=DESK, email=CARRY.email, trading_enabled=draw(SWITCHES)
     )
     accounts: list[Account] = [MM, carry]
-    keys: list[Key] = [
-        *draw(st.tuples(*(spot_keys(n) for n in ("a", "b")))),
-        *draw(st.tuples(*(derivatives_keys(n) for n in ("a", "b")))),
-    ]
-    keys = [_onto(key, carry) for key in keys]
-    controllers: list[Key] = draw(st.sampled_from([[], [CREATOR], [CREATOR, CONTROLLER]]))
-    grants = [grant()] if draw(st.booleans()) else []
-    removed = draw(st.sets(st.sampled_from([k.address for k in keys])))
+    keys = [_onto(key, carry) for key in draw(DESKS_OWN)]
+    controllers: list[Key] = draw(CONTROLLERS)
+    grants = [grant()] if draw(BOOLEANS) else []
+    removed = draw(ADDRESSES)
     parts = [_key(draw, key, key.address in removed) for key in [*keys, *controllers]]
     parts += [_account(draw, account) for account in accounts]
     parts += [_grant(draw, g) for g in grants]
@@ -137,7 +162,7 @@ def desks(draw: st.DrawFn) -> Scene:
         tasks=tuple(t for p in parts for t in p.tasks),
         observations=tuple(o for p in parts for o in p.observations),
         arrivals=tuple(a for p in parts for a in p.arrivals),
-        site=draw(st.sampled_from([RUNNER, COLO, None])),
+        site=draw(SITES),
     )
 
 
@@ -157,56 +182,48 @@ class _Part:
 
 
 def _key(draw: st.DrawFn, key: Key, removed: bool) -> _Part:
-    stage = draw(st.sampled_from(["new", "asked", "handed in", "in service", "leaving"]))
+    stage = draw(STAGES)
     if stage == "new":
         return _Part()
-    recorded = key if draw(st.booleans()) else same_place(key, draw(_like(key)))
+    recorded = key if draw(BOOLEANS) else same_place(key, draw(KEYS[key.address]))
     open_kind = {
         "asked": TaskKind.CREATE_KEY,
         "handed in": TaskKind.CREATE_KEY,
         "in service": TaskKind.EDIT_KEY,
-        "leaving": draw(st.sampled_from([TaskKind.STOP_PROCESS, TaskKind.DELETE_KEY])),
+        "leaving": draw(REMOVALS),
     }[stage]
-    tasks = (task_of(open_kind, key.address, generation=1),) if draw(st.booleans()) else ()
+    tasks = (task_of(open_kind, key.address, generation=1),) if draw(BOOLEANS) else ()
     if stage == "asked":
-        places = draw(st.sampled_from([(), (Place.INBOX,)]))
+        places = draw(INBOXES)
         return _Part((key_record(recorded),), tasks, (), tuple(arrived(key.address, p) for p in places))
     if stage == "handed in":
-        verdict = draw(st.sampled_from(Verdict))
-        held = arrived(key.address, Place.QUARANTINE, draw(st.sampled_from([FINGERPRINT, "0" * 12])))
+        verdict = draw(VERDICTS)
+        held = arrived(key.address, Place.QUARANTINE, draw(FINGERPRINTS))
         return _Part((key_record(recorded, candidate=candidate(verdict=verdict)),), tasks, (), (held,))
     removal = None
     if stage == "leaving":
         removal = Removal.STOPPING if open_kind is TaskKind.STOP_PROCESS else Removal.DELETING
-    described = as_described(same_place(key, draw(_like(key)))) if draw(st.booleans()) else as_described(recorded)
+    described = as_described(same_place(key, draw(KEYS[key.address]))) if draw(BOOLEANS) else as_described(recorded)
     record = served(recorded, description=described, removal=removal)
     return _Part((record,), tasks, (_seen(draw, key),))
 
 
-def _like(key: Key) -> st.SearchStrategy[Any]:
-    return spot_keys(key.name) if isinstance(key, SpotKey) else derivatives_keys(key.name)
-
-
 def _seen(draw: st.DrawFn, key: Key) -> Observation:
-    if draw(st.booleans()):
-        return missing(key.address, draw(st.sampled_from(Missing)), detail="why not")
-    return present(key.address, description=as_described(same_place(key, draw(_like(key)))))
+    if draw(BOOLEANS):
+        return missing(key.address, draw(REASONS), detail="why not")
+    return present(key.address, description=as_described(same_place(key, draw(KEYS[key.address]))))
 
 
 def _account(draw: st.DrawFn, account: Account) -> _Part:
-    status = draw(st.none() | st.sampled_from(AccountStatus))
+    status = draw(STATUSES)
     records = (account_record(account, status, account_uid=_uid(account, status)),) if status else ()
-    kinds = {
-        MM.address: [TaskKind.SETTLE_UNKNOWN, TaskKind.REQUEST_SPOT_SUBACCOUNT, TaskKind.FINISH_EMAIL_SETUP],
-        CARRY.address: [TaskKind.LINK_DERIVATIVES],
-    }[account.address]
-    tasks = (task_of(draw(st.sampled_from(kinds)), account.address),) if status and draw(st.booleans()) else ()
+    tasks = (task_of(draw(KINDS[account.address]), account.address),) if status and draw(BOOLEANS) else ()
     if isinstance(account, SpotSubaccount):
         return _Part(records, tasks, (missing(account.address, Missing.NOT_ASKED),))
-    seen = draw(st.sampled_from([Presence.PRESENT, Presence.ABSENT, *Missing]))
+    seen = draw(SIGHTS)
     if isinstance(seen, Missing):
         return _Part(records, tasks, (missing(account.address, seen),))
-    facts = {"account_uid": fact("uid"), "trading_enabled": fact(draw(st.booleans()))}
+    facts = {"account_uid": fact("uid"), "trading_enabled": fact(draw(BOOLEANS))}
     there = seen is Presence.PRESENT
     found = Observation(address=account.address, presence=seen, facts=facts if there else {}, at=NOW)
     return _Part(records, tasks, (found,))
@@ -218,11 +235,11 @@ def _uid(account: Account, status: AccountStatus | None) -> str | None:
 
 
 def _grant(draw: st.DrawFn, declared: Grant) -> _Part:
-    if draw(st.booleans()):
+    if draw(BOOLEANS):
         return _Part()
-    installed = draw(st.booleans())
+    installed = draw(BOOLEANS)
     record = grant_record(declared) if installed else grant_record(declared, installed=None)
-    tasks = () if installed or draw(st.booleans()) else (task_of(TaskKind.INSTALL_GRANT, declared.address),)
+    tasks = () if installed or draw(BOOLEANS) else (task_of(TaskKind.INSTALL_GRANT, declared.address),)
     return _Part((record,), tasks)
 
 

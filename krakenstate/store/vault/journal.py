@@ -2,7 +2,9 @@
 
 How this works: each run has a folder named so that folders sort by time. Its head is the entry ``run``; each
 remote write has a numbered entry. The entry's first version is the intent, written before the call; its
-second is the outcome. After a crash an entry with one version is a call whose outcome is not known.
+second is the outcome. After a crash an entry with one version is a call whose outcome is not known. A marker
+in ``open/`` stands from before a run's first intent until after its end, so that the next run looks only at
+runs that did not end.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from krakenstate.store.vault.records import parse
 
 log = logging.getLogger("krakenstate.journal")
 KEEP_RUNS = 50
+_OPEN = "open"
 M = TypeVar("M", bound=Model)
 
 
@@ -74,6 +77,7 @@ class VaultJournal:
             started_at=now,
         )
         self._kv.write(self._head(run.id), run.model_dump(mode="json"), cas=0)
+        self._kv.write(self._marker(run.id), {"operation": run.operation}, cas=0)
         self._run, self._last_number = run, 0
         return run
 
@@ -117,8 +121,15 @@ class VaultJournal:
             JournalUnreadable: An entry is missing or not what krakenstate wrote.
         """
         mine = self._run.id if self._run else None
-        found = ((self._read(Run, self._head(id_)), id_) for id_ in self._ids() if id_ != mine)
-        return [(run, self._intents(id_)) for run, id_ in found if run.ended_at is None]
+        marked = sorted(id_ for id_ in self._kv.list(f"{self._path}/{_OPEN}") if id_ != mine)
+        found: list[tuple[Run, list[Intent]]] = []
+        for id_ in marked:
+            run = self._read(Run, self._head(id_))
+            if run.ended_at is None:
+                found.append((run, self._intents(id_)))
+            else:  # it stopped between its end and its marker
+                self._kv.delete(self._marker(id_))
+        return found
 
     def recovered(self, run: Run, conclusion: str) -> None:
         """Closes an earlier run's journal with what was concluded about it."""
@@ -132,9 +143,11 @@ class VaultJournal:
     def _close(self, run: Run, conclusion: str) -> None:
         ended = run.model_copy(update={"ended_at": self._clock(), "conclusion": self._scrub(conclusion)})
         self._kv.write(self._head(run.id), ended.model_dump(mode="json"), cas=1)
+        self._kv.delete(self._marker(run.id))
 
     def _ids(self) -> list[str]:
-        return sorted(name.rstrip("/") for name in self._kv.list(self._path) if name.endswith("/"))
+        names = (name.rstrip("/") for name in self._kv.list(self._path) if name.endswith("/"))
+        return sorted(name for name in names if name != _OPEN)
 
     def _intents(self, run_id: str) -> list[Intent]:
         names = (name for name in self._kv.list(f"{self._path}/{run_id}") if name != "run")
@@ -157,6 +170,9 @@ class VaultJournal:
                 if name != "run":
                     self._kv.delete(f"{self._path}/{run_id}/{name}")
             self._kv.delete(self._head(run_id))
+
+    def _marker(self, run_id: str) -> str:
+        return f"{self._path}/{_OPEN}/{run_id}"
 
     def _head(self, run_id: str) -> str:
         return f"{self._path}/{run_id}/run"
