@@ -21,12 +21,12 @@ def drift(
     """
     from krakenstate.cli.common import CHANGES, exit_code_for_gaps
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state, make_plan, take_snapshot
+    from krakenstate.engine.runs import load_for_reading, make_plan, take_snapshot
     from krakenstate.views.drift_text import drift_json, render_drift
 
     output = Output(json=as_json)
     session = wire(stack, output=output, desired=desired, site=site).session
-    state = load_state(session)
+    state = load_for_reading(session)
     snapshot = take_snapshot(session, state)
     items = make_plan(session, state, snapshot).facts.drift
     now = session.clock()

@@ -94,6 +94,11 @@ def _read(custody: CredentialStore, *, wrapped: bool, ask: bool) -> Credential:
     text = sys.stdin.read(_INPUT_MAX_CHARS + 1)
     if len(text) > _INPUT_MAX_CHARS:
         raise CredentialMalformed("Standard input holds far more than a key.")
+    if not text.strip():
+        raise CredentialMalformed(
+            "Standard input is empty.",
+            next_step="Run it on a terminal, or pipe the key in: a JSON object, or two lines.",
+        )
     if wrapped:
         return _unwrap(custody, sources.parse_token(text))
     return sources.parse_text(text)

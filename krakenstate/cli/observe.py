@@ -18,12 +18,12 @@ def observe(
     """
     from krakenstate.cli.common import exit_code_for_gaps
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state, take_snapshot
+    from krakenstate.engine.runs import load_for_reading, take_snapshot
     from krakenstate.views.observe_text import render_snapshot, snapshot_json
 
     output = Output(json=as_json)
     session = wire(stack, output=output, desired=desired, site=site).session
-    snapshot = take_snapshot(session, load_state(session))
+    snapshot = take_snapshot(session, load_for_reading(session))
     if as_json:
         output.data(snapshot_json(snapshot))
     else:

@@ -47,7 +47,7 @@ def plan(
         snapshot_for,
     )
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state, make_plan
+    from krakenstate.engine.runs import load_for_reading, make_plan
     from krakenstate.views.plan_json import plan_json
     from krakenstate.views.plan_text import render_plan
 
@@ -55,7 +55,7 @@ def plan(
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
     check_policy(session.desired)
-    state = load_state(session)
+    state = load_for_reading(session)
     snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
     made = make_plan(
         session,

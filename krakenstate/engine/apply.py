@@ -159,6 +159,7 @@ class Application:
                 code=error.code,
             )
         self._run.state.put(new.model_copy(update={"existed_at": self._run.now}))
+        life.unblock(self._run.state, account.address)
         self._run.save()
         self._work.account(TaskKind.FINISH_EMAIL_SETUP, account, controller.process.owner)
         return Outcome(
@@ -347,6 +348,7 @@ class Application:
             assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - as planned
             self._record_link(resource, seen.facts["account_uid"].value, seen.facts.get("trading_enabled"))
             because = "the link is there"
+        life.unblock(self._run.state, step.address)
         closing = {TaskKind.EDIT_KEY, TaskKind.LINK_DERIVATIVES}
         for task in self._run.state.open_tasks(step.address):
             if task.kind in closing:

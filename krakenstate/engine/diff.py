@@ -96,7 +96,7 @@ def compare_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
         return []
     from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and rarely needed
 
-    difference = DeepDiff(dict(before), dict(after), view="tree")
+    difference = DeepDiff(dict(before), dict(after), view="tree", threshold_to_diff_deeper=0)
     names = {str(item.path(output_format="list")[0]) for group in difference.values() for item in group}
     return [_change(name, before.get(name), after.get(name)) for name in sorted(names)]
 

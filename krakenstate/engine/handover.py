@@ -238,16 +238,15 @@ class Handover:
             changed = changed.model_copy(update={"asked_at": self._run.now})
         self._run.state.put(record.model_copy(update={"candidate": changed}))
         listed = "; ".join(f.summary for f in findings)
-        self._reject_task(key, f"not as declared: {listed}")
-        self._run.save()
         report = self._work.correction(record, key.process.owner, findings)
+        self._reject_task(key, f"not as declared: {listed}", report)
+        self._run.save()
         if before == findings:
             return Outcome(
                 address=key.address,
                 effect=Effect.WAITING,
                 text=f"in quarantine, still not as declared: {listed}",
                 code=NotAccepted.code,
-                report=report,
             )
         return Outcome(
             address=key.address,
@@ -314,6 +313,8 @@ class Handover:
                 }
             )
         )
+        if exists:
+            life.unblock(state, account.address)
         settled = {
             TaskKind.FINISH_EMAIL_SETUP,
             TaskKind.REQUEST_SPOT_SUBACCOUNT,
@@ -356,10 +357,10 @@ class Handover:
         self._run.state.put(record)
         return record
 
-    def _reject_task(self, key: Key, reason: str) -> None:
+    def _reject_task(self, key: Key, reason: str, correction: str = "") -> None:
         for task in self._run.state.open_tasks(key.address):
             if task.kind is TaskKind.CREATE_KEY:
-                life.reject(self._run.state, task, reason)
+                life.reject(self._run.state, task, reason, correction)
 
     def _drop(self, key: Key, place: Place, kind: CallKind) -> None:
         slot = self._slot(key)

@@ -35,6 +35,7 @@ def attest(run: Writing, task: Task, who: str, note: str) -> Task:
                 }
             )
         )
+        life.unblock(run.state, record.address)
     elif task.kind is TaskKind.EDIT_KEY and isinstance(record, KeyRecord) and record.description:
         run.state.put(
             record.model_copy(
@@ -74,6 +75,7 @@ def settle_unknown(run: Writing, task: Task, *, created: bool) -> Task:
                 }
             )
         )
+        life.unblock(run.state, record.address)
         if isinstance(declared, SpotSubaccount):
             Work(run).account(TaskKind.FINISH_EMAIL_SETUP, declared, task.assignee)
     elif not created:

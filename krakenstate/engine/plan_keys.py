@@ -100,7 +100,7 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
         known = record.candidate
         same = known is not None and known.fingerprint == arrival.fingerprint
         if same and known is not None and known.verdict is Verdict.REFUSED:
-            note = f"Kraken rejected the key ({known.refusal}); hand in a correct one"
+            note = f"Kraken rejected the key ({known.refusal}); hand in a correct one, or this again later"
             return (
                 waiting(key.address, task, label, note)
                 if task

@@ -10,11 +10,11 @@ next observation and the next settlement finish it.
 from __future__ import annotations
 
 from krakenstate.engine.handover import new_account_record
-from krakenstate.engine.session import Writing
+from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import Work
 from krakenstate.model.declarations import SpotSubaccount
 from krakenstate.model.run import CallKind, Intent, Result
-from krakenstate.model.state import AccountStatus
+from krakenstate.model.state import AccountRecord, AccountStatus, State
 from krakenstate.model.task import TaskKind
 
 
@@ -30,6 +30,34 @@ def recover(run: Writing) -> list[str]:
     return said
 
 
+def foresee(session: Session, state: State) -> list[str]:
+    """What recovery would conclude, in memory alone, for commands that only read.
+
+    A creation without an answer is shown as unknown, so that no plan proposes what may have happened.
+    """
+    said: list[str] = []
+    for earlier, intents in session.records.journal.unfinished():
+        for intent in intents:
+            declared = session.desired.resources.get(intent.address)
+            known = state.account(intent.address)
+            if not _is_open_creation(intent, known) or not isinstance(declared, SpotSubaccount):
+                continue
+            done = intent.result is Result.DONE
+            state.put(new_account_record(declared, AccountStatus.EXISTS if done else AccountStatus.UNKNOWN))
+        said.append(
+            f"An earlier {earlier.operation} ({earlier.id}, by {earlier.who}) is still running or did not "
+            "end; the next apply or settle says what became of it."
+        )
+    return said
+
+
+def _is_open_creation(intent: Intent, known: AccountRecord | None) -> bool:
+    """Whether an intent is a creation that may have happened and is recorded nowhere."""
+    if intent.kind is not CallKind.CREATE_SUBACCOUNT or intent.result is Result.FAILED:
+        return False
+    return known is None or known.status is AccountStatus.AWAITED
+
+
 def _conclude(run: Writing, intent: Intent) -> list[str]:
     if intent.kind is CallKind.CREATE_SUBACCOUNT:
         return _creation(run, intent)
@@ -43,9 +71,7 @@ def _conclude(run: Writing, intent: Intent) -> list[str]:
 def _creation(run: Writing, intent: Intent) -> list[str]:
     known = run.state.account(intent.address)
     declared = run.session.desired.resources.get(intent.address)
-    if intent.result is Result.FAILED or not isinstance(declared, SpotSubaccount):
-        return []
-    if known is not None and known.status is not AccountStatus.AWAITED:
+    if not _is_open_creation(intent, known) or not isinstance(declared, SpotSubaccount):
         return []
     done = intent.result is Result.DONE
     record = new_account_record(declared, AccountStatus.EXISTS if done else AccountStatus.UNKNOWN)

@@ -20,7 +20,7 @@ from krakenstate.engine.handover import Handover
 from krakenstate.engine.observe import observe
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.planner import HORIZON, build_plan
-from krakenstate.engine.recovery import recover
+from krakenstate.engine.recovery import foresee, recover
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import policies_of
 from krakenstate.errors import (
@@ -93,6 +93,14 @@ def load_state(session: Session) -> State:
             f"{index.futures_origin}; this run points at {origins.spot} and {origins.futures}. Keys of one "
             "would be invalid at the other, and count as failed authentications."
         )
+    return state
+
+
+def load_for_reading(session: Session) -> State:
+    """The state, with what an unfinished run may have done shown as unknown. Nothing is written."""
+    state = load_state(session)
+    for line in foresee(session, state):
+        session.say(line)
     return state
 
 
@@ -205,11 +213,17 @@ def expect_hand_in(session: Session, address: str) -> Key:
     if record.published is not None:
         raise HandInNotExpected(
             f"{address} is in service already; a second key is not taken beside it.",
+            next_step="If somebody made a new key for it, delete that key in the web page.",
             address=address,
             source=resource.source,
         )
     if record.removal is not None:
-        raise HandInNotExpected(f"{address} is being removed.", address=address, source=resource.source)
+        raise HandInNotExpected(
+            f"{address} is being removed.",
+            next_step="If somebody made a new key for it, delete that key in the web page.",
+            address=address,
+            source=resource.source,
+        )
     return resource
 
 

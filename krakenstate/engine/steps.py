@@ -49,7 +49,7 @@ def manual(
         before=dict(before) if before is not None else None,
         after=dict(after) if after is not None else None,
         changes=listed,
-        unchanged=_unchanged(after, listed),
+        unchanged=_unchanged(before, after, listed),
         after_unknown=after_unknown,
     )
 
@@ -78,7 +78,7 @@ def by_api(
         before=dict(before) if before is not None else None,
         after=dict(after) if after is not None else None,
         changes=listed,
-        unchanged=_unchanged(after, listed),
+        unchanged=_unchanged(before, after, listed),
         after_unknown=after_unknown,
     )
 
@@ -165,5 +165,8 @@ def differences(before: Values, after: Values) -> tuple[AttributeChange, ...]:
     )
 
 
-def _unchanged(after: Values | None, changes: tuple[AttributeChange, ...]) -> int:
-    return len(set(after or ()) - {change.name for change in changes})
+def _unchanged(before: Values | None, after: Values | None, changes: tuple[AttributeChange, ...]) -> int:
+    """How many attributes an existing object keeps."""
+    if before is None or after is None:
+        return 0
+    return len(set(after) - {change.name for change in changes})

@@ -52,8 +52,8 @@ class Attestation(Model):
 class Task(Model):
     """One piece of a person's work, from opening to evidence.
 
-    ``subject`` is the fingerprint of the key a ``delete-key`` task is about, so that one key is asked for
-    once.
+    ``rejection`` says why what was handed in was not right, ``correction`` how to put it right. ``subject``
+    is the fingerprint of the key a ``delete-key`` task is about, so that one key is asked for once.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Task(Model):
     claimed_by: str | None = None
     attestation: Attestation | None = None
     rejection: str = ""
+    correction: str = ""
     closed_at: Instant | None = None
     closed_because: str = ""
 

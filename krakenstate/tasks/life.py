@@ -86,6 +86,7 @@ def attest(state: State, task: Task, who: str, note: str, now: datetime) -> Task
     if not evidence.attestable:
         raise TaskNotPossible(
             f"Task {task.id} ({task.kind}) is not closed by anybody's word. What closes it: {evidence.text}.",
+            next_step=f"See what to do: krakenstate task show {task.id}",
             address=task.address,
         )
     word = Attestation(by=who, at=now, note=note)
@@ -101,7 +102,12 @@ def attest(state: State, task: Task, who: str, note: str, now: datetime) -> Task
 
 
 def close(state: State, task: Task, because: str, now: datetime) -> Task:
-    """Evidence closes it."""
+    """Evidence closes it.
+
+    Raises:
+        TaskNotPossible: It is no longer open.
+    """
+    _must_be_open(task)
     return _put(state, task, status=TaskStatus.VERIFIED, rejection="", closed_at=now, closed_because=because)
 
 
@@ -120,15 +126,29 @@ def cancel(state: State, task: Task, because: str, now: datetime) -> Task:
     return _put(state, task, status=TaskStatus.CANCELLED, closed_at=now, closed_because=because)
 
 
-def reject(state: State, task: Task, reason: str) -> Task:
-    """What was handed in was not right; the task is open again, and says why."""
-    return _put(state, task, status=TaskStatus.OPEN, rejection=reason)
+def reject(state: State, task: Task, reason: str, correction: str = "") -> Task:
+    """What was handed in was not right; the task is open again, says why, and how to put it right.
+
+    Raises:
+        TaskNotPossible: It is no longer open.
+    """
+    _must_be_open(task)
+    return _put(state, task, status=TaskStatus.OPEN, rejection=reason, correction=correction)
+
+
+def unblock(state: State, address: Address) -> None:
+    """What others waited on is there now."""
+    for task in state.open_tasks():
+        if address in task.waits_on:
+            _put(state, task, waits_on=tuple(other for other in task.waits_on if other != address))
 
 
 def _must_be_open(task: Task) -> None:
     if not task.is_open:
         raise TaskNotPossible(
-            f"Task {task.id} ended already: {task.closed_because or task.status.value}.", address=task.address
+            f"Task {task.id} ended already: {task.closed_because or task.status.value}.",
+            next_step="See what is open: krakenstate task list",
+            address=task.address,
         )
 
 

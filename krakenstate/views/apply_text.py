@@ -37,7 +37,7 @@ _APPLIED = {
 }
 _APPLIED_IF_ANY = {Effect.FORGOTTEN: "forgotten", Effect.OPENED: "manual pending"}
 _SETTLED = {Effect.PUBLISHED: "published", Effect.CLOSED: "closed", Effect.REJECTED: "rejected"}
-_MOVED = {Effect.DESTROYED: "destroyed", Effect.ADVANCED: "advanced", Effect.WAITING: "waiting"}
+_MOVED = {Effect.DESTROYED: "destroyed", Effect.ADVANCED: "advanced"}
 
 
 def started(address: str, action: Action) -> str:

@@ -14,7 +14,7 @@ from krakenstate.views.style import MARKS, Paint, wrap
 from krakenstate.views.words import age
 
 _NORMAL = {
-    Missing.PENDING: "pending, no secret in Vault yet",
+    Missing.PENDING: "pending, until a key is handed in",
     Missing.NOT_ASKED: "not asked in this run",
 }
 

@@ -55,6 +55,8 @@ def render_task(task: Task, *, colour: bool = False, width: int = DEFAULT_WIDTH,
             first = first.replace(value, paint.over(_STATUS_COLOURS[task.status], value), 1)
         lines += [first, *more]
     lines += ["", paint.bold("What to do:"), *_indented(task.instructions)]
+    if task.correction:
+        lines += ["", paint.bold("What to correct:"), *_indented(task.correction)]
     lines += ["", paint.bold("What closes it:")]
     for line in plain_lines(task.evidence):
         lines += wrap(line, width, "    ") if line else [""]

@@ -1,6 +1,6 @@
 """What every resource type promises: created, changed and deleted, each time the next plan is empty.
 
-A new resource type joins with one more ``Type``. Where an API cannot do something, the simulated people do it.
+A new resource type joins with one more ``Type``. Where an API cannot do something, simulated people do it.
 """
 
 from collections.abc import Callable
@@ -130,7 +130,9 @@ TYPES = [
     Type(
         "spot_subaccount",
         MM,
-        SpotSubaccount(name="mm", master=DESK, username="desk-mm", email=MM.email, iiban="AA00 AAAA AAAA 0001"),
+        SpotSubaccount(
+            name="mm", master=DESK, username="desk-mm", email=MM.email, iiban="AA00 AAAA AAAA 0001"
+        ),
         stands_on=(CREATOR,),
         created=finish_setup,
         cut=seam(CallKind.CREATE_SUBACCOUNT, AFTER_INTENT),

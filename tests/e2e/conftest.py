@@ -11,12 +11,13 @@ from tests.support.bao import Bao, bao
 from tests.support.e2e import APPLY, AT_RUNNER, CREATOR, HEADER, HEDGER, MASTER, PNL, RUNNER, SUBACCOUNT, Desk
 from tests.support.proxy import Proxy, proxy
 from tests.support.simulator import simulated_kraken
+from tests.support.warm import WarmStart, warm_start
 
-__all__ = ["bao", "controlled", "new_desk", "standing_desk"]
+__all__ = ["bao", "controlled", "new_desk", "standing_desk", "warm"]
 
 
 @contextmanager
-def desks(folder: Path, server: Bao) -> Iterator[Callable[[str], Desk]]:
+def desks(folder: Path, server: Bao, start: WarmStart) -> Iterator[Callable[[str], Desk]]:
     """Makes desks, each with a mount and a Kraken of its own, on which the master account exists."""
     numbers = count()
 
@@ -26,6 +27,7 @@ def desks(folder: Path, server: Bao) -> Iterator[Callable[[str], Desk]]:
         world.mkdir()
         kraken = opened.enter_context(simulated_kraken(world))
         desk = Desk(folder / f"desk-{number}", kraken, server, server.new_mount(), stack)
+        desk.warm = start
         desk.sign_up()
         return desk
 
@@ -33,17 +35,24 @@ def desks(folder: Path, server: Bao) -> Iterator[Callable[[str], Desk]]:
         yield make
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmStart]:
+    """One for all desks of a worker."""
+    with warm_start() as start:
+        yield start
+
+
 @pytest.fixture
-def new_desk(tmp_path: Path, bao: Bao) -> Iterator[Callable[[str], Desk]]:
+def new_desk(tmp_path: Path, bao: Bao, warm: WarmStart) -> Iterator[Callable[[str], Desk]]:
     """Makes desks, ready to be initialised."""
-    with desks(tmp_path, bao) as make:
+    with desks(tmp_path, bao, warm) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
-def standing_desk(tmp_path_factory: pytest.TempPathFactory, bao: Bao) -> Iterator[Desk]:
+def standing_desk(tmp_path_factory: pytest.TempPathFactory, bao: Bao, warm: WarmStart) -> Iterator[Desk]:
     """One desk for tests that change nothing: initialised, with one key asked for and one only declared."""
-    with desks(tmp_path_factory.mktemp("standing"), bao) as make:
+    with desks(tmp_path_factory.mktemp("standing"), bao, warm) as make:
         desk = make(HEADER + PNL)
         desk.run("init")
         desk.run("apply", "--site", "runner", "--auto-approve", expect="1 manual pending")

@@ -346,8 +346,10 @@ def test_a_malformed_key_is_refused_and_not_stored(desk: Desk, spoil: Callable[[
         MASTER, "spot", permission=PNL_PERMISSIONS, ip=[RUNNER], name=f"k{len(desk.calls())}"
     )
     desk.kraken.people("delete-key", account=MASTER, key=json.loads(made)["api_key"])
-    done = desk.fails("KS2201", "key", "ingest", "spot_key.pnl", *AT_RUNNER, stdin=spoil(made))
-    assert "Keep the dialog open" in done.stderr
+    text = spoil(made)
+    done = desk.fails("KS2201", "key", "ingest", "spot_key.pnl", *AT_RUNNER, stdin=text)
+    if text:
+        assert "Keep the dialog open" in done.stderr
     assert json.loads(made)["api_secret"][:40] not in done.stdout + done.stderr
     assert not any("quarantine" in path for path in desk.vault())
     assert desk.signed_calls() == []
@@ -364,3 +366,19 @@ def test_a_refused_key_is_told_with_its_code(new_desk: Callable[[str], Desk]) ->
     told = done.stdout + done.stderr
     assert "Key belongs to another account" in told
     assert "KS2104" in told
+
+
+def test_a_secret_that_was_not_stored_is_said_before_all_else(new_desk: Callable[[str], Desk]) -> None:
+    """When Vault refuses the secret and the tidying up after it too, the person still learns the first."""
+    desk = new_desk(HEADER + PNL)
+    desk.run("init")
+    desk.run(*APPLY)
+    token = desk.bao.token_with(
+        f'path "{desk.mount}/*" {{ capabilities = ["read", "list", "create", "update"] }}\n'
+        f'path "{desk.mount}/data/krakenstate/prod/quarantine/*" {{ capabilities = ["deny"] }}'
+    )
+    made = desk.make_key(MASTER, "spot", name="pnl-g1", permission=PNL_PERMISSIONS, ip=[RUNNER])
+    words = ("key", "ingest", "spot_key.pnl", *AT_RUNNER)
+    done = desk.run(*words, code=1, stdin=made, env={"VAULT_TOKEN": token})
+    assert "Secret is NOT stored" in done.stderr
+    assert "Keep the dialog open" in done.stderr

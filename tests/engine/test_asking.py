@@ -173,19 +173,33 @@ def test_no_answer_is_no_failed_authentication(desk):
     assert (sent, desk.open_breakers(), caught.value.address) == ([1], set(), "spot_key.a")
 
 
-@pytest.mark.parametrize(("declared", "seen", "site", "refusal"), [
-    pytest.param(None, None, NETWORKS, "its allowlist is not declared", id="undeclared"),
-    pytest.param(NETWORKS, None, NETWORKS, "", id="admitted"),
-    pytest.param(NETWORKS, None, (), "no site was named", id="no-site"),
-    pytest.param(NETWORKS, None, networks("198.51.100.7"), "this site is not inside its declared", id="elsewhere"),
-    pytest.param(networks("192.0.2.0/24"), None, NETWORKS, "", id="inside-a-range"),
-    pytest.param(NETWORKS, None, networks("192.0.2.0/24"), "this site is not inside its declared", id="partly"),
-    pytest.param(NETWORKS, networks("203.0.113.7"), NETWORKS, "this site is not inside the allowlist it was last",
-                 id="seen-elsewhere"),
-    pytest.param((), None, (), "", id="open-without-site"),
-    pytest.param((), None, NETWORKS, "", id="open-with-site"),
-    pytest.param((), NETWORKS, (), "this site is not inside the allowlist it was last", id="open-seen-closed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("declared", "seen", "site", "refusal"),
+    [
+        pytest.param(None, None, NETWORKS, "its allowlist is not declared", id="undeclared"),
+        pytest.param(NETWORKS, None, NETWORKS, "", id="admitted"),
+        pytest.param(NETWORKS, None, (), "no site was named", id="no-site"),
+        pytest.param(
+            NETWORKS, None, networks("198.51.100.7"), "this site is not inside its declared", id="elsewhere"
+        ),
+        pytest.param(networks("192.0.2.0/24"), None, NETWORKS, "", id="inside-a-range"),
+        pytest.param(
+            NETWORKS, None, networks("192.0.2.0/24"), "this site is not inside its declared", id="partly"
+        ),
+        pytest.param(
+            NETWORKS,
+            networks("203.0.113.7"),
+            NETWORKS,
+            "this site is not inside the allowlist it was last",
+            id="seen-elsewhere",
+        ),
+        pytest.param((), None, (), "", id="open-without-site"),
+        pytest.param((), None, NETWORKS, "", id="open-with-site"),
+        pytest.param(
+            (), NETWORKS, (), "this site is not inside the allowlist it was last", id="open-seen-closed"
+        ),
+    ],
+)
 def test_a_key_is_asked_only_from_a_site_that_it_admits(declared, seen, site, refusal):
     """The site must lie in the declared allowlist and in the last one seen; open keys need no site."""
     clock = HandClock()
@@ -265,7 +279,8 @@ def test_observing_from_elsewhere_asks_nothing(world):
 
 
 def test_one_failure_while_observing_is_not_repeated_by_the_next_run(world):
-    """A revoked key in service is asked once, then left alone for fifteen minutes, and never called absent."""
+    """A revoked key in service is asked once, then left alone for fifteen minutes, and never called
+    absent."""
     credential = world.put_in_service(derivatives_key())
     world.people("delete-key", account="desk", key=credential.api_key.get_secret_value())
     asked = len(world.calls(only=credential))

@@ -53,7 +53,8 @@ IN_SERVICE = (True, None, None, [])
 
 @pytest.mark.parametrize("make", KEYS)
 def test_a_key_as_declared_is_published(world, make):
-    """It is asked once, lies at its process's path and nowhere else, its task is closed, nothing is left to do."""
+    """It is asked once, lies at its process's path and nowhere else, its task is closed, nothing is left
+    to do."""
     key = apply_key(world, make())
     credential = world.make_key(key)
     outcome = world.hand_in(key.address, credential)
@@ -84,13 +85,13 @@ def test_a_process_finds_beside_its_secret_what_it_needs(world):
 
 
 def test_a_key_that_differs_waits_in_quarantine_until_it_is_corrected(world):
-    """Reported attribute by attribute, asked again at each settle with the next nonce, published once edited."""
+    """Reported attribute by attribute, asked again at each settle with the next nonce, published once
+    edited."""
     key = apply_key(world, spot_key())
     credential = world.make_key(key, permission=["query-funds", "withdraw-funds"], expires="none")
     first = world.hand_in(SPOT, credential)
     findings = (
-        "expires: not set instead of 2027-06-30; "
-        "permissions: withdraw-funds too many, query-ledger missing"
+        "expires: not set instead of 2027-06-30; permissions: withdraw-funds too many, query-ledger missing"
     )
     assert (first.effect, first.code, first.text) == (
         Effect.REJECTED,
@@ -148,7 +149,8 @@ def rejected_as_misplaced(world, key, credential):
 
 @pytest.mark.parametrize("make", KEYS)
 def test_a_key_of_another_account_than_the_declared_iiban_is_dropped(world, make):
-    """It is never published, its secret is gone, and a task asks for the deletion of the key that now exists."""
+    """It is never published, its secret is gone, and a task asks for the deletion of the key that now
+    exists."""
     world.people("create-account", name="other", email="other@desk.example", iiban="AA99 XXXX YYYY 7F2Q")
     key = apply_key(world, make())
     task = rejected_as_misplaced(world, key, world.make_key(key, account="other@desk.example"))
@@ -220,7 +222,8 @@ def mixed_up(world, key):
     pytest.param(derivatives_key, deleted, "KS2101", id="derivatives-invalid-key"),
 ])  # fmt: skip
 def test_a_refused_key_is_not_asked_again_until_another_is_handed_in(world, make, spoil, code):
-    """Failed authentication ends it: hours later it still was asked once; a correct key then takes its place."""
+    """Failed authentication ends it: hours later it still was asked once; a correct key then takes its
+    place."""
     key = apply_key(world, make())
     bad = spoil(world, key)
     outcome = world.hand_in(key.address, bad)
@@ -239,7 +242,8 @@ def test_a_refused_key_is_not_asked_again_until_another_is_handed_in(world, make
 
 
 def test_a_key_that_is_not_fresh_is_asked_again_from_the_clock_in_its_unit(world):
-    """Used elsewhere before: said so, left alone while the breaker is open, then asked with the clock's nonce."""
+    """Used elsewhere before: said so, left alone while the breaker is open, then asked with the clock's
+    nonce."""
     key = apply_key(world, spot_key(nonce_unit=NonceUnit.SECONDS))
     credential = world.make_key(key)
     world.providers.keys["spot"].describe_key(credential, 1_700_000_000)
@@ -258,7 +262,8 @@ def test_a_key_that_is_not_fresh_is_asked_again_from_the_clock_in_its_unit(world
 
 @pytest.mark.parametrize("unit", [None, NonceUnit.COUNTER])
 def test_a_used_key_without_a_clock_is_refused(world, unit):
-    """With no unit, or a counter, no nonce is known that would overtake nobody: the key is not asked again."""
+    """With no unit, or a counter, no nonce is known that would overtake nobody: the key is not asked
+    again."""
     key = apply_key(world, spot_key(nonce_unit=unit))
     credential = world.make_key(key)
     world.providers.keys["spot"].describe_key(credential, 1_700_000_000)
@@ -292,7 +297,8 @@ def test_the_same_key_handed_in_twice_asks_for_nothing_more(world):
 
 @pytest.mark.parametrize("make", KEYS)
 def test_the_inbox_is_emptied_into_service(world, make):
-    """What an operator left is taken through quarantine to the process, and the inbox keeps no version of it."""
+    """What an operator left is taken through quarantine to the process, and the inbox keeps no version
+    of it."""
     key = apply_key(world, make())
     path = world.leave_in_inbox(key.process.name, str(key.address), world.make_key(key))
     assert world.step(key.address).action is Action.INGEST
@@ -323,7 +329,8 @@ def test_the_inbox_waits_in_quarantine_for_a_site_that_may_ask(world):
     {"note": "please call me"},
 ])  # fmt: skip
 def test_junk_in_the_inbox_is_reported_with_its_path_and_left(world, junk):
-    """What is no key is neither taken nor removed; the line says where it lies, and the next settle says so too."""
+    """What is no key is neither taken nor removed; the line says where it lies, and the next settle says
+    so too."""
     apply_key(world, spot_key())
     path = world.leave_in_inbox("pnl", SPOT, junk)
     for _ in range(2):
@@ -385,7 +392,8 @@ def test_a_key_is_taken_only_where_one_was_approved(world):
 
 
 def test_somebody_elses_lock_does_not_keep_a_secret_out(world):
-    """While another run holds the lock the secret is quarantined all the same, and the next settle goes on."""
+    """While another run holds the lock the secret is quarantined all the same, and the next settle goes
+    on."""
     key = apply_key(world, spot_key())
     credential, stored = world.make_key(key), []
     session = world.session()
@@ -398,7 +406,8 @@ def test_somebody_elses_lock_does_not_keep_a_secret_out(world):
 
 
 def test_an_open_breaker_does_not_keep_a_secret_out(world):
-    """After a failed authentication a corrected key is stored at once, and asked: it is another credential."""
+    """After a failed authentication a corrected key is stored at once, and asked: it is another
+    credential."""
     key = apply_key(world, spot_key())
     world.hand_in(SPOT, deleted(world, key))
     good = world.make_key(key)

@@ -25,7 +25,8 @@ WRITES = {Action.CREATE, Action.UPDATE, Action.DELETE, Action.FORGET}
 @quick
 @given(desks(), st.randoms(use_true_random=False))
 def test_planning_is_a_pure_function(scene, order):
-    """The same look gives the same plan byte for byte, in whatever order anything was declared or recorded."""
+    """The same look gives the same plan byte for byte, in whatever order anything was declared or
+    recorded."""
     first = plan_of(scene.look()).model_dump_json()
     assert plan_of(scene.look()).model_dump_json() == first
     shuffled = {
@@ -92,7 +93,8 @@ def test_the_digest_differs_with_every_permission_network_and_expiry(permissions
 @quick
 @given(desks())
 def test_every_address_has_exactly_one_step(scene):
-    """Each declared account, key and grant and each record has one step; addresses are sorted in each group."""
+    """Each declared account, key and grant and each record has one step; addresses are sorted in each
+    group."""
     look = scene.look()
     plan = plan_of(look)
     subjects = {a for a in look.desired.resources if not a.startswith(("process.", "allowlist."))}

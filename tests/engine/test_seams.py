@@ -1,8 +1,8 @@
 """The power goes at every seam of every remote write: the next run tells the truth and finishes the work.
 
-How this works: the key-value store is watched. When the journal, a document of the state or the index is about
-to be written, or just was, the power goes: not even ``finally`` blocks reach anything. Then the power is back,
-the dead run's lease has ended, and another run goes on.
+How this works: the key-value store is watched. When the journal, a document of the state or the index is
+about to be written, or just was, the power goes: not even ``finally`` blocks reach anything. Then the power
+is back, the dead run's lease has ended, and another run goes on.
 """
 
 from collections.abc import Callable, Mapping
@@ -192,7 +192,8 @@ def test_the_next_run_finishes_what_a_dead_one_began(world, name, where):
 
 @pytest.mark.parametrize("where", [AFTER_INTENT, BEFORE_OUTCOME, BEFORE_STATE, BEFORE_INDEX])
 def test_recovery_says_once_what_it_found(world, where):
-    """The run after a death names the dead one and what is concluded about it; later runs do not repeat it."""
+    """The run after a death names the dead one and what is concluded about it; later runs do not repeat
+    it."""
     creator_in_service(world)
     world.cut_power_at(seam(CallKind.CREATE_SUBACCOUNT, where), world.apply)
     world.said.clear()

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from tests.support.bao import Bao
 
-_LOOK_EVERY_S = 0.02
+_LOOK_EVERY_S = 0.1
 _CHUNK = 24
 
 

@@ -1,8 +1,8 @@
 """A desk for end-to-end tests: a stack file, a simulated Kraken, a Vault mount, and the command line.
 
 Every command is a process of its own with a scrubbed environment, and speaks through real sockets. The clock
-is a rehearsal's: ``KRAKENSTATE_NOW`` and the simulated Kraken's clock start on one fixed day and tick together, so
-that no test depends on today's date.
+is a rehearsal's: ``KRAKENSTATE_NOW`` and the simulated Kraken's clock start on one fixed day and tick
+together, so that no test depends on today's date.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from krakenstate.model.task import TaskKind, task_id
 from tests.support.bao import Bao
 from tests.support.cli import ROOT, Result, clean_environment
 from tests.support.simulator import SimulatedKraken
+from tests.support.warm import WarmStart
 
 BEGINS = datetime(2026, 11, 2, 9, tzinfo=UTC)
 EXAMPLE = ROOT / "examples" / "desk" / "stacks" / "prod.py"
@@ -81,6 +82,7 @@ class Desk:
         origin: Where krakenstate finds Kraken; a test may put a proxy there before ``init``.
         said: Everything that commands wrote to either stream.
         always: Variables that every command sees, beside the usual ones.
+        warm: Where commands start from; ``None`` starts each with an interpreter of its own.
     """
 
     def __init__(self, folder: Path, kraken: SimulatedKraken, bao: Bao, mount: str, stack: str) -> None:
@@ -91,6 +93,7 @@ class Desk:
         self.origin = kraken.origin
         self.said: list[str] = []
         self.always: dict[str, str | None] = {}
+        self.warm: WarmStart | None = None
         self._began = time.monotonic()
         kraken.people("clock", set=BEGINS.isoformat())
         kraken.people("egress", address=RUNNER)
@@ -167,14 +170,11 @@ class Desk:
 
         Whatever it does, it shows no traceback; a failure ends with a stable code on standard error.
         """
-        running = self.start(*words, env=env, stdin=subprocess.PIPE)
-        try:
-            stdout, stderr = running.communicate(stdin or "", timeout=COMMAND_MAX_S)
-        except BaseException:
-            running.kill()
-            running.communicate()
-            raise
-        done = Result(running.returncode, stdout, stderr)
+        if self.warm is not None:
+            done = self.warm.run(words, cwd=self.folder, env=self.environment(env), stdin=stdin or "")
+        else:
+            done = self._run_cold(words, env, stdin or "")
+        stdout, stderr = done.stdout, done.stderr
         self.said += [stdout, stderr]
         told = f"$ krakenstate {' '.join(words)}\n-> {done.code}, expected {code}\n{stdout}\n{stderr}"
         assert done.code == code, told
@@ -184,6 +184,16 @@ class Desk:
         for text in (expect,) if isinstance(expect, str) else expect:
             assert text in stdout + stderr, f"{text!r} is not in:\n{told}"
         return done
+
+    def _run_cold(self, words: tuple[str, ...], env: Mapping[str, str | None] | None, stdin: str) -> Result:
+        running = self.start(*words, env=env, stdin=subprocess.PIPE)
+        try:
+            stdout, stderr = running.communicate(stdin, timeout=COMMAND_MAX_S)
+        except BaseException:
+            running.kill()
+            running.communicate()
+            raise
+        return Result(running.returncode, stdout, stderr)
 
     def data(self, *words: str, code: int = 0, stdin: str | None = None) -> Any:
         """A command's standard output as JSON, all of it."""

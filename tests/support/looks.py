@@ -163,7 +163,9 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate(**{**fields, **changes})
 
 
-def account_record(account: Account, status: AccountStatus = AccountStatus.EXISTS, **changes: Any) -> AccountRecord:
+def account_record(
+    account: Account, status: AccountStatus = AccountStatus.EXISTS, **changes: Any
+) -> AccountRecord:
     """An account as recorded."""
     master = getattr(account, "master", None)
     fields: dict[str, Any] = {

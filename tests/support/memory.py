@@ -1,8 +1,8 @@
 """A key-value store in memory, and one that can lose its power.
 
-``MemoryKeyValue`` behaves as a KV version 2 mount does: versions, check-and-set, custom metadata, the last ten
-versions kept. ``tests/contract/test_key_value.py`` holds it to the same suite as the real client on a real
-server.
+``MemoryKeyValue`` behaves as a KV version 2 mount does: versions, check-and-set, custom metadata, the last
+ten versions kept. ``tests/contract/test_key_value.py`` holds it to the same suite as the real client on a
+real server.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class MemoryKeyValue:
     def everything(self) -> str:
         """All data of all versions, and all metadata, as one text to search."""
         return "\n".join(
-            f"{path} {kept.custom} {text}" for path, kept in self._entries.items() for text in kept.texts.values()
+            f"{path} {kept.custom} {text}"
+            for path, kept in self._entries.items()
+            for text in kept.texts.values()
         )
 
 
@@ -96,8 +98,8 @@ class Mains:
     """A key-value store whose user can lose its power at a write.
 
     ``watch(moment, path, data)`` is asked ``before`` and ``after`` each write; when it says yes the power is
-    gone until ``restore``: every call raises ``PowerCut``, so that what ``finally`` blocks try comes to nothing
-    either, as after SIGKILL.
+    gone until ``restore``: every call raises ``PowerCut``, so that what ``finally`` blocks try comes to
+    nothing either, as after SIGKILL.
     """
 
     def __init__(self, inner: MemoryKeyValue) -> None:

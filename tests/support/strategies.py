@@ -120,7 +120,9 @@ STAGES = st.sampled_from(["new", "asked", "handed in", "in service", "leaving"])
 SITES = st.sampled_from([RUNNER, COLO, None])
 SWITCHES = st.sampled_from([None, True, False])
 CONTROLLERS = st.sampled_from([[], [CREATOR], [CREATOR, CONTROLLER]])
-ADDRESSES = st.sets(st.sampled_from([f"{api}.{name}" for api in ("spot_key", "derivatives_key") for name in "ab"]))
+ADDRESSES = st.sets(
+    st.sampled_from([f"{api}.{name}" for api in ("spot_key", "derivatives_key") for name in "ab"])
+)
 REMOVALS = st.sampled_from([TaskKind.STOP_PROCESS, TaskKind.DELETE_KEY])
 INBOXES = st.sampled_from([(), (Place.INBOX,)])
 VERDICTS = st.sampled_from(Verdict)
@@ -203,7 +205,9 @@ def _key(draw: st.DrawFn, key: Key, removed: bool) -> _Part:
     removal = None
     if stage == "leaving":
         removal = Removal.STOPPING if open_kind is TaskKind.STOP_PROCESS else Removal.DELETING
-    described = as_described(same_place(key, draw(KEYS[key.address]))) if draw(BOOLEANS) else as_described(recorded)
+    described = (
+        as_described(same_place(key, draw(KEYS[key.address]))) if draw(BOOLEANS) else as_described(recorded)
+    )
     record = served(recorded, description=described, removal=removal)
     return _Part((record,), tasks, (_seen(draw, key),))
 

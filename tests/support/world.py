@@ -1,4 +1,4 @@
-"""A whole world in one process: a simulated Kraken on a real socket, a key-value store, people, and one clock.
+"""A whole world in one process: a simulated Kraken on a real socket, a key-value store, people, one clock.
 
 The engine runs on the program's own providers, custody and stores; only the key-value store below them is in
 memory. Krakenstate and Kraken share one clock, which moves when a test moves it.
@@ -37,7 +37,7 @@ from krakenstate import (
 from krakenstate.engine import people, runs
 from krakenstate.engine.apply import outlook_of
 from krakenstate.engine.runs import Settled
-from krakenstate.engine.session import Origins, Session, Writing
+from krakenstate.engine.session import Origins, Session
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
 from krakenstate.model.desired import Desired, StackHead

@@ -122,14 +122,8 @@ class VaultJournal:
         """
         mine = self._run.id if self._run else None
         marked = sorted(id_ for id_ in self._kv.list(f"{self._path}/{_OPEN}") if id_ != mine)
-        found: list[tuple[Run, list[Intent]]] = []
-        for id_ in marked:
-            run = self._read(Run, self._head(id_))
-            if run.ended_at is None:
-                found.append((run, self._intents(id_)))
-            else:  # it stopped between its end and its marker
-                self._kv.delete(self._marker(id_))
-        return found
+        found = [(self._read(Run, self._head(id_)), id_) for id_ in marked]
+        return [(run, self._intents(id_)) for run, id_ in found if run.ended_at is None]
 
     def recovered(self, run: Run, conclusion: str) -> None:
         """Closes an earlier run's journal with what was concluded about it."""
@@ -169,6 +163,7 @@ class VaultJournal:
             for name in sorted(self._kv.list(f"{self._path}/{run_id}")):
                 if name != "run":
                     self._kv.delete(f"{self._path}/{run_id}/{name}")
+            self._kv.delete(self._marker(run_id))  # it may have stopped between its end and its marker
             self._kv.delete(self._head(run_id))
 
     def _marker(self, run_id: str) -> str:

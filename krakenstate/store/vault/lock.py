@@ -272,8 +272,7 @@ def _held(lock: Lock) -> LockHeld:
         f"The lock is held by {_describe(lock)}.",
         next_step=(
             "Wait for the other run, or give it time: --lock-timeout 60s\n"
-            "If that run is certainly dead, break its lock:\n\n"
-            f"    krakenstate force-unlock {lock.id}"
+            "If that run is dead, its lease ends by itself, and the next run takes over."
         ),
     )
 
