@@ -46,6 +46,7 @@ def ingest(
     from krakenstate.engine import runs
     from krakenstate.model.run import Effect
     from krakenstate.secret.sources import check_form
+    from krakenstate.views.apply_text import finished
     from krakenstate.views.style import plain
 
     output = Output(json=as_json)
@@ -67,7 +68,7 @@ def ingest(
         output.result(f"{address}: in quarantine; the next krakenstate settle verifies it.")
         return
     write_reports(output, [outcome])
-    output.result(f"{plain(outcome.address)}: {plain(outcome.text)}")
+    output.result(finished(outcome, colour=output.colour))
     if outcome.effect is Effect.WAITING and session.site is None:
         output.progress(
             "No site was named. Verify it from where its allowlist admits: krakenstate settle --site NAME"

@@ -1,4 +1,4 @@
-"""Logging: off unless ``KRAKENSTATE_LOG`` asks for it, and never a secret in it."""
+"""Logging: warnings alone unless ``KRAKENSTATE_LOG`` asks for more or none, and never a secret in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-_OFF = frozenset({"", "off", "0", "false"})
+_OFF = frozenset({"off", "0", "false"})
+_UNASKED = ""
 
 
 def configure(environment: Mapping[str, str]) -> None:
@@ -35,10 +36,16 @@ def configure(environment: Mapping[str, str]) -> None:
     if word in _OFF:
         logger.addHandler(logging.NullHandler())
         return
-    if word not in _LEVELS:
+    if word != _UNASKED and word not in _LEVELS:
         raise UsageError(
             "KRAKENSTATE_LOG names no level.", next_step="Set it to debug, info, warning or error."
         )
+    if word == _UNASKED:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(ScrubbingFormatter(logging.Formatter("Warning: %(message)s"), REDACTOR))
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
+        return
     path = environment.get("KRAKENSTATE_LOG_PATH")
     logger.addHandler(_handler(path))
     logger.setLevel(_LEVELS[word])

@@ -84,6 +84,7 @@ def wire(
             "open a pull request may have written."
         )
     loaded = _load_beside_imports(stack, desired)
+    from krakenstate.cli.progress import Progress
     from krakenstate.engine.session import Session
 
     origins = origins_of(loaded.desired.head.environment, env)
@@ -100,7 +101,7 @@ def wire(
         site=_site(loaded.desired, site),
         clock=clock,
         version=__version__,
-        say=output.progress,
+        audience=Progress(output),
     )
     return Wired(session=session, loaded=loaded, vault=vault, who=who)
 

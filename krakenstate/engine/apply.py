@@ -16,6 +16,7 @@ from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import (
+    Interrupted,
     KrakenstateError,
     LockError,
     OutcomeUnknown,
@@ -49,7 +50,7 @@ from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Api, NonceUnit, Permission
 from krakenstate.tasks import life
 
-FATAL = (LockError, StateError, VaultError)
+FATAL = (Interrupted, LockError, StateError, VaultError)
 _FIRST = {Action.CREATE: 0, Action.UPDATE: 1, Action.MANUAL: 2, Action.FORGET: 3}
 
 
@@ -93,6 +94,7 @@ class Application:
         outcomes: list[Outcome] = []
         for step in steps:
             self._run.stop_requested()
+            self._session.audience.begin(step.address, step.action)
             try:
                 outcome = self._one(step)
             except FATAL:
@@ -103,8 +105,7 @@ class Application:
                 )
             self._run.save()
             outcomes.append(outcome)
-            if outcome.effect is not Effect.OPENED:  # opening said so itself
-                self._session.say(f"{outcome.address}: {outcome.text}")
+            self._session.audience.end(outcome)
         return outcomes
 
     def _one(self, step: Step) -> Outcome:

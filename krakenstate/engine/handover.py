@@ -323,7 +323,9 @@ class Handover:
         for task in state.open_tasks(account.address):
             if task.kind in settled:
                 life.close(state, task, "a key of the account answers", now)
-                self._session.say(f"{account.address}: task {task.id} closed: a key of the account answers")
+                self._session.audience.say(
+                    f"{account.address}: task {task.id} closed: a key of the account answers"
+                )
 
     def _candidate(self, key: Key, credential: Credential) -> KeyRecord:
         """Registers what lies in quarantine; another key than before asks for the earlier one's deletion."""

@@ -79,7 +79,7 @@ def settle_unknown(run: Writing, task: Task, *, created: bool) -> Task:
         if isinstance(declared, SpotSubaccount):
             Work(run).account(TaskKind.FINISH_EMAIL_SETUP, declared, task.assignee)
     elif not created:
-        run.state.forget(task.address)
+        run.state.forget(task.address, with_tasks=False)  # the next question gets an id of its own
     run.save()
     return closed
 

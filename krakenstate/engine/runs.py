@@ -7,6 +7,7 @@ write and closed by an orderly end; one that stays open is what the next run's r
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,11 +26,14 @@ from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import policies_of
 from krakenstate.errors import (
     HandInNotExpected,
+    Interrupted,
     KrakenstateError,
     LineageExists,
     LockHeld,
     OriginMismatch,
+    StateError,
     StateOfAnother,
+    VaultError,
 )
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
@@ -39,6 +43,7 @@ from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import Index, State
 from krakenstate.store.base import Journal
 
+log = logging.getLogger("krakenstate.runs")
 Stop = Callable[[], None]
 
 
@@ -100,7 +105,7 @@ def load_for_reading(session: Session) -> State:
     """The state, with what an unfinished run may have done shown as unknown. Nothing is written."""
     state = load_state(session)
     for line in foresee(session, state):
-        session.say(line)
+        session.audience.say(line)
     return state
 
 
@@ -142,26 +147,34 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
     """
     lease = session.records.locks.acquire(operation, wait_s=wait_s)
     journal = _LazyJournal(session.records.journal, operation)
-    conclusion = "done"
     try:
         run = Writing(
             session=session, lease=lease, journal=journal, state=load_state(session), stop_requested=stop
         )
         for line in recover(run):
-            session.say(line)
+            session.audience.say(line)
         yield run
         run.save()
     except KrakenstateError as error:
-        conclusion = f"stopped: {error.code or type(error).__name__}"
+        if isinstance(error, Interrupted) and journal.has_open_intent:
+            journal.abandon()
+        _end_quietly(journal, f"stopped: {error.code or type(error).__name__}")
         raise
     except BaseException:
         journal.abandon()
         raise
+    else:
+        journal.end("done")
     finally:
-        try:
-            journal.end(conclusion)
-        finally:
-            lease.release()
+        lease.release()
+
+
+def _end_quietly(journal: _LazyJournal, conclusion: str) -> None:
+    """Closes the journal of a run that fails; what made it fail is said, not this."""
+    try:
+        journal.end(conclusion)
+    except (StateError, VaultError) as error:
+        log.warning("The journal was not closed: %s", error.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +280,7 @@ def hand_in(
     except LockHeld as busy:
         held = session.custody.store_quarantine(slot, credential)
         stored(held.path)
-        session.say(busy.message)
+        session.audience.say(busy.message)
         return None
 
 
@@ -279,6 +292,7 @@ class _LazyJournal:
         self._operation = operation
         self._is_open = False
         self._is_abandoned = False
+        self.has_open_intent = False
 
     def begin(self, operation: str) -> Run:
         self._is_open = True
@@ -287,10 +301,13 @@ class _LazyJournal:
     def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
         if not self._is_open:
             self.begin(self._operation)
-        return self._inner.intend(kind, address, details)
+        intent = self._inner.intend(kind, address, details)
+        self.has_open_intent = True
+        return intent
 
     def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
         self._inner.conclude(intent, result, detail)
+        self.has_open_intent = False
 
     def end(self, conclusion: str) -> None:
         if self._is_open and not self._is_abandoned:

@@ -16,7 +16,14 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from krakenstate.engine.asking import Asker
-from krakenstate.errors import AnswerUnreadable, KrakenstateError, KrakenUnreachable, OutcomeUnknown
+from krakenstate.engine.audience import Audience, Nobody
+from krakenstate.errors import (
+    AnswerUnreadable,
+    Interrupted,
+    KrakenstateError,
+    KrakenUnreachable,
+    OutcomeUnknown,
+)
 from krakenstate.model.declarations import Allowlist
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork
@@ -41,7 +48,7 @@ class Origins:
 class Session:
     """What a run was given by the composition root.
 
-    ``clock`` gives timezone-aware UTC; ``say`` shows one line of progress.
+    ``clock`` gives timezone-aware UTC; ``audience`` is told what happens.
     """
 
     desired: Desired
@@ -52,7 +59,7 @@ class Session:
     site: Allowlist | None
     clock: Callable[[], datetime]
     version: str
-    say: Callable[[str], None] = field(default=lambda _line: None)
+    audience: Audience = field(default_factory=Nobody)
 
     @cached_property
     def asker(self) -> Asker:
@@ -99,6 +106,8 @@ class Writing:
         intent = self.journal.intend(kind, address, details)
         try:
             result = call()
+        except Interrupted:  # the intent stays open: recovery says what it means
+            raise
         except (OutcomeUnknown, KrakenUnreachable, AnswerUnreadable) as error:
             self.journal.conclude(intent, Result.UNKNOWN, error.code)
             raise

@@ -211,7 +211,7 @@ class Work:
             subject=subject,
         )
         if new:
-            self._session.say(f"{address}: task {task.id} opened for {assignee}: {kind.value}")
+            self._session.audience.opened(task)
         return task
 
 

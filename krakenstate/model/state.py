@@ -239,11 +239,13 @@ class State:
         if document.records.get(record.address) != record:
             self._set(name, records={**document.records, record.address: record})
 
-    def forget(self, address: str) -> None:
-        """Lets go of a record and of its closed tasks; nothing remote is touched."""
+    def forget(self, address: str, *, with_tasks: bool = True) -> None:
+        """Lets go of a record, and of its closed tasks unless told; nothing remote is touched."""
         for name, document in list(self.documents.items()):
             records = {a: r for a, r in document.records.items() if a != address}
-            tasks = {i: t for i, t in document.tasks.items() if t.address != address or t.is_open}
+            tasks = {
+                i: t for i, t in document.tasks.items() if t.address != address or t.is_open or not with_tasks
+            }
             if len(records) != len(document.records) or len(tasks) != len(document.tasks):
                 self._set(name, records=records, tasks=tasks)
 

@@ -9,6 +9,7 @@ headers nor bodies, and no cause.
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import time
@@ -34,6 +35,7 @@ READ_TIMEOUT_S = 20.0
 TOTAL_TIMEOUT_S = 60.0
 MAX_ANSWER_BYTES = 1024 * 1024
 
+log = logging.getLogger("krakenstate.transport")
 _PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _QUERY = re.compile(r"[A-Za-z0-9._~%&=+-]*")
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -133,6 +135,7 @@ class HttpOrigin:
         failure: KrakenError
         try:
             with self._client.stream(method, url, headers=headers, content=content) as response:
+                log.debug("%s %s%s answered %s", method, self.origin, path, response.status_code)
                 return self._read(response, f"{method} {path}")
         except httpx.LocalProtocolError:
             failure = ConnectionFailed(self._say(method, path, "the request has no valid form"), sent=False)

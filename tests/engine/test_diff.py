@@ -4,7 +4,7 @@ import ipaddress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from krakenstate.engine.diff import compare_descriptions, compare_terms, compare_values, terms_values
@@ -200,6 +200,8 @@ def test_networks_differ_exactly_when_they_admit_others(one, other):
     st.integers(-12 * 60, 14 * 60),
     st.times(),
 )
+@example(DAY, 14 * 60, time())
+@example(DAY, -12 * 60, time(23, 59, 59))
 def test_an_expiry_on_that_day_in_any_time_zone_is_met(day, minutes, clock):
     """Wherever on Earth it is that day when the key expires, it expires on that day."""
     local = datetime.combine(day, clock, tzinfo=timezone(timedelta(minutes=minutes)))

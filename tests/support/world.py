@@ -36,6 +36,7 @@ from krakenstate import (
 )
 from krakenstate.engine import people, runs
 from krakenstate.engine.apply import outlook_of
+from krakenstate.engine.audience import Nobody
 from krakenstate.engine.runs import Settled
 from krakenstate.engine.session import Origins, Session
 from krakenstate.model.credential import Credential
@@ -143,6 +144,25 @@ def derivatives_key(**changes: Any) -> DerivativesKey:
 def grant(**changes: Any) -> Grant:
     """The grant of the process pnl, or one that differs."""
     return Grant(**{"name": "pnl", "process": PNL, **changes})
+
+
+class Told(Nobody):
+    """An audience that keeps what was said."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def say(self, line: str) -> None:
+        """Kept as it was said."""
+        self._said.append(line)
+
+    def end(self, outcome: Outcome) -> None:
+        """Kept as the command line would begin it."""
+        self._said.append(f"{outcome.address}: {outcome.text}")
+
+    def opened(self, task: Task) -> None:
+        """Kept as the command line would say it."""
+        self._said.append(f"{task.address}: task {task.id} opened for {task.assignee}: {task.kind.value}")
 
 
 class HandClock:
@@ -297,7 +317,7 @@ class World:
             site=self.desired.site(site) if site else None,
             clock=clock,
             version="test",
-            say=self.said.append,
+            audience=Told(self.said),
         )
 
     # -- runs ------------------------------------------------------------------------------------------

@@ -103,9 +103,8 @@ def test_apply_ends_with_the_exact_line(effects, line):
             id="all",
         ),
         pytest.param([Effect.CLOSED], "Settle complete! 1 closed.", id="zero parts are left out"),
-        pytest.param(
-            [Effect.ADVANCED, Effect.WAITING], "Settle complete! 1 advanced, 1 waiting.", id="others"
-        ),
+        pytest.param([Effect.ADVANCED, Effect.WAITING], "Settle complete! 1 advanced.", id="others"),
+        pytest.param([Effect.WAITING], "Nothing to settle.", id="waiting is no change"),
         pytest.param(
             [Effect.CLOSED, Effect.FAILED],
             "Settle stopped part-way. 1 closed, 1 failed. What was done is recorded.",

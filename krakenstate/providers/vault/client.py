@@ -12,6 +12,7 @@ may have carried out a write: only reads go on to the next then.
 from __future__ import annotations
 
 import builtins
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -37,6 +38,8 @@ from krakenstate.errors import (
 from krakenstate.model.declarations import origin_of
 from krakenstate.providers.vault.answers import Answer, Silence, expect, failure, number_in
 from krakenstate.store.base import Entry, Metadata
+
+log = logging.getLogger("krakenstate.vault")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class _Server:
             return _silence(error)
         except (requests.exceptions.RequestException, OSError, ValueError):
             return Silence(unsent=False, why="no usable answer")
+        log.debug("%s %s answered %s", request.method, request.path, response.status_code)
         return _read(response)
 
 

@@ -1,0 +1,58 @@
+"""Progress on standard error: a line when a call begins, while it lasts, and when it has ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from krakenstate.cli.output import Output
+from krakenstate.model.address import Address
+from krakenstate.model.plan import Action
+from krakenstate.model.run import Effect, Outcome
+from krakenstate.model.task import Task
+from krakenstate.views import apply_text
+from krakenstate.views.style import plain
+
+STILL_EVERY_S = 10.0
+_TOLD_AT_ONCE = {Action.MANUAL, Action.FORGET, Action.CLOSE, Action.ADVANCE}
+"""Steps that make no call to Kraken, so that one line says it all."""
+
+
+class Progress:
+    """``engine.audience.Audience`` on a terminal or in a pipeline's log."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._began = 0.0
+        self._ended = threading.Event()
+
+    def say(self, line: str) -> None:
+        """A line, without control characters."""
+        self._output.progress(plain(line))
+
+    def begin(self, address: Address, action: Action) -> None:
+        """``addr: Creating...``, and every ten seconds that it still is."""
+        self._began = time.monotonic()
+        if action in _TOLD_AT_ONCE:
+            return
+        self._output.progress(apply_text.started(address, action))
+        self._ended = threading.Event()
+        threading.Thread(target=self._repeat, args=(address, action, self._ended), daemon=True).start()
+
+    def end(self, outcome: Outcome) -> None:
+        """``addr: Creation complete after 3s``; a task that was opened has been told already."""
+        self._ended.set()
+        if outcome.effect is Effect.OPENED:
+            return
+        elapsed_s = time.monotonic() - self._began
+        self._output.progress(apply_text.finished(outcome, elapsed_s=elapsed_s))
+
+    def opened(self, task: Task) -> None:
+        """``addr: task 3f9c2a01 opened for risk: create-key``"""
+        self._output.progress(apply_text.task_opened(task.address, task.id, task.assignee, task.kind))
+
+    def _repeat(self, address: Address, action: Action, ended: threading.Event) -> None:
+        began = time.monotonic()
+        while not ended.wait(STILL_EVERY_S):
+            elapsed_s = time.monotonic() - began
+            self._output.progress(apply_text.still_running(address, action, elapsed_s))
