@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import SecretStr
 
 from krakenstate.cli.frame import Group, add
 from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, LockTimeoutOpt, SiteOpt, StackOpt
@@ -15,6 +14,8 @@ from krakenstate.cli.output import Output
 from krakenstate.errors import CredentialMalformed
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from krakenstate.model.credential import Credential
     from krakenstate.secret.base import CredentialStore
 

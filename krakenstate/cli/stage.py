@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from krakenstate.errors import RehearsalError, Terminated
 
@@ -119,13 +119,23 @@ class Stage:
         self.note(f"\n$ {shown_as or 'krakenstate ' + _quoted(words)}")
         return self._play([*_PROGRAM, *words], expect=expect, code=code, stdin=stdin, quiet=quiet)
 
-    def hand_in(self, address: str, *how: str) -> dict[str, Any]:
-        """Somebody makes a key in the web page and pipes it into ``key ingest``; it is never shown."""
-        made = self._play([*_PROGRAM, "dev", "web", "create-key", *how], quiet=True)
-        command = f"krakenstate dev web create-key {_quoted(how)} \\\n    | krakenstate key ingest {address}"
-        self.run("key", "ingest", address, stdin=made, shown_as=command, expect="You may close the dialog.")
-        found: dict[str, Any] = json.loads(made)
-        return found
+    def pipe(self, maker: Sequence[str], taker: Sequence[str], *, expect: str = "") -> None:
+        """Two krakenstate commands with a pipe between them; what flows through it is never shown."""
+        self.note(f"\n$ krakenstate {_quoted(maker)} \\\n    | krakenstate {_quoted(taker)}")
+        with subprocess.Popen(
+            [*_PROGRAM, *maker], cwd=self.folder, env=self._environment(), stdout=subprocess.PIPE
+        ) as first:
+            self._play([*_PROGRAM, *taker], expect=expect, source=first.stdout)
+        if first.returncode != 0:
+            raise RehearsalError(f"The first command of the pipe ended with {first.returncode}.")
+
+    def hand_in(self, address: str, *how: str) -> None:
+        """Somebody makes a key in the web page and pipes it into ``key ingest``."""
+        self.pipe(
+            ("dev", "web", "create-key", *how),
+            ("key", "ingest", address),
+            expect="You may close the dialog.",
+        )
 
     def vault(
         self,
@@ -156,14 +166,16 @@ class Stage:
         expect: str | Sequence[str] = (),
         code: int = 0,
         stdin: str | None = None,
+        source: IO[bytes] | None = None,
         token: str | None = None,
         quiet: bool = False,
     ) -> str:
-        ended = subprocess.run(
+        fed: dict[str, Any] = {"stdin": source} if source is not None else {"input": stdin or ""}
+        ended: subprocess.CompletedProcess[str] = subprocess.run(
             command,
             cwd=self.folder,
             env=self._environment(token),
-            input=stdin or "",
+            **fed,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if quiet else subprocess.STDOUT,
             text=True,

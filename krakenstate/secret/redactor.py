@@ -12,9 +12,11 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from pydantic import SecretStr  # at run time every command would pay for importing pydantic
 
 PLACEHOLDER = "(sensitive value)"
 MIN_CHARACTERS = 8
@@ -30,7 +32,7 @@ class Redactor:
 
     def register(self, *values: SecretStr | str) -> None:
         """From now on these appear in no scrubbed text."""
-        texts = (v.get_secret_value() if isinstance(v, SecretStr) else v for v in values)
+        texts = (v if isinstance(v, str) else v.get_secret_value() for v in values)
         found = {form for text in texts for form in _forms(text.strip()) if len(form) >= MIN_CHARACTERS}
         with self._mutex:
             if found <= self._forms:

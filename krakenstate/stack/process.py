@@ -36,7 +36,8 @@ _CHUNK = 1 << 16
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _BOOTSTRAP = """
-import importlib.util, sys
+import gc, importlib.util, sys
+gc.disable()
 init, libraries, errand = sys.argv[1:]
 sys.path.append(libraries)
 spec = importlib.util.spec_from_file_location(
@@ -47,7 +48,10 @@ from krakenstate.stack.child import main
 sys.path.pop()
 main(errand)
 """
-"""Finds this very krakenstate and its pydantic, wherever they are, and leaves ``sys.path`` as it was."""
+"""Finds this very krakenstate and its pydantic, wherever they are, and leaves ``sys.path`` as it was.
+
+A child lives for a moment and keeps all it makes, so it looks for no garbage.
+"""
 
 
 class Ending(Enum):
