@@ -16,9 +16,11 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
+from krakenstate.cli import forks
 from krakenstate.errors import RehearsalError, Terminated
 
 BEGINS = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -44,6 +46,8 @@ class Stage:
             raise Terminated("Stopped by SIGTERM.")
 
         signal.signal(signal.SIGTERM, end)
+        if forks.AVAILABLE:
+            forks.warm_up()
         if self.folder.exists():
             self._strike()
         self.folder.mkdir(parents=True)
@@ -122,12 +126,8 @@ class Stage:
     def pipe(self, maker: Sequence[str], taker: Sequence[str], *, expect: str = "") -> None:
         """Two krakenstate commands with a pipe between them; what flows through it is never shown."""
         self.note(f"\n$ krakenstate {_quoted(maker)} \\\n    | krakenstate {_quoted(taker)}")
-        with subprocess.Popen(
-            [*_PROGRAM, *maker], cwd=self.folder, env=self._environment(), stdout=subprocess.PIPE
-        ) as first:
-            self._play([*_PROGRAM, *taker], expect=expect, source=first.stdout)
-        if first.returncode != 0:
-            raise RehearsalError(f"The first command of the pipe ended with {first.returncode}.")
+        made = self._play([*_PROGRAM, *maker], quiet=True)
+        self._play([*_PROGRAM, *taker], expect=expect, stdin=made)
 
     def hand_in(self, address: str, *how: str) -> None:
         """Somebody makes a key in the web page and pipes it into ``key ingest``."""
@@ -166,22 +166,10 @@ class Stage:
         expect: str | Sequence[str] = (),
         code: int = 0,
         stdin: str | None = None,
-        source: IO[bytes] | None = None,
         token: str | None = None,
         quiet: bool = False,
     ) -> str:
-        fed: dict[str, Any] = {"stdin": source} if source is not None else {"input": stdin or ""}
-        ended: subprocess.CompletedProcess[str] = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self._environment(token),
-            **fed,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if quiet else subprocess.STDOUT,
-            text=True,
-            timeout=_COMMAND_MAX_S,
-            check=False,
-        )
+        ended = self._finish(command, stdin=stdin or "", env=self._environment(token), apart=quiet)
         if not quiet or ended.returncode != code:
             for text in (ended.stderr or "", ended.stdout):
                 if text.strip():
@@ -193,6 +181,32 @@ class Stage:
         if missing:
             raise RehearsalError(f'The command did not say "{missing[0]}".')
         return ended.stdout
+
+    def _finish(
+        self, command: Sequence[str], *, stdin: str, env: dict[str, str], apart: bool
+    ) -> subprocess.CompletedProcess[str]:
+        """A command from beginning to end; its two streams come apart, or as one in the order of printing."""
+        if not forks.AVAILABLE or tuple(command[: len(_PROGRAM)]) != _PROGRAM:
+            return subprocess.run(
+                command,
+                cwd=self.folder,
+                env=env,
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if apart else subprocess.STDOUT,
+                text=True,
+                timeout=_COMMAND_MAX_S,
+                check=False,
+            )
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin.encode())
+            given.seek(0)
+            words = command[len(_PROGRAM) :]
+            streams = {"stdin": given, "stdout": out, "stderr": err if apart else out}
+            code = forks.wait(forks.start(words, cwd=self.folder, env=env, **streams))
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(command, code, out.read().decode(), err.read().decode())
 
     def _environment(self, token: str | None = None) -> dict[str, str]:
         env = {n: v for n, v in os.environ.items() if not n.startswith(_SURROUNDINGS)}
