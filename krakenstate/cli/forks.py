@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
@@ -77,8 +78,9 @@ def wait(child: int) -> int:
     try:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     except BaseException:
-        os.kill(child, signal.SIGTERM)
-        os.waitpid(child, 0)
+        with suppress(ProcessLookupError, ChildProcessError):  # it had ended, and was waited for already
+            os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
         raise
 
 
