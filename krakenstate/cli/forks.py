@@ -21,6 +21,7 @@ AVAILABLE = sys.platform == "linux"
 
 _OPEN_FILES_MAX = 4096
 _COMMAND_MAX_S = 120
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WEIGHTY = (
     "krakenstate.cli.app",
     "krakenstate.cli.progress",
@@ -51,7 +52,7 @@ def warm_up() -> None:
     gc.freeze()
 
 
-def start(
+def run(
     words: Sequence[str],
     *,
     cwd: Path,
@@ -60,37 +61,46 @@ def start(
     stdout: IO[bytes],
     stderr: IO[bytes],
 ) -> int:
-    """Starts ``krakenstate`` with these words; returns the child's process id."""
+    """Runs ``krakenstate`` with these words to its end; whatever ends the waiting ends the child.
+
+    Returns:
+        Its exit code; negative for a signal.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
-    if child:
-        return child
+    child = -1
     try:
-        _become(cwd, env, stdin, stdout, stderr)
-        _run(list(words))
-    finally:
-        os._exit(1)  # nothing of the parent's may run on in the child
-
-
-def wait(child: int) -> int:
-    """The exit code a child ended with; negative for a signal. Whatever ends the waiting ends the child."""
-    try:
+        # A signal in the middle of a fork would be handled in both processes, or in neither.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        child = os.fork()
+        if child == 0:
+            _live(words, cwd, env, (stdin, stdout, stderr))
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     except BaseException:
-        with suppress(ProcessLookupError, ChildProcessError):  # it had ended, and was waited for already
-            os.kill(child, signal.SIGTERM)
-            os.waitpid(child, 0)
+        if child > 0:
+            with suppress(ProcessLookupError, ChildProcessError):  # it may have ended already
+                os.kill(child, signal.SIGTERM)
+                os.waitpid(child, 0)
         raise
 
 
-def _become(
-    cwd: Path, env: Mapping[str, str], stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
-) -> None:
+def _live(words: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Sequence[IO[bytes]]) -> NoReturn:
+    """The child's life. Nothing of the parent's may run on in it."""
+    code = 1
+    try:
+        _become(cwd, env, streams)
+        code = _play(list(words))
+    finally:
+        os._exit(code)
+
+
+def _become(cwd: Path, env: Mapping[str, str], streams: Sequence[IO[bytes]]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     signal.alarm(_COMMAND_MAX_S)
-    for target, stream in enumerate((stdin, stdout, stderr)):
+    for target, stream in enumerate(streams):
         os.dup2(stream.fileno(), target)
     os.closerange(3, _OPEN_FILES_MAX)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115 - until its end
@@ -99,13 +109,13 @@ def _become(
     os.environ.update(env)
 
 
-def _run(words: list[str]) -> NoReturn:
+def _play(words: list[str]) -> int:
     from krakenstate.cli.app import main
 
     try:
         main(words)
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+        return end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()

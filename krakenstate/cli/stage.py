@@ -203,7 +203,7 @@ class Stage:
             given.seek(0)
             words = command[len(_PROGRAM) :]
             streams = {"stdin": given, "stdout": out, "stderr": err if apart else out}
-            code = forks.wait(forks.start(words, cwd=self.folder, env=env, **streams))
+            code = forks.run(words, cwd=self.folder, env=env, **streams)
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, code, out.read().decode(), err.read().decode())
