@@ -13,18 +13,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from krakenstate.errors import AuthenticationFailed, BreakerOpen, KrakenstateError, TemporaryLockout
+from krakenstate.errors import (
+    AuthenticationFailed,
+    BreakerOpen,
+    InvalidKey,
+    KrakenstateError,
+    TemporaryLockout,
+)
 from krakenstate.model.address import Address
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
 from krakenstate.model.network import IPNetwork, admits
 from krakenstate.model.run import Breaker, BreakerScope
+from krakenstate.model.state import Candidate
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.providers.base import KeyInspector
 from krakenstate.store.base import Ledger
 
 BREAKER_LASTS = timedelta(minutes=15)
+MOMENTS = timedelta(minutes=5)
+SECOND_PROBE_AFTER = timedelta(minutes=5)
+"""A fresh key can be unknown to Kraken for some minutes. Source: ccxt issue 8634 (read in August 2026)."""
 EGRESS = "egress"
 
 T = TypeVar("T")
@@ -59,8 +69,11 @@ class Asker:
         self._clock = clock
         self._breakers: list[Breaker] | None = None
 
-    def refusal(self, subject: Subject, fingerprint: str) -> str:
-        """Why this key must not be asked now, in a sentence; empty if it may be."""
+    def refusal(self, subject: Subject, fingerprint: str, *, second_probe: bool = False) -> str:
+        """Why this key must not be asked now, in a sentence; empty if it may be.
+
+        A fresh key's second probe is let past the key's own breaker, and past no other.
+        """
         site = self._site or None
         if subject.declared is None:
             return "its allowlist is not declared, so nothing says that this site is admitted"
@@ -68,7 +81,7 @@ class Asker:
             return "this site is not inside its declared allowlist" if site else "no site was named"
         if subject.seen is not None and not admits(subject.seen, site):
             return "this site is not inside the allowlist it was last seen with"
-        open_ = self._blocking(subject.account, fingerprint)
+        open_ = self._blocking(subject.account, None if second_probe else fingerprint)
         if open_ is not None:
             return (
                 f"after a failed authentication ({open_.code}) its {open_.scope.value} is not asked until "
@@ -77,7 +90,13 @@ class Asker:
         return ""
 
     def describe(
-        self, inspector: KeyInspector, subject: Subject, credential: Credential, nonce: int | None
+        self,
+        inspector: KeyInspector,
+        subject: Subject,
+        credential: Credential,
+        nonce: int | None,
+        *,
+        second_probe: bool = False,
     ) -> KeyDescription:
         """One question to one key.
 
@@ -85,9 +104,21 @@ class Asker:
             BreakerOpen: An earlier failure forbids asking.
             KrakenError: What the key answered, or why there was no answer.
         """
-        return self.call(subject, credential, lambda: inspector.describe_key(credential, nonce))
+        return self.call(
+            subject,
+            credential,
+            lambda: inspector.describe_key(credential, nonce),
+            second_probe=second_probe,
+        )
 
-    def call(self, subject: Subject, credential: Credential, send: Callable[[], T]) -> T:
+    def call(
+        self,
+        subject: Subject,
+        credential: Credential,
+        send: Callable[[], T],
+        *,
+        second_probe: bool = False,
+    ) -> T:
         """One signed call on behalf of a key, whose failed authentication opens breakers.
 
         Raises:
@@ -95,7 +126,7 @@ class Asker:
             KrakenstateError: What ``send`` raised.
         """
         fingerprint = credential.fingerprint
-        open_ = self._blocking(subject.account, fingerprint)
+        open_ = self._blocking(subject.account, None if second_probe else fingerprint)
         if open_ is not None:
             raise BreakerOpen(
                 f"{subject.address} was not asked: after a failed authentication ({open_.code}) its "
@@ -128,7 +159,7 @@ class Asker:
             self._breakers = self._ledger.breakers()
         return self._breakers
 
-    def _blocking(self, account: Address, fingerprint: str) -> Breaker | None:
+    def _blocking(self, account: Address, fingerprint: str | None) -> Breaker | None:
         now = self._clock()
         subjects = {
             BreakerScope.CREDENTIAL: fingerprint,
@@ -168,3 +199,15 @@ class Asker:
         open_(BreakerScope.CREDENTIAL, fingerprint)
         if failed_before:
             open_(BreakerScope.ACCOUNT, str(subject.account))
+
+
+def second_probe_at(candidate: Candidate, error: AuthenticationFailed, now: datetime) -> datetime | None:
+    """When a rejected key may be asked once more: one that was handed in moments ago, and only once."""
+    is_first = candidate.asked_at is None
+    is_fresh = candidate.fresh and now - candidate.received_at <= MOMENTS
+    return now + SECOND_PROBE_AFTER if isinstance(error, InvalidKey) and is_first and is_fresh else None
+
+
+def is_second_probe(candidate: Candidate | None, now: datetime) -> bool:
+    """Whether a rejected fresh key's second probe is due."""
+    return candidate is not None and candidate.again_at is not None and now >= candidate.again_at

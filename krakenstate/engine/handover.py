@@ -11,7 +11,7 @@ places.
 from __future__ import annotations
 
 from krakenstate.engine.acceptance import find_differences
-from krakenstate.engine.asking import Subject
+from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
 from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
@@ -23,6 +23,7 @@ from krakenstate.errors import (
     SecretDisappeared,
     WrongAccount,
 )
+from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Account, Key
 from krakenstate.model.provenance import Provenance
@@ -83,12 +84,13 @@ class Handover:
             )
         record = self._candidate(key, credential)
         subject = Subject(key.address, key.account.address, record.terms.networks)
-        refusal = self._asker.refusal(subject, credential.fingerprint)
+        again = is_second_probe(record.candidate, self._run.now)
+        refusal = self._asker.refusal(subject, credential.fingerprint, second_probe=again)
         if refusal:
             self._run.save()
             return _waiting(key, f"in quarantine: {refusal}")
         try:
-            description = self._ask(key, record, subject, credential)
+            description = self._ask(key, record, subject, credential, again=again)
         except AuthenticationFailed as error:
             return self._refused(key, record, error)
         wrong = misplacement(description, key.account, self._session.desired, self._run.state)
@@ -180,10 +182,12 @@ class Handover:
             lambda: self._session.custody.drop(Place.QUARANTINE, slot),
         )
 
-    def _ask(self, key: Key, record: KeyRecord, subject: Subject, credential: Credential) -> KeyDescription:
+    def _ask(
+        self, key: Key, record: KeyRecord, subject: Subject, credential: Credential, *, again: bool
+    ) -> KeyDescription:
         inspector = self._session.providers.keys[key.api]
         if not inspector.takes_nonce:
-            return self._asker.describe(inspector, subject, credential, None)
+            return self._asker.describe(inspector, subject, credential, None, second_probe=again)
         candidate = record.candidate
         fingerprint = credential.fingerprint
         unit = record.terms.nonce_unit
@@ -195,7 +199,7 @@ class Handover:
             CallKind.PROBE,
             key.address,
             {"fingerprint": fingerprint},
-            lambda: self._asker.describe(inspector, subject, credential, nonce),
+            lambda: self._asker.describe(inspector, subject, credential, nonce, second_probe=again),
         )
 
     def _refused(self, key: Key, record: KeyRecord, error: AuthenticationFailed) -> Outcome:
@@ -210,8 +214,18 @@ class Handover:
             changed = candidate.model_copy(update={"fresh": False, "asked_at": self._run.now})
         else:
             reason = error.headline + ": " + error.message
+            again_at = second_probe_at(candidate, error, self._run.now)
+            if again_at is not None:
+                reason += (
+                    f" Kraken may not know a fresh key yet: asked once more after {format_instant(again_at)}."
+                )
             changed = candidate.model_copy(
-                update={"verdict": Verdict.REFUSED, "refusal": error.code, "asked_at": self._run.now}
+                update={
+                    "verdict": Verdict.REFUSED,
+                    "refusal": error.code,
+                    "asked_at": self._run.now,
+                    "again_at": again_at,
+                }
             )
         self._run.state.put(record.model_copy(update={"candidate": changed}))
         self._reject_task(key, reason)

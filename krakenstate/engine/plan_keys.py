@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
 from krakenstate.engine.steps import (
@@ -22,8 +23,8 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing
-from krakenstate.model.snapshot import Place, Presence
-from krakenstate.model.state import KeyRecord, Removal, Verdict
+from krakenstate.model.snapshot import Arrival, Place, Presence
+from krakenstate.model.state import Candidate, KeyRecord, Removal, Verdict
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Api
@@ -98,8 +99,7 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
     arrival = look.arrival(key.address, Place.QUARANTINE)
     if arrival is not None:
         known = record.candidate
-        same = known is not None and known.fingerprint == arrival.fingerprint
-        if same and known is not None and known.verdict is Verdict.REFUSED:
+        if known is not None and _is_refused(known, arrival) and not is_second_probe(known, look.now):
             note = f"Kraken rejected the key ({known.refusal}); hand in a correct one, or this again later"
             return (
                 waiting(key.address, task, label, note)
@@ -111,6 +111,11 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
         note = "handed in; waits for a run from a site inside its allowlist"
         return held_up(key.address, label, note, task=task)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
+
+
+def _is_refused(known: Candidate, arrival: Arrival) -> bool:
+    """Whether what lies in quarantine is the key that Kraken rejected."""
+    return known.fingerprint == arrival.fingerprint and known.verdict is Verdict.REFUSED
 
 
 def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:

@@ -70,7 +70,11 @@ class Finding(Model):
 
 
 class Candidate(Model):
-    """A key in quarantine."""
+    """A key in quarantine.
+
+    ``again_at`` is set while a key that was created moments ago may be asked a second time, once: Kraken can
+    reject a fresh key for some minutes.
+    """
 
     fingerprint: str
     last_four: str
@@ -80,6 +84,7 @@ class Candidate(Model):
     asked_at: Instant | None = None
     fresh: bool = True
     refusal: str = ""
+    again_at: Instant | None = None
 
 
 class Published(Model):

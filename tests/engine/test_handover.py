@@ -216,29 +216,46 @@ def mixed_up(world, key):
     return Credential(api_key=world.make_key(key).api_key, api_secret=other.api_secret)
 
 
-@pytest.mark.parametrize(("make", "spoil", "code"), [
-    pytest.param(spot_key, deleted, "KS2101", id="spot-invalid-key"),
-    pytest.param(spot_key, mixed_up, "KS2102", id="spot-invalid-signature"),
-    pytest.param(derivatives_key, deleted, "KS2101", id="derivatives-invalid-key"),
+@pytest.mark.parametrize(("make", "spoil", "code", "asked"), [
+    pytest.param(spot_key, deleted, "KS2101", 2, id="spot-invalid-key"),
+    pytest.param(spot_key, mixed_up, "KS2102", 1, id="spot-invalid-signature"),
+    pytest.param(derivatives_key, deleted, "KS2101", 2, id="derivatives-invalid-key"),
 ])  # fmt: skip
-def test_a_refused_key_is_not_asked_again_until_another_is_handed_in(world, make, spoil, code):
-    """Failed authentication ends it: hours later it still was asked once; a correct key then takes its
-    place."""
+def test_a_refused_key_is_not_asked_again_until_another_is_handed_in(world, make, spoil, code, asked):
+    """Failed authentication ends it, but for a fresh key's second probe; a correct key takes its place."""
     key = apply_key(world, make())
     bad = spoil(world, key)
     outcome = world.hand_in(key.address, bad)
     assert (outcome.effect, outcome.code) == (Effect.REJECTED, code)
     assert world.state.key(key.address).candidate.verdict is Verdict.REFUSED
-    for _ in range(3):
+    for again in range(3):
         world.clock.advance(hours=1)
-        assert world.settle().outcomes == []
-    assert len(world.calls(only=bad)) == 1
+        second = [Effect.REJECTED] if asked == 2 and again == 0 else []
+        assert [o.effect for o in world.settle().outcomes] == second
+    assert len(world.calls(only=bad)) == asked
     assert world.step(key.address).action is Action.WAIT
     more = {"name": "pnl-g1"} if key.api == "spot" else {}
     if spoil is mixed_up:
         world.people("delete-key", account="desk", name="pnl-g1")
     good = world.make_key(key, **more)
     assert world.hand_in(key.address, good).effect is Effect.PUBLISHED
+
+
+def test_a_fresh_key_that_kraken_does_not_know_yet_gets_one_second_probe(world):
+    """Rejected moments after its creation, it is left alone for five minutes and then asked once more."""
+    key = apply_key(world, spot_key())
+    credential = world.make_key(key)
+    world.people("egress", address="203.0.113.99")
+    first = world.hand_in(SPOT, credential)
+    assert (first.effect, first.code) == (Effect.REJECTED, "KS2101")
+    assert "asked once more after 2026-11-02T09:05:00Z" in first.text
+    world.people("egress", address="192.0.2.10")
+    world.clock.advance(minutes=4)
+    assert world.settle().outcomes == []
+    world.clock.advance(minutes=1)
+    [second] = world.settle().outcomes
+    assert second.effect is Effect.PUBLISHED
+    assert len(world.calls(only=credential)) == 2
 
 
 def test_a_key_that_is_not_fresh_is_asked_again_from_the_clock_in_its_unit(world):
