@@ -20,6 +20,7 @@ from krakenstate.cli.options import (
     StackArg,
 )
 from krakenstate.cli.output import Output
+from krakenstate.cli.signals import stopping_at_once, stopping_between_steps
 from krakenstate.errors import ApplyCancelled, ApplyPartial, ApprovalNeeded, DigestMismatch
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def apply(
         exit_code_for_outcomes,
         shows_hints,
     )
-    from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import is_ci, wire
     from krakenstate.engine import runs
     from krakenstate.views.plan_text import render_plan
@@ -123,7 +123,9 @@ def _approve(
     output.progress("Do you want to perform these actions?")
     output.progress("  Only 'yes' will be accepted to approve.")
     print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != "yes":
+    with stopping_at_once():
+        answer = sys.stdin.readline()
+    if answer.strip() != "yes":
         raise ApplyCancelled("The answer was not 'yes'.")
 
 

@@ -53,3 +53,19 @@ def stopping_between_steps() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """While somebody is asked something there is no call to finish: the first signal ends the waiting."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        kind, _ = _WORDS[signal.Signals(number)]
+        raise kind("Stopped at the question; nothing was changed.")
+
+    before = {number: signal.signal(number, end) for number in _WORDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
