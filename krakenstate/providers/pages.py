@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.task import ITS_ID
 from krakenstate.providers.base import KeyJob
-from krakenstate.providers.layout import VALUE, comma_list
+from krakenstate.providers.layout import VALUE, comma_list, paragraph
 from krakenstate.transport.text import clean_text
 
 _ONLY_THESE = (
@@ -17,6 +17,31 @@ _NOT_OFFERED = (
     "If the page does not offer one of these fields, change nothing and tell the owner of the stack: the key "
     "then has to be replaced by a new one."
 )
+
+
+def head(title: str, job: KeyJob) -> str:
+    """The first lines of every click list: which account, which key, whose."""
+    what = f"{clean_text(job.address)}, generation {job.generation}, on {clean_text(job.account_address)}"
+    return "\n".join(
+        [
+            paragraph(f"Sign in to: {_account(job, ' (', ')')} - check the account switcher first."),
+            "",
+            paragraph(f"{title}: {what}"),
+            paragraph(f"For the process {clean_text(job.process)} of {clean_text(job.owner)}."),
+        ]
+    )
+
+
+def sign_in(job: KeyJob) -> list[str]:
+    """The step that is easiest to get wrong."""
+    why = "a key belongs to the account in which it is made, for good"
+    return [f"Sign in at pro.kraken.com as {_account(job, ', ')}. Check the account switcher first: {why}."]
+
+
+def _account(job: KeyJob, before: str, after: str = "") -> str:
+    """The account's name, and its e-mail where it is known."""
+    email = f"{before}{clean_text(job.account_email)}{after}" if job.account_email else ""
+    return clean_text(job.account_label) + email
 
 
 def write_networks(networks: Iterable[IPNetwork]) -> list[str]:

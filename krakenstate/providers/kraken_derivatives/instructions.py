@@ -26,7 +26,7 @@ class DerivativesInstructions:
         """How to make the key, which values to choose, and what to do with the result."""
         terms = job.terms
         steps = [
-            [*_sign_in(job), f"{_PATH}, then Create API key.", _OTHER_PATH],
+            [*pages.sign_in(job), f"{_PATH}, then Create API key.", _OTHER_PATH],
             ["There is no name to type: Derivatives keys are told apart by their public half."],
             forms.level("General API", terms.general),
             forms.level("Withdrawal API", terms.transfer),
@@ -47,20 +47,20 @@ class DerivativesInstructions:
                 "Close the dialog only when it says so.",
             ],
         ]
-        return document(_head("Create a Derivatives API key", job), numbered(steps))
+        return document(pages.head("Create a Derivatives API key", job), numbered(steps))
 
     def edit_key(self, job: KeyJob, changes: Sequence[AttributeChange]) -> str:
         """How to change the listed attributes of an existing key, keeping its secret."""
         wanted = [step for change in changes if (step := forms.of_change(job, change))]
         if not wanted:
             return document(
-                _head("Derivatives API key: nothing to click", job),
+                pages.head("Derivatives API key: nothing to click", job),
                 paragraph(
                     "What changes about this key is not kept at Kraken, so there is nothing to do there."
                 ),
             )
         return document(
-            _head("Edit a Derivatives API key", job),
+            pages.head("Edit a Derivatives API key", job),
             numbered([*_find(job), ["Edit."], *wanted, *pages.save(job, _CLOSING)]),
         )
 
@@ -73,7 +73,7 @@ class DerivativesInstructions:
             pages.say_done(job),
         ]
         return document(
-            _head("Delete a Derivatives API key", job),
+            pages.head("Delete a Derivatives API key", job),
             paragraph(f"Why: {clean_text(why, 300)}"),
             numbered(steps),
         )
@@ -82,7 +82,7 @@ class DerivativesInstructions:
         """What to click so that a handed-in key becomes as declared."""
         wanted = [step for finding in findings if (step := forms.of_finding(job, finding))]
         return document(
-            _head("Correct a Derivatives API key", job),
+            pages.head("Correct a Derivatives API key", job),
             paragraph(
                 "The key was handed in and is stored, but it is not as declared, so its process does not get "
                 "it yet."
@@ -105,29 +105,6 @@ _OTHER_PATH = (
 )
 
 
-def _head(title: str, job: KeyJob) -> str:
-    account = f"{clean_text(job.account_label)} ({clean_text(job.account_email)})"
-    what = f"{clean_text(job.address)}, generation {job.generation}, on {clean_text(job.account_address)}"
-    return "\n".join(
-        [
-            paragraph(f"Sign in to: {account} - check the account switcher first."),
-            "",
-            paragraph(f"{title}: {what}"),
-            paragraph(f"For the process {clean_text(job.process)} of {clean_text(job.owner)}."),
-        ]
-    )
-
-
-def _sign_in(job: KeyJob) -> list[str]:
-    return [
-        (
-            f"Sign in at pro.kraken.com as {clean_text(job.account_label)}, "
-            f"{clean_text(job.account_email)}. Check the account switcher first: a key belongs to the "
-            "account in which it is made, for good."
-        )
-    ]
-
-
 def _find(job: KeyJob) -> list[list[str]]:
     known = (
         f"API key    ends in {clean_text(job.last_four)}"
@@ -135,6 +112,6 @@ def _find(job: KeyJob) -> list[list[str]]:
         else f"(its public half is not known here: ask {clean_text(job.owner)})"
     )
     return [
-        [*_sign_in(job), f"{_PATH}, to the list of keys.", _OTHER_PATH],
+        [*pages.sign_in(job), f"{_PATH}, to the list of keys.", _OTHER_PATH],
         ["Find the row of this key. Derivatives keys have no name; this is how to tell it:", VALUE + known],
     ]

@@ -29,7 +29,7 @@ class SpotInstructions:
         """How to make the key, which values to type and tick, and what to do with the result."""
         terms = job.terms
         steps = [
-            _open_list([*_sign_in(job)], "then Create API key."),
+            _open_list([*pages.sign_in(job)], "then Create API key."),
             forms.name(job),
             forms.permissions(terms),
             forms.websocket(terms),
@@ -53,7 +53,7 @@ class SpotInstructions:
                 "Close the dialog only when it says so.",
             ],
         ]
-        return document(_head("Create a Spot API key", job), numbered(steps))
+        return document(pages.head("Create a Spot API key", job), numbered(steps))
 
     def edit_key(self, job: KeyJob, changes: Sequence[AttributeChange]) -> str:
         """How to change the listed attributes of an existing key, keeping its secret."""
@@ -61,13 +61,13 @@ class SpotInstructions:
         named = next((str(c.before) for c in changes if c.name in edits.NAME and c.before), job.key_name)
         if not wanted:
             return document(
-                _head("Spot API key: nothing to click", job),
+                pages.head("Spot API key: nothing to click", job),
                 paragraph(
                     "What changes about this key is not kept at Kraken, so there is nothing to do there."
                 ),
             )
         return document(
-            _head("Edit a Spot API key", job),
+            pages.head("Edit a Spot API key", job),
             numbered([*_find(job, named), ["Edit."], *wanted, *pages.save(job, _CLOSING)]),
         )
 
@@ -85,7 +85,9 @@ class SpotInstructions:
             pages.say_done(job),
         ]
         return document(
-            _head("Delete a Spot API key", job), paragraph(f"Why: {clean_text(why, 300)}"), numbered(steps)
+            pages.head("Delete a Spot API key", job),
+            paragraph(f"Why: {clean_text(why, 300)}"),
+            numbered(steps),
         )
 
     def correct_key(self, job: KeyJob, findings: Sequence[Finding]) -> str:
@@ -94,7 +96,7 @@ class SpotInstructions:
         named = next((f.found for f in findings if f.attribute in edits.NAME), job.key_name)
         named = (named or "").strip('"')
         return document(
-            _head("Correct a Spot API key", job),
+            pages.head("Correct a Spot API key", job),
             paragraph(
                 "The key was handed in and is stored, but it is not as declared, so its process does not get "
                 "it yet."
@@ -115,29 +117,6 @@ class SpotInstructions:
         return subaccounts.confirm(job)
 
 
-def _head(title: str, job: KeyJob) -> str:
-    account = f"{clean_text(job.account_label)} ({clean_text(job.account_email)})"
-    what = f"{clean_text(job.address)}, generation {job.generation}, on {clean_text(job.account_address)}"
-    return "\n".join(
-        [
-            paragraph(f"Sign in to: {account} - check the account switcher first."),
-            "",
-            paragraph(f"{title}: {what}"),
-            paragraph(f"For the process {clean_text(job.process)} of {clean_text(job.owner)}."),
-        ]
-    )
-
-
-def _sign_in(job: KeyJob) -> list[str]:
-    return [
-        (
-            f"Sign in at pro.kraken.com as {clean_text(job.account_label)}, "
-            f"{clean_text(job.account_email)}. Check the account switcher first: a key belongs to the "
-            "account in which it is made, for good."
-        )
-    ]
-
-
 def _open_list(lines: list[str], then: str) -> list[str]:
     path = 'Open the person icon (top right) > Settings > API (also "Connections & API") > Spot trading API'
     return [*lines, f"{path}, {then} The address kraken.com/u/security/api leads there too."]
@@ -151,6 +130,6 @@ def _find(job: KeyJob, named: str | None) -> list[list[str]]:
         known.append(f"{VALUE}(neither name nor API key is known here: ask {clean_text(job.owner)})")
     both = " Both must fit." if len(known) > 1 else ""
     return [
-        _open_list(_sign_in(job), "to the list of keys."),
+        _open_list(pages.sign_in(job), "to the list of keys."),
         [f"Find the row of this key.{both}", *known],
     ]
