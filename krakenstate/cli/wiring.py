@@ -113,6 +113,19 @@ def wire(
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
 
 
+def wire_alone(env: Mapping[str, str]) -> tuple[Providers, Callable[[], datetime]]:
+    """Kraken and a clock, for a command without stack and Vault: production, or its overrides.
+
+    Raises:
+        OriginRefused, NowRefused: The surroundings are wrong.
+    """
+    from krakenstate.model.declarations import Environment
+
+    origins = origins_of(Environment.production(), env)
+    providers, _ = _providers(origins)
+    return providers, clock_of(origins, env)
+
+
 def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack:
     """Renders the stack in its own processes while this one imports what every run needs."""
     with ThreadPoolExecutor(1, "render") as pool:
