@@ -40,13 +40,13 @@ class DerivativesClient:
         self._http = http
 
     def greet(self) -> None:
-        """``GET /derivatives/api/v3/feeschedules``: public and small. Any answer but an outage will do.
+        """``GET /derivatives/api/v3/feeschedules``, unsigned: makes sure that somebody answers.
+
+        Any answer but an outage will do, a refusal too: whether Kraken serves it without a key is no matter.
 
         Raises:
             KrakenUnavailable: The edge answered with an outage.
             KrakenError: There was no answer.
-
-        Source: docs.kraken.com/openapi/futures-rest.yaml (read in August 2026).
         """
         answer = self._http.request("GET", GREETING_PATH)
         if answer.status >= 500:
