@@ -24,6 +24,7 @@ from krakenstate.cli import (
     apply,
     demo,
     dev,
+    doctor,
     drift,
     init,
     key,
@@ -39,6 +40,7 @@ from krakenstate.cli import (
     version,
 )
 from krakenstate.cli.frame import (
+    ASSURANCE,
     CORE,
     PEOPLE,
     REHEARSE,
@@ -85,6 +87,7 @@ def build() -> typer.Typer:
     add(app, version.version, panel=CORE, example="krakenstate version --json")
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
+    add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
     app.add_typer(state.app, name="state", rich_help_panel=STATE)
     add(app, demo.demo, panel=REHEARSE, example="krakenstate demo")
     app.add_typer(dev.app, name="dev", rich_help_panel=REHEARSE)

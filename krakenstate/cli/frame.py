@@ -13,9 +13,10 @@ from krakenstate.errors import Interrupted
 
 CORE = "Core"
 PEOPLE = "People"
+ASSURANCE = "Assurance"
 STATE = "State"
 REHEARSE = "Rehearse"
-_PANELS = (CORE, PEOPLE, STATE, REHEARSE)
+_PANELS = (CORE, PEOPLE, ASSURANCE, STATE, REHEARSE)
 
 USAGE_ERROR: type[Exception] = next(
     cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"

@@ -1,4 +1,4 @@
-"""``krakenstate key``: keys on their way in."""
+"""``krakenstate key``: keys on their way in, and what a key can do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from krakenstate.cli.frame import Group, add
 from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, LockTimeoutOpt, SiteOpt, StackOpt
 from krakenstate.cli.output import Output
+from krakenstate.cli.verify import verify
 from krakenstate.errors import CredentialMalformed
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from krakenstate.model.credential import Credential
     from krakenstate.secret.base import CredentialStore
 
-app = typer.Typer(help="Keys on their way in.", cls=Group, no_args_is_help=True)
+app = typer.Typer(help="Keys on their way in, and what a key can do.", cls=Group, no_args_is_help=True)
 _INPUT_MAX_CHARS = 64 * 1024
 
 
@@ -113,3 +114,4 @@ def _unwrap(custody: CredentialStore, token: SecretStr) -> Credential:
 
 
 add(app, ingest, example="krakenstate key ingest spot_key.pnl --stack prod --site runner")
+add(app, verify, example="krakenstate key verify --api spot --fresh --forbid withdraw-funds")

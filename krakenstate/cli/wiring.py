@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from krakenstate.engine.session import Origins, Session
     from krakenstate.model.declarations import Allowlist, Environment
     from krakenstate.model.desired import Desired
-    from krakenstate.providers.base import Providers
+    from krakenstate.providers.base import Greeter, Providers
     from krakenstate.providers.vault.client import VaultClient
     from krakenstate.providers.vault.custody import VaultCustody
     from krakenstate.store.base import Records
@@ -53,6 +53,7 @@ class Wired:
     session: Session
     loaded: LoadedStack
     vault: VaultClient
+    derivatives: Greeter
     who: str
 
 
@@ -68,8 +69,11 @@ def wire(
     desired: Path | None = None,
     site: str | None = None,
     environment: Mapping[str, str] | None = None,
+    check_mount: bool = True,
 ) -> Wired:
     """Everything one run needs, opened nowhere yet: the first call opens the first connection.
+
+    Without ``check_mount`` Vault is not asked here: for a command that says itself what is wrong there.
 
     Raises:
         StackNotExecutedInCi: Under CI a rendered stack is needed.
@@ -91,12 +95,14 @@ def wire(
     origins = origins_of(loaded.desired.head.environment, env)
     clock = clock_of(origins, env)
     vault = _vault_client(loaded.desired, env)
-    vault.check_mount()
+    if check_mount:
+        vault.check_mount()
     who = f"{_user()}@{socket.gethostname()}"
+    providers, greeter = _providers(origins)
     session = Session(
         desired=loaded.desired,
         origins=origins,
-        providers=_providers(origins),
+        providers=providers,
         custody=_custody(vault, loaded.desired, clock),
         records=_records(vault, loaded.desired, clock, who, env),
         site=_site(loaded.desired, site),
@@ -104,7 +110,20 @@ def wire(
         version=__version__,
         audience=Progress(output),
     )
-    return Wired(session=session, loaded=loaded, vault=vault, who=who)
+    return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
+
+
+def wire_alone(env: Mapping[str, str]) -> tuple[Providers, Callable[[], datetime]]:
+    """Kraken and a clock, for a command without stack and Vault: production, or its overrides.
+
+    Raises:
+        OriginRefused, NowRefused: The surroundings are wrong.
+    """
+    from krakenstate.model.declarations import Environment
+
+    origins = origins_of(Environment.production(), env)
+    providers, _ = _providers(origins)
+    return providers, clock_of(origins, env)
 
 
 def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack:
@@ -185,7 +204,7 @@ def clock_of(origins: Origins, env: Mapping[str, str]) -> Callable[[], datetime]
     return ticking
 
 
-def _providers(origins: Origins) -> Providers:
+def _providers(origins: Origins) -> tuple[Providers, Greeter]:
     from krakenstate.model.vocabulary import Api
     from krakenstate.providers.base import Providers
     from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
@@ -198,7 +217,7 @@ def _providers(origins: Origins) -> Providers:
 
     spot = SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT))
     derivatives = DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT))
-    return Providers(
+    providers = Providers(
         clock=spot,
         keys={Api.SPOT: spot, Api.DERIVATIVES: derivatives},
         subaccounts=spot,
@@ -206,6 +225,7 @@ def _providers(origins: Origins) -> Providers:
         grants=VaultGrants(),
         verbs={**SPOT_VERBS, **DERIVATIVES_VERBS, **VAULT_VERBS},
     )
+    return providers, derivatives
 
 
 def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:

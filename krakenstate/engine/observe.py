@@ -44,7 +44,15 @@ def check_clock(session: Session) -> timedelta:
     Raises:
         ClockOff: More than a minute, either way.
     """
-    offset = session.clock() - session.providers.clock.server_time()
+    return check_offset(session.clock() - session.providers.clock.server_time())
+
+
+def check_offset(offset: timedelta) -> timedelta:
+    """The same offset, if nonces and expiries may be read from this machine's clock.
+
+    Raises:
+        ClockOff: More than a minute, either way.
+    """
     if abs(offset) > CLOCK_TOLERANCE:
         seconds = round(abs(offset).total_seconds())
         way = "ahead of" if offset > timedelta(0) else "behind"
@@ -102,14 +110,7 @@ class _Observer:
     def _key(self, key: Key, arrivals: list[Arrival]) -> Observation:
         record = self._state.key(key.address)
         if record is None or record.published is None:
-            waiting = [a for a in arrivals if a.address == key.address]
-            place = waiting[0].place if waiting else None
-            detail = {
-                None: "no key has been handed in",
-                Place.INBOX: "handed in through the inbox",
-                Place.QUARANTINE: "handed in, in quarantine",
-            }[place]
-            return _unknown(key.address, Missing.PENDING, detail)
+            return _unknown(key.address, Missing.PENDING, whereabouts(key.address, arrivals))
         try:
             return self._published(key, record)
         except KrakenstateError as error:
@@ -121,12 +122,8 @@ class _Observer:
         slot = session.slot(record.process, key.address)
         held = session.custody.held(slot)
         facts = {"secret": self._fact(held.fingerprint if held and held.version else None)}
-        inspector = session.providers.keys[key.api]
-        if inspector.takes_nonce:
-            detail = "in service: asking it would move its nonce"
-            return _unknown(key.address, Missing.NOT_ASKED, detail, facts)
-        subject = subject_of(key, record)
-        refusal = self._asker.refusal(subject, published.fingerprint)
+        inspector, subject = session.providers.keys[key.api], subject_of(key, record)
+        refusal = refusal_of(session, key, record, published.fingerprint)
         if refusal:
             return _unknown(key.address, Missing.NOT_ASKED, refusal, facts)
         credential = session.custody.read_published(slot)
@@ -215,6 +212,23 @@ class _Observer:
 
     def _fact(self, value: str | bool | None) -> Fact:
         return Fact(value=value, provenance=Provenance.OBSERVED, at=self._now)
+
+
+def whereabouts(address: Address, arrivals: list[Arrival]) -> str:
+    """Where a key is that is not in service yet."""
+    waiting = [a for a in arrivals if a.address == address]
+    return {
+        None: "no key has been handed in",
+        Place.INBOX: "handed in through the inbox",
+        Place.QUARANTINE: "handed in, in quarantine",
+    }[waiting[0].place if waiting else None]
+
+
+def refusal_of(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
+    """Why a key in service must not be asked in this run, in a sentence; empty if it may be."""
+    if session.providers.keys[key.api].takes_nonce:
+        return "in service: asking it would move its nonce"
+    return session.asker.refusal(subject_of(key, record), fingerprint)
 
 
 def subject_of(key: Key, record: KeyRecord | None) -> Subject:

@@ -106,6 +106,60 @@ class LinkList:
     links: tuple[Link, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NodeHealth:
+    """What one node of the secret store says of itself; ``silence`` says why it said nothing."""
+
+    origin: str
+    silence: str = ""
+    is_initialised: bool = True
+    is_sealed: bool = False
+    is_standby: bool = False
+    version: str = ""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it can be worked with."""
+        return not self.silence and self.is_initialised and not self.is_sealed
+
+
+class VaultProbe(Protocol):
+    """The secret store, asked about itself and about the token. Nothing here reads or writes an entry."""
+
+    @property
+    def mount(self) -> str:
+        """Path of the stack's mount."""
+
+    def health(self) -> tuple[NodeHealth, ...]:
+        """Every node of ``VAULT_ADDR``, asked without a token; one that does not answer is listed too."""
+
+    def check_mount(self) -> None:
+        """Makes sure that the mount exists and is KV version 2.
+
+        Raises:
+            VaultError: It is not, or nobody can tell.
+        """
+
+    def capabilities(self, paths: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """What the token may do on API paths, in the store's own words.
+
+        Raises:
+            VaultDenied: The token may not even ask that.
+            VaultError: No answer, or none that tells.
+        """
+
+
+class Greeter(Protocol):
+    """A server that can be reached without a credential."""
+
+    def greet(self) -> None:
+        """One unsigned call.
+
+        Raises:
+            KrakenError: Nobody answered, or with an outage.
+        """
+
+
 class ServerClock(Protocol):
     """A remote clock that can be read without a credential."""
 

@@ -25,6 +25,7 @@ from krakenstate.transport.client import Answer, ConnectionFailed, HttpOrigin
 from krakenstate.transport.credentials import read_halves
 
 CHECK_PATH = "/api/auth/v1/api-keys/v3/check"
+GREETING_PATH = "/derivatives/api/v3/feeschedules"
 SUBACCOUNTS_PATH = "/derivatives/api/v3/subaccounts"
 
 
@@ -37,6 +38,19 @@ class DerivativesClient:
 
     def __init__(self, http: HttpOrigin) -> None:
         self._http = http
+
+    def greet(self) -> None:
+        """``GET /derivatives/api/v3/feeschedules``, unsigned: makes sure that somebody answers.
+
+        Any answer but an outage will do, a refusal too: whether Kraken serves it without a key is no matter.
+
+        Raises:
+            KrakenUnavailable: The edge answered with an outage.
+            KrakenError: There was no answer.
+        """
+        answer = self._http.request("GET", GREETING_PATH)
+        if answer.status >= 500:
+            raise KrakenUnavailable(f"Kraken's edge answered HTTP {answer.status}.")
 
     def check_key(self, credential: Credential) -> dict[str, Any]:
         """``GET /api/auth/v1/api-keys/v3/check``: the key describes itself. Any level may ask.

@@ -22,7 +22,7 @@ VERBS: dict[str, Verbs] = {
 
 
 class DerivativesProvider(DerivativesInstructions):
-    """Implements ``KeyProvider`` and ``LinkAdministrator``.
+    """Implements ``KeyProvider``, ``LinkAdministrator`` and ``Greeter``.
 
     Args:
         http: Bound to the Derivatives origin.
@@ -40,6 +40,14 @@ class DerivativesProvider(DerivativesInstructions):
     def takes_nonce(self) -> bool:
         """Asked without a ``Nonce`` header, a key in service does not notice."""
         return False
+
+    def greet(self) -> None:
+        """Makes sure, by one unsigned call, that the server answers.
+
+        Raises:
+            KrakenError: It does not.
+        """
+        self._client.greet()
 
     def describe_key(self, credential: Credential, nonce: int | None) -> KeyDescription:
         """Asks the key to describe itself, once.

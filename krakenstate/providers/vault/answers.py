@@ -17,6 +17,7 @@ from krakenstate.errors import (
     VaultError,
     VaultUnreachable,
 )
+from krakenstate.providers.base import NodeHealth
 
 _SEALED = ("is sealed", "not yet initialized", "not initialized")
 
@@ -64,6 +65,23 @@ class Silence:
 
     unsent: bool
     why: str
+
+
+def health_in(origin: str, answer: Answer | Silence) -> NodeHealth:
+    """What ``sys/health`` says, whatever the HTTP status: a standby and a sealed node have their own."""
+    if isinstance(answer, Silence):
+        return NodeHealth(origin, silence=answer.why)
+    body = answer.body or {}
+    if not isinstance(body.get("sealed"), bool):
+        return NodeHealth(origin, silence=f"HTTP {answer.status}, and no word about its health")
+    version = body.get("version")
+    return NodeHealth(
+        origin,
+        is_initialised=body.get("initialized") is not False,
+        is_sealed=body["sealed"],
+        is_standby=body.get("standby") is True,
+        version=version[:40] if isinstance(version, str) else "",
+    )
 
 
 def failure(answer: Answer, path: str, capability: str) -> VaultError:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLCertVerificationError
@@ -36,7 +36,8 @@ from krakenstate.errors import (
     WrappingTokenInvalid,
 )
 from krakenstate.model.declarations import origin_of
-from krakenstate.providers.vault.answers import Answer, Silence, expect, failure, number_in
+from krakenstate.providers.base import NodeHealth
+from krakenstate.providers.vault.answers import Answer, Silence, expect, failure, health_in, number_in
 from krakenstate.store.base import Entry, Metadata
 
 log = logging.getLogger("krakenstate.vault")
@@ -44,13 +45,14 @@ log = logging.getLogger("krakenstate.vault")
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One call; ``repr`` shows neither token nor body."""
+    """One call; ``repr`` shows neither token nor body. ``at_root`` leaves the namespace out."""
 
     method: Literal["get", "post", "delete", "list"]
     path: str
     token: SecretStr = field(repr=False)
     params: Mapping[str, int] = field(default_factory=dict)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    at_root: bool = False
 
     @property
     def may_repeat(self) -> bool:
@@ -126,6 +128,11 @@ class _Server:
             raise VaultSealed(f"{sealed} is sealed or not initialised.")
         raise VaultUnreachable(f"Asked without success: {', '.join(silent)}.")
 
+    def health(self) -> tuple[NodeHealth, ...]:
+        """What each node says of itself, asked without a token."""
+        request = _Request("get", "sys/health", SecretStr(""), at_root=True)
+        return tuple(health_in(origin, self._send(origin, request)) for origin in self.origins)
+
     def _follow(self, origin: str, request: _Request) -> Answer | Silence:
         """One node's answer; a standby's redirect is followed once, and only among the nodes."""
         answer = self._send(origin, request)
@@ -145,11 +152,11 @@ class _Server:
     def _send(self, origin: str, request: _Request) -> Answer | Silence:
         adapter = RawAdapter(
             base_uri=origin,
-            token=request.token.get_secret_value(),
+            token=request.token.get_secret_value() or None,
             timeout=self._timeout_s,
             allow_redirects=False,
             session=self._session,
-            namespace=self._namespace,
+            namespace=None if request.at_root else self._namespace,
             strict_http=True,
         )
         more: dict[str, Any] = {"params": dict(request.params)}
@@ -243,6 +250,26 @@ class VaultClient:
     def close(self) -> None:
         """Closes idle connections."""
         self._server.close()
+
+    def health(self) -> tuple[NodeHealth, ...]:
+        """What each node of ``VAULT_ADDR`` says of itself; one that does not answer is listed too."""
+        return self._server.health()
+
+    def capabilities(self, paths: Sequence[str]) -> dict[str, frozenset[str]]:
+        """What the token may do on API paths, in Vault's own words.
+
+        Raises:
+            VaultDenied: The token may not ask that; the default policy lets every token.
+            VaultAnswerUnexpected: A path is missing in the answer.
+        """
+        where = "sys/capabilities-self"
+        found = expect(
+            self._server.ask(_Request("post", where, self._token, body={"paths": [*paths]})), where, "update"
+        )
+        told = {path: found.get(path) for path in paths}
+        if not all(isinstance(words, builtins.list) for words in told.values()):
+            raise VaultAnswerUnexpected(f"The answer for {where} does not name every path that was asked.")
+        return {path: frozenset(map(str, words or ())) for path, words in told.items()}
 
     def check_mount(self) -> None:
         """Makes sure that the mount exists and is KV version 2.
