@@ -18,11 +18,13 @@ from krakenstate.sim.remote import ADMIN_HEADER
 from krakenstate.sim.requests import (
     AccountChoice,
     Address,
+    BudgetChange,
     ClockChange,
     Egress,
     Empty,
     KeyChoice,
     KeyEdit,
+    LockoutChange,
     NewAccount,
     NewKey,
     TicketText,
@@ -69,6 +71,18 @@ def _egress(sim: Simulation, request: Egress) -> dict[str, Any]:
     return {"egress": sim.world.egress}
 
 
+def _budget(sim: Simulation, request: BudgetChange) -> dict[str, Any]:
+    if request.on is not None:
+        sim.world.budgets = request.on
+    return {"budgets": sim.world.budgets}
+
+
+def _lockout(sim: Simulation, request: LockoutChange) -> dict[str, Any]:
+    if request.scope is not None:
+        sim.world.lockout = request.scope
+    return {"lockout": sim.world.lockout}
+
+
 def _clock(sim: Simulation, request: ClockChange) -> dict[str, Any]:
     if request.set is not None:
         sim.clock.set_to(request.set if request.set.tzinfo else request.set.replace(tzinfo=UTC))
@@ -95,6 +109,8 @@ DEEDS: dict[str, tuple[type[BaseModel], Callable[[Simulation, Any], dict[str, An
     "email-list": (Empty, mail.list_mails),
     "email-confirm": (Address, mail.confirm),
     "egress": (Egress, _egress),
+    "budget": (BudgetChange, _budget),
+    "lockout": (LockoutChange, _lockout),
     "clock": (ClockChange, _clock),
     "calls": (Empty, _calls),
     "state": (Empty, _state),

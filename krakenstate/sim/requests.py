@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from krakenstate.sim.clock import parse_instant
-from krakenstate.sim.world import Level
+from krakenstate.sim.world import Level, Tier
 
 CLEAR = "none"
 EXPIRY_TIME = time(12, tzinfo=UTC)  # at noon UTC it is that very day almost everywhere
@@ -69,6 +69,7 @@ class NewAccount(_Request):
     iiban: str | None = None
     institutional: bool = True
     derivatives: bool = True
+    tier: Tier = "pro"
 
 
 class AccountChoice(_Request):
@@ -86,6 +87,7 @@ class KeyAttributes(AccountChoice):
     query_from: Limit | None = None
     query_to: Limit | None = None
     nonce_window: int | None = Field(default=None, ge=0)
+    key_2fa: str | None = Field(default=None, min_length=1)
     general: Level | None = None
     transfer: Level | None = None
 
@@ -95,6 +97,7 @@ class NewKey(KeyAttributes):
 
     api: Literal["spot", "derivatives"]
     name: str | None = None
+    active_after_s: float = Field(default=0.0, ge=0)
 
 
 class KeyChoice(AccountChoice):
@@ -127,6 +130,18 @@ class Egress(_Request):
     """From where calls shall seem to come; None only asks."""
 
     address: str | None = None
+
+
+class BudgetChange(_Request):
+    """Whether calls are counted; None only asks."""
+
+    on: bool | None = None
+
+
+class LockoutChange(_Request):
+    """What too many failures lock; None only asks."""
+
+    scope: Literal["account", "egress"] | None = None
 
 
 class ClockChange(_Request):
