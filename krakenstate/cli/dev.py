@@ -197,6 +197,36 @@ def lockout(
     _say(_perform("lockout", {"scope": scope}))
 
 
+@app.command(epilog="Example: krakenstate dev fault drop-after --path /0/private/CreateSubaccount")
+@_explained
+def fault(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="drop-before, drop-after, html-5xx, truncated, slow, redirect, throttle or unknown-word;"
+            " or list, or clear.",
+        ),
+    ],
+    path: Annotated[
+        str | None, typer.Option("--path", help="Only calls whose path begins so; all, if left out.")
+    ] = None,
+    times: Annotated[int | None, typer.Option("--times", help="For how many calls; 1 if left out.")] = None,
+    delay: Annotated[
+        str | None, typer.Option("--delay", help="Of slow and throttle, such as 30s; 5s if left out.")
+    ] = None,
+    location: Annotated[str | None, typer.Option("--location", help="Of redirect: to where.")] = None,
+) -> None:
+    """Let something go wrong with the next calls, list what waits, or clear it."""
+    if kind in {"list", "clear"}:
+        _say(_perform(f"fault-{kind}", {}))
+        return
+    delay_s = None if delay is None else _seconds(delay)
+    _say(_perform("fault", {
+        "kind": kind, "path": path, "times": times, "delay_s": delay_s, "location": location,
+    }))  # fmt: skip
+
+
 @app.command(epilog="Example: krakenstate dev clock --advance 16m")
 @_explained
 def clock(

@@ -26,11 +26,13 @@ from krakenstate.sim.requests import (
     KeyEdit,
     LockoutChange,
     NewAccount,
+    NewFault,
     NewKey,
     TicketText,
 )
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.views import describe_world
+from krakenstate.sim.world import Fault
 
 ADMIN_PREFIX = "/_sim/"
 
@@ -83,6 +85,21 @@ def _lockout(sim: Simulation, request: LockoutChange) -> dict[str, Any]:
     return {"lockout": sim.world.lockout}
 
 
+def _add_fault(sim: Simulation, request: NewFault) -> dict[str, Any]:
+    attributes = request.model_dump(exclude={"times"})
+    sim.world.faults.append(Fault(left=request.times, **attributes))
+    return _list_faults(sim, Empty())
+
+
+def _list_faults(sim: Simulation, _: Empty) -> dict[str, Any]:
+    return {"faults": [fault.model_dump(mode="json") for fault in sim.world.faults]}
+
+
+def _clear_faults(sim: Simulation, _: Empty) -> dict[str, Any]:
+    sim.world.faults = []
+    return _list_faults(sim, Empty())
+
+
 def _clock(sim: Simulation, request: ClockChange) -> dict[str, Any]:
     if request.set is not None:
         sim.clock.set_to(request.set if request.set.tzinfo else request.set.replace(tzinfo=UTC))
@@ -111,6 +128,9 @@ DEEDS: dict[str, tuple[type[BaseModel], Callable[[Simulation, Any], dict[str, An
     "egress": (Egress, _egress),
     "budget": (BudgetChange, _budget),
     "lockout": (LockoutChange, _lockout),
+    "fault": (NewFault, _add_fault),
+    "fault-list": (Empty, _list_faults),
+    "fault-clear": (Empty, _clear_faults),
     "clock": (ClockChange, _clock),
     "calls": (Empty, _calls),
     "state": (Empty, _state),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from krakenstate.sim.clock import parse_instant
-from krakenstate.sim.world import Level, Tier
+from krakenstate.sim.world import DEFAULT_DELAY_S, DEFAULT_LOCATION, FaultKind, Level, Tier
 
 CLEAR = "none"
 EXPIRY_TIME = time(12, tzinfo=UTC)  # at noon UTC it is that very day almost everywhere
@@ -142,6 +142,16 @@ class LockoutChange(_Request):
     """What too many failures lock; None only asks."""
 
     scope: Literal["account", "egress"] | None = None
+
+
+class NewFault(_Request):
+    """Something that shall go wrong, and how often."""
+
+    kind: FaultKind
+    path: str = Field(default="/", pattern="^/")
+    times: int = Field(default=1, ge=1)
+    delay_s: float = Field(default=DEFAULT_DELAY_S, ge=0)
+    location: str = DEFAULT_LOCATION
 
 
 class ClockChange(_Request):

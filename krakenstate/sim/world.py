@@ -23,6 +23,11 @@ PERMISSIONS = frozenset({
 })  # fmt: skip
 
 
+DEFAULT_DELAY_S = 5.0
+DEFAULT_LOCATION = "https://elsewhere.invalid/"
+FaultKind = Literal[
+    "drop-before", "drop-after", "html-5xx", "truncated", "slow", "redirect", "throttle", "unknown-word"
+]
 Tier = Literal["starter", "intermediate", "pro", "none"]
 
 
@@ -149,6 +154,17 @@ class Call(BaseModel):
     egress: str
     nonce: int | None
     outcome: str
+    fault: str | None = None
+
+
+class Fault(BaseModel):
+    """Something that shall go wrong with the next `left` calls below `path`; see `faults`."""
+
+    kind: FaultKind
+    path: str = "/"
+    left: int = 1
+    delay_s: float = DEFAULT_DELAY_S
+    location: str = DEFAULT_LOCATION
 
 
 class World(BaseModel):
@@ -164,6 +180,7 @@ class World(BaseModel):
     links: list[Link] = Field(default_factory=list)
     mails: list[Mail] = Field(default_factory=list)
     tickets: list[Ticket] = Field(default_factory=list)
+    faults: list[Fault] = Field(default_factory=list)
     calls: list[Call] = Field(default_factory=list)
     calls_made: int = 0
 
