@@ -47,6 +47,9 @@ QueryFrom = Annotated[
 ]
 QueryTo = Annotated[str | None, typer.Option("--query-to", help="Day on which a Spot key's history ends.")]
 NonceWindow = Annotated[int | None, typer.Option("--nonce-window", help="Nonce window of a Spot key.")]
+KeyTwoFactor = Annotated[
+    str | None, typer.Option("--key-2fa", help="Password a Spot key demands with each call, as otp.")
+]
 General = Annotated[
     str | None, typer.Option("--general", help="Derivatives: NO_ACCESS, READ_ONLY or FULL_ACCESS.")
 ]
@@ -169,6 +172,61 @@ def egress(
     _say(_perform("egress", {"address": address}))
 
 
+@app.command(epilog="Example: krakenstate dev budget off")
+@_explained
+def budget(
+    switch: Annotated[
+        str | None, typer.Argument(metavar="[on|off]", help="Without one, the present state is shown.")
+    ] = None,
+) -> None:
+    """Count calls against each account's tier, or do not."""
+    if switch not in (None, "on", "off"):
+        raise DevError(f"{switch!r} is neither on nor off", "Write: krakenstate dev budget off")
+    _say(_perform("budget", {"on": None if switch is None else switch == "on"}))
+
+
+@app.command(epilog="Example: krakenstate dev lockout egress")
+@_explained
+def lockout(
+    scope: Annotated[
+        str | None,
+        typer.Argument(metavar="[account|egress]", help="Without one, the present choice is shown."),
+    ] = None,
+) -> None:
+    """Choose what too many failed authentications lock: the account, or the address."""
+    _say(_perform("lockout", {"scope": scope}))
+
+
+@app.command(epilog="Example: krakenstate dev fault drop-after --path /0/private/CreateSubaccount")
+@_explained
+def fault(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="drop-before, drop-after, html-5xx, truncated, slow, redirect, throttle or unknown-word;"
+            " or list, or clear.",
+        ),
+    ],
+    path: Annotated[
+        str | None, typer.Option("--path", help="Only calls whose path begins so; all, if left out.")
+    ] = None,
+    times: Annotated[int | None, typer.Option("--times", help="For how many calls; 1 if left out.")] = None,
+    delay: Annotated[
+        str | None, typer.Option("--delay", help="Of slow and throttle, such as 30s; 5s if left out.")
+    ] = None,
+    location: Annotated[str | None, typer.Option("--location", help="Of redirect: to where.")] = None,
+) -> None:
+    """Let something go wrong with the next calls, list what waits, or clear it."""
+    if kind in {"list", "clear"}:
+        _say(_perform(f"fault-{kind}", {}))
+        return
+    delay_s = None if delay is None else _seconds(delay)
+    _say(_perform("fault", {
+        "kind": kind, "path": path, "times": times, "delay_s": delay_s, "location": location,
+    }))  # fmt: skip
+
+
 @app.command(epilog="Example: krakenstate dev clock --advance 16m")
 @_explained
 def clock(
@@ -219,11 +277,14 @@ def create_account(
         bool, typer.Option(help="Whether it may create Spot subaccounts by API.")
     ] = True,
     derivatives: Annotated[bool, typer.Option(help="Whether Derivatives trading is unlocked.")] = True,
+    tier: Annotated[
+        str, typer.Option("--tier", help="Call budget: starter, intermediate, pro, or none.")
+    ] = "pro",
 ) -> None:
     """Sign up and verify an account."""
     _say(_perform("create-account", {
         "name": name, "email": address, "kind": kind, "username": username, "iiban": iiban,
-        "institutional": institutional, "derivatives": derivatives,
+        "institutional": institutional, "derivatives": derivatives, "tier": tier,
     }))  # fmt: skip
 
 
@@ -251,12 +312,17 @@ def create_key(
     query_to: QueryTo = None,
     general: General = None,
     transfer: Transfer = None,
+    key_2fa: KeyTwoFactor = None,
+    active_after: Annotated[
+        str | None, typer.Option("--active-after", help="How long it stays invalid, such as 5m.")
+    ] = None,
 ) -> None:
     """Create a key and show its secret, this once."""
     _say(_perform("create-key", {
         "account": account, "api": api, "name": name, "permission": permission, "ip": ip, "expires": expires,
         "nonce_window": nonce_window, "query_from": query_from, "query_to": query_to, "general": general,
-        "transfer": transfer,
+        "transfer": transfer, "key_2fa": key_2fa,
+        "active_after_s": None if active_after is None else _seconds(active_after),
     }))  # fmt: skip
 
 
@@ -278,12 +344,13 @@ def edit_key(
     query_to: QueryTo = None,
     general: General = None,
     transfer: Transfer = None,
+    key_2fa: KeyTwoFactor = None,
 ) -> None:
     """Change a key; what is not given stays, and the word none empties an attribute."""
     _say(_perform("edit-key", {
         "account": account, "name": name, "last4": last4, "key": key, "permission": permission, "ip": ip,
         "expires": expires, "nonce_window": nonce_window, "query_from": query_from, "query_to": query_to,
-        "general": general, "transfer": transfer,
+        "general": general, "transfer": transfer, "key_2fa": key_2fa,
     }))  # fmt: skip
 
 

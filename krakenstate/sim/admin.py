@@ -18,17 +18,21 @@ from krakenstate.sim.remote import ADMIN_HEADER
 from krakenstate.sim.requests import (
     AccountChoice,
     Address,
+    BudgetChange,
     ClockChange,
     Egress,
     Empty,
     KeyChoice,
     KeyEdit,
+    LockoutChange,
     NewAccount,
+    NewFault,
     NewKey,
     TicketText,
 )
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.views import describe_world
+from krakenstate.sim.world import Fault
 
 ADMIN_PREFIX = "/_sim/"
 
@@ -69,6 +73,33 @@ def _egress(sim: Simulation, request: Egress) -> dict[str, Any]:
     return {"egress": sim.world.egress}
 
 
+def _budget(sim: Simulation, request: BudgetChange) -> dict[str, Any]:
+    if request.on is not None:
+        sim.world.budgets = request.on
+    return {"budgets": sim.world.budgets}
+
+
+def _lockout(sim: Simulation, request: LockoutChange) -> dict[str, Any]:
+    if request.scope is not None:
+        sim.world.lockout = request.scope
+    return {"lockout": sim.world.lockout}
+
+
+def _add_fault(sim: Simulation, request: NewFault) -> dict[str, Any]:
+    attributes = request.model_dump(exclude={"times"})
+    sim.world.faults.append(Fault(left=request.times, **attributes))
+    return _list_faults(sim, Empty())
+
+
+def _list_faults(sim: Simulation, _: Empty) -> dict[str, Any]:
+    return {"faults": [fault.model_dump(mode="json") for fault in sim.world.faults]}
+
+
+def _clear_faults(sim: Simulation, _: Empty) -> dict[str, Any]:
+    sim.world.faults = []
+    return _list_faults(sim, Empty())
+
+
 def _clock(sim: Simulation, request: ClockChange) -> dict[str, Any]:
     if request.set is not None:
         sim.clock.set_to(request.set if request.set.tzinfo else request.set.replace(tzinfo=UTC))
@@ -95,6 +126,11 @@ DEEDS: dict[str, tuple[type[BaseModel], Callable[[Simulation, Any], dict[str, An
     "email-list": (Empty, mail.list_mails),
     "email-confirm": (Address, mail.confirm),
     "egress": (Egress, _egress),
+    "budget": (BudgetChange, _budget),
+    "lockout": (LockoutChange, _lockout),
+    "fault": (NewFault, _add_fault),
+    "fault-list": (Empty, _list_faults),
+    "fault-clear": (Empty, _clear_faults),
     "clock": (ClockChange, _clock),
     "calls": (Empty, _calls),
     "state": (Empty, _state),

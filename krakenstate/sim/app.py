@@ -8,18 +8,20 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from krakenstate.sim import admin, derivatives, spot
+from krakenstate.sim.arrival import read_request
 from krakenstate.sim.errors import DevError
+from krakenstate.sim.faults import FaultyApp
 from krakenstate.sim.simulation import CallNotes, Platform, Request, Simulation
 
 _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 _BLOCKED = "<html><head><title>Access denied</title></head><body>Access denied</body></html>"
 
 
-def build_app(sim: Simulation, admin_token: str) -> Starlette:
+def build_app(sim: Simulation, admin_token: str) -> FaultyApp:
     """An application that serves `sim`; `admin_token` opens the people's side door."""
 
     async def serve_time(http: HttpRequest) -> Response:
-        request = await _read(http)
+        request = await read_request(http)
         if not _names_itself(request):
             return _block(sim, "spot", request)
         answer = spot.answer_time(sim)
@@ -28,13 +30,13 @@ def build_app(sim: Simulation, admin_token: str) -> Starlette:
         return JSONResponse(answer)
 
     async def serve_spot(http: HttpRequest) -> Response:
-        request = await _read(http)
+        request = await read_request(http)
         if not _names_itself(request):
             return _block(sim, "spot", request)
         return JSONResponse(spot.answer_private(sim, request))
 
     async def serve_derivatives(http: HttpRequest) -> Response:
-        request = await _read(http)
+        request = await read_request(http)
         if not _names_itself(request):
             return _block(sim, "derivatives", request)
         answered = derivatives.answer(sim, request)
@@ -53,25 +55,14 @@ def build_app(sim: Simulation, admin_token: str) -> Starlette:
         except DevError as error:
             return JSONResponse({"error": error.message, "next_step": error.next_step}, 400)
 
-    return Starlette(routes=[
+    api = Starlette(routes=[
         Route("/0/public/Time", serve_time, methods=["GET", "POST"]),
         Route("/0/{rest:path}", serve_spot, methods=_ANY),
         Route("/derivatives/{rest:path}", serve_derivatives, methods=_ANY),
         Route("/api/auth/{rest:path}", serve_derivatives, methods=_ANY),
         Route(admin.ADMIN_PREFIX + "{operation}", serve_people, methods=["POST"]),
     ])  # fmt: skip
-
-
-async def _read(http: HttpRequest) -> Request:
-    """The request with its path and query exactly as sent, which is what signatures cover."""
-    raw_path: bytes = http.scope.get("raw_path") or http.url.path.encode()
-    return Request(
-        method=http.method,
-        path=raw_path.partition(b"?")[0].decode("latin-1"),
-        query=http.scope["query_string"].decode("latin-1"),
-        headers=dict(http.headers),
-        body=await http.body(),
-    )
+    return FaultyApp(sim, api, spared=admin.ADMIN_PREFIX)
 
 
 def _names_itself(request: Request) -> bool:

@@ -4,7 +4,7 @@ Any valid key may check itself. `READ_ONLY` lists subaccounts, `FULL_ACCESS` is 
 `trading-enabled`. Only a master sees subaccounts; anybody else's key gets its own uid and an empty list.
 The two families answer errors in their own shapes: `/derivatives` HTTP 200 with `result: error`, `/api/auth`
 HTTP 401. A `Nonce` header is optional; it must increase, and a value that comes late is taken if it is above
-everything that is older than `LATE_S` seconds.
+everything that is older than `LATE_S` seconds. An account's units may be used up (see `budgets`).
 
 Sources: docs.kraken.com `guides/futures/rest`, `futures-api/auth/check-v-3-api-key`,
 `api-reference/subaccounts/get-subaccounts` (read August to October 2026).
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from krakenstate.sim.budgets import SUBACCOUNTS_COST, TRADING_SWITCH_COST, admits_derivatives
 from krakenstate.sim.networks import is_admitted
 from krakenstate.sim.signatures import derivatives_signature, is_same
 from krakenstate.sim.simulation import CallNotes, Request, Simulation
@@ -27,6 +28,7 @@ SUBACCOUNT_PREFIX = "/derivatives/api/v3/subaccount/"
 TRADING_SUFFIX = "/trading-enabled"
 LATE_S = 10.0
 
+API_LIMIT_EXCEEDED = "apiLimitExceeded"
 AUTHENTICATION_ERROR = "authenticationError"
 INSUFFICIENT_PRIVILEGES = "insufficientPrivileges"
 NOT_FOUND = "notFound"
@@ -95,6 +97,9 @@ def _judge(sim: Simulation, request: Request, notes: CallNotes) -> dict[str, Any
     account, key = _authenticate(sim, request, notes)
     if request.path == CHECK_PATH:
         return _check(account, key)
+    cost = TRADING_SWITCH_COST if is_switch else SUBACCOUNTS_COST
+    if not admits_derivatives(sim.world, account, cost, sim.now().timestamp()):
+        raise DerivativesError(API_LIMIT_EXCEEDED)
     if request.path == SUBACCOUNTS_PATH:
         _require(key, Level.READ_ONLY, Level.FULL_ACCESS)
         return _subaccounts(sim, account)
@@ -111,7 +116,8 @@ def _authenticate(sim: Simulation, request: Request, notes: CallNotes) -> tuple[
     if found is None:
         raise DerivativesError(AUTHENTICATION_ERROR)
     account, key = found
-    if key.deleted or not is_admitted(sim.world.egress, key.cidr_blocks):
+    is_inactive = key.deleted or key.active_from > sim.now().timestamp()
+    if is_inactive or not is_admitted(sim.world.egress, key.cidr_blocks):
         raise DerivativesError(AUTHENTICATION_ERROR)
     nonce = request.headers.get("nonce", "")
     post_data = request.query.encode() + request.body

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from krakenstate.sim.clock import parse_instant
-from krakenstate.sim.world import Level
+from krakenstate.sim.world import DEFAULT_DELAY_S, DEFAULT_LOCATION, FaultKind, Level, Tier
 
 CLEAR = "none"
 EXPIRY_TIME = time(12, tzinfo=UTC)  # at noon UTC it is that very day almost everywhere
@@ -69,6 +69,7 @@ class NewAccount(_Request):
     iiban: str | None = None
     institutional: bool = True
     derivatives: bool = True
+    tier: Tier = "pro"
 
 
 class AccountChoice(_Request):
@@ -86,6 +87,7 @@ class KeyAttributes(AccountChoice):
     query_from: Limit | None = None
     query_to: Limit | None = None
     nonce_window: int | None = Field(default=None, ge=0)
+    key_2fa: str | None = Field(default=None, min_length=1)
     general: Level | None = None
     transfer: Level | None = None
 
@@ -95,6 +97,7 @@ class NewKey(KeyAttributes):
 
     api: Literal["spot", "derivatives"]
     name: str | None = None
+    active_after_s: float = Field(default=0.0, ge=0)
 
 
 class KeyChoice(AccountChoice):
@@ -127,6 +130,28 @@ class Egress(_Request):
     """From where calls shall seem to come; None only asks."""
 
     address: str | None = None
+
+
+class BudgetChange(_Request):
+    """Whether calls are counted; None only asks."""
+
+    on: bool | None = None
+
+
+class LockoutChange(_Request):
+    """What too many failures lock; None only asks."""
+
+    scope: Literal["account", "egress"] | None = None
+
+
+class NewFault(_Request):
+    """Something that shall go wrong, and how often."""
+
+    kind: FaultKind
+    path: str = Field(default="/", pattern="^/")
+    times: int = Field(default=1, ge=1)
+    delay_s: float = Field(default=DEFAULT_DELAY_S, ge=0)
+    location: str = DEFAULT_LOCATION
 
 
 class ClockChange(_Request):

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from krakenstate.sim.app import build_app
+from krakenstate.sim.arrival import AbruptProtocol
 from krakenstate.sim.remote import READY_FILE
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.store import WorldStore, write_private
@@ -80,6 +81,7 @@ def serve(directory: Path, port: int = 0, now: datetime | None = None) -> None:
         server_header=False,
         lifespan="off",
         ws="none",
+        http=AbruptProtocol,
         timeout_graceful_shutdown=GRACE_S,
     )
     ready_file = directory / READY_FILE

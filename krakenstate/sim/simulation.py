@@ -1,5 +1,6 @@
 """A running world: its data, its clock, the file it is kept in, and the record of its calls."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,7 @@ from krakenstate.sim.store import WorldStore
 from krakenstate.sim.world import MAX_CALLS_KEPT, Call, World, fingerprint
 
 Platform = Literal["spot", "derivatives"]
+FAULT_IN_EFFECT: ContextVar[str | None] = ContextVar("FAULT_IN_EFFECT", default=None)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Simulation:
             path=request.signed_path, key_last4=notes.public[-4:] if notes.public else None,
             key_fingerprint=fingerprint(notes.public) if notes.public else None,
             egress=self.world.egress, nonce=notes.nonce, outcome=outcome,
+            fault=FAULT_IN_EFFECT.get(),
         ))  # fmt: skip
         del self.world.calls[:-MAX_CALLS_KEPT]
 

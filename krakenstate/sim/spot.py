@@ -1,12 +1,14 @@
 """Spot REST as Kraken documents it: `Time`, `GetApiKeyInfo`, `CreateSubaccount`, `Balance`.
 
-How a private call is judged, in this order: an account that is locked out stays so; the key must exist, be
-valid today and admit the caller's address (Kraken does not document its answer outside an allowlist; here it
-is `EAPI:Invalid key`, which cannot be told from a revoked key); the signature must fit; the nonce must be
-above the key's last one. Whoever passes has authenticated; only then permissions and arguments count.
+How a private call is judged, in this order: who is locked out stays so; the account's call budget must have
+room (see `budgets`); the key must exist, be active and valid today and admit the caller's address (Kraken
+does not document its answer outside an allowlist; here it is `EAPI:Invalid key`, which cannot be told from a
+revoked key); the signature must fit; a key with two-factor must come with its password as `otp`; the nonce
+must be above the key's last one. Whoever passes has authenticated; only then permissions and arguments count.
 
 Failed authentications count per account. After `FAILURES_BEFORE_LOCKOUT` in a row every private call answers
-`EGeneral:Temporary lockout` for 15 minutes, and each of these calls starts the 15 minutes anew.
+`EGeneral:Temporary lockout` for 15 minutes, and each of these calls starts the 15 minutes anew. Kraken is
+also said to hold them against the address; a world whose `lockout` is `egress` does, unknown keys included.
 
 Sources: docs.kraken.com, `guides/rest/authentication`, `api-reference/account-data/get-api-key-info`,
 `api-reference/subaccounts/create-subaccount`, `guides/general/errors` (read August to October 2026).
@@ -20,11 +22,12 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from krakenstate.sim.budgets import admits_spot
 from krakenstate.sim.networks import is_admitted
 from krakenstate.sim.signatures import is_same, spot_signature
 from krakenstate.sim.simulation import CallNotes, Request, Simulation
 from krakenstate.sim.subaccounts import open_spot_subaccount
-from krakenstate.sim.world import Account, SpotKey, World
+from krakenstate.sim.world import Account, SpotKey, Suspect, World
 
 PRIVATE_PREFIX = "/0/private/"
 FAILURES_BEFORE_LOCKOUT = 4
@@ -36,6 +39,7 @@ INVALID_KEY = "EAPI:Invalid key"
 INVALID_SIGNATURE = "EAPI:Invalid signature"
 INVALID_NONCE = "EAPI:Invalid nonce"
 INVALID_ARGUMENTS = "EGeneral:Invalid arguments"
+RATE_LIMIT_EXCEEDED = "EAPI:Rate limit exceeded"
 PERMISSION_DENIED = "EGeneral:Permission denied"
 TEMPORARY_LOCKOUT = "EGeneral:Temporary lockout"
 UNKNOWN_METHOD = "EGeneral:Unknown method"
@@ -81,37 +85,50 @@ def _judge(sim: Simulation, request: Request, notes: CallNotes) -> Any:
     if method is None or request.method != "POST":
         raise SpotError(UNKNOWN_METHOD)
     found = sim.world.find_spot_key(notes.public or "")
+    suspect = _suspect(sim.world, found[0] if found else None)
+    _refuse_locked(suspect, sim.now())
     if found is None:
+        _count_failure(suspect, sim.now())
         raise SpotError(INVALID_KEY)
     account, key = found
-    _refuse_locked(account, sim.now())
+    if not admits_spot(sim.world, account, sim.now().timestamp()):
+        raise SpotError(RATE_LIMIT_EXCEEDED)
     try:
         fields = _authenticate(sim, request, key, notes)
     except SpotError:
-        _count_failure(account, sim.now())
+        _count_failure(suspect, sim.now())
         raise
-    account.failed_authentications = 0
+    suspect.failed_authentications = 0
     key.last_used = int(sim.now().timestamp())
     return method(Caller(sim, account, key, fields))
 
 
-def _refuse_locked(account: Account, now: datetime) -> None:
-    if account.locked_until > now.timestamp():
-        account.locked_until = now.timestamp() + LOCKOUT_S
+def _suspect(world: World, account: Account | None) -> Suspect:
+    """Who answers for a failure; an unknown key's failure is forgotten where accounts answer."""
+    if world.lockout == "egress":
+        return world.addresses.setdefault(world.egress, Suspect())
+    return account or Suspect()
+
+
+def _refuse_locked(suspect: Suspect, now: datetime) -> None:
+    if suspect.locked_until > now.timestamp():
+        suspect.locked_until = now.timestamp() + LOCKOUT_S
         raise SpotError(TEMPORARY_LOCKOUT)
 
 
-def _count_failure(account: Account, now: datetime) -> None:
-    account.failed_authentications += 1
-    if account.failed_authentications >= FAILURES_BEFORE_LOCKOUT:
-        account.failed_authentications = 0
-        account.locked_until = now.timestamp() + LOCKOUT_S
+def _count_failure(suspect: Suspect, now: datetime) -> None:
+    suspect.failed_authentications += 1
+    if suspect.failed_authentications >= FAILURES_BEFORE_LOCKOUT:
+        suspect.failed_authentications = 0
+        suspect.locked_until = now.timestamp() + LOCKOUT_S
 
 
 def _authenticate(sim: Simulation, request: Request, key: SpotKey, notes: CallNotes) -> dict[str, str]:
     """Check the caller and use up the nonce; the fields of the body come back."""
-    is_expired = key.valid_until and key.valid_until <= sim.now().timestamp()
-    if key.deleted or is_expired or not is_admitted(sim.world.egress, key.ip_allowlist):
+    now = sim.now().timestamp()
+    is_inactive = key.deleted or key.active_from > now
+    is_expired = key.valid_until and key.valid_until <= now
+    if is_inactive or is_expired or not is_admitted(sim.world.egress, key.ip_allowlist):
         raise SpotError(INVALID_KEY)
     fields = _read_fields(request)
     nonce_text = fields.get("nonce", "")
@@ -120,8 +137,10 @@ def _authenticate(sim: Simulation, request: Request, key: SpotKey, notes: CallNo
     expected = spot_signature(key.secret, request.signed_path, nonce_text, request.body)
     if not is_same(request.headers.get("api-sign", ""), expected):
         raise SpotError(INVALID_SIGNATURE)
-    if "otp" in fields:  # no key here has two-factor on, and Kraken refuses a code nobody asked for
+    if key.key_2fa is None and "otp" in fields:  # Kraken refuses a code that nobody asked for
         raise SpotError(INVALID_KEY)
+    if key.key_2fa is not None and not is_same(fields.get("otp", ""), key.key_2fa):
+        raise SpotError(INVALID_SIGNATURE)
     notes.nonce = int(nonce_text)
     _take_nonce(key, notes.nonce)
     return fields

@@ -31,7 +31,7 @@ def open_spot_subaccount(world: World, master: Account, username: str, email: st
         kind="sub", name=username.strip(), username=username.strip(), email=email.strip(),
         iiban=new_iiban(world), institutional=master.institutional,
         derivatives_unlocked=False, setup_finished=False,
-        spot_master_id=master.id,
+        spot_master_id=master.id, tier=master.tier,
     )  # fmt: skip
     world.accounts.append(account)
     world.mails.append(Mail(

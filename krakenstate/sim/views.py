@@ -8,7 +8,8 @@ from krakenstate.sim.world import Account, DerivativesKey, Mail, SpotKey, World,
 
 def describe_spot_key(key: SpotKey) -> dict[str, Any]:
     """A Spot key as the web page lists it."""
-    shown = key.model_dump(mode="json", exclude={"secret", "window_nonces", "public", "deleted"})
+    shown = key.model_dump(mode="json", exclude={"secret", "window_nonces", "public", "deleted", "key_2fa"})
+    shown |= {"key_2fa": key.key_2fa is not None}
     return {"api": "spot", "api_key": key.public, "fingerprint": fingerprint(key.public)} | shown
 
 
@@ -18,9 +19,14 @@ def describe_derivatives_key(key: DerivativesKey) -> dict[str, Any]:
     return {"api": "derivatives", "api_key": key.public, "fingerprint": fingerprint(key.public)} | shown
 
 
+_NOT_SHOWN = {
+    "spot_keys", "derivatives_keys", "id", "spot_master_id", "counted_at", "units_spent", "period_start",
+}  # fmt: skip
+
+
 def describe_account(world: World, account: Account) -> dict[str, Any]:
     """An account without its keys; `derivatives_master` names the account it is linked to."""
-    shown = account.model_dump(mode="json", exclude={"spot_keys", "derivatives_keys", "id", "spot_master_id"})
+    shown = account.model_dump(mode="json", exclude=_NOT_SHOWN)
     link = world.link_to(account)
     return shown | {
         "locked_until": _instant(account.locked_until),
@@ -50,6 +56,12 @@ def describe_world(world: World, now: datetime) -> dict[str, Any]:
     return {
         "now": now.isoformat(),
         "egress": world.egress,
+        "budgets": world.budgets,
+        "lockout": world.lockout,
+        "addresses": {
+            address: {"locked_until": _instant(suspect.locked_until)}
+            for address, suspect in world.addresses.items()
+        },
         "accounts": [describe_account(world, a) | {"keys": list_keys(a)} for a in world.accounts],
         "mails": [describe_mail(world, mail) for mail in world.mails],
         "tickets": [ticket.model_dump(mode="json") for ticket in world.tickets],

@@ -11,7 +11,15 @@ from typing import Any
 
 from krakenstate.sim.errors import DevError
 from krakenstate.sim.networks import as_blocks, checked_networks
-from krakenstate.sim.requests import AccountChoice, KeyAttributes, KeyChoice, KeyEdit, NewAccount, NewKey
+from krakenstate.sim.requests import (
+    CLEAR,
+    AccountChoice,
+    KeyAttributes,
+    KeyChoice,
+    KeyEdit,
+    NewAccount,
+    NewKey,
+)
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.subaccounts import IIBAN_PATTERN, new_iiban
 from krakenstate.sim.views import describe_account, describe_derivatives_key, describe_spot_key, list_keys
@@ -23,7 +31,7 @@ PUBLIC_BYTES = 42  # 56 base64 characters
 SPOT_SECRET_BYTES = 64  # 88 base64 characters
 DERIVATIVES_SECRET_BYTES = 66  # 88 base64 characters, as in the published vector of the WebSocket challenge
 
-SPOT_ONLY = ("permission", "expires", "query_from", "query_to", "nonce_window")
+SPOT_ONLY = ("permission", "expires", "query_from", "query_to", "nonce_window", "key_2fa")
 DERIVATIVES_ONLY = ("general", "transfer")
 
 
@@ -47,7 +55,7 @@ def create_account(sim: Simulation, request: NewAccount) -> dict[str, Any]:
     account = Account(
         kind=request.kind, name=request.name, username=request.username, email=request.email,
         iiban=request.iiban or new_iiban(sim.world), institutional=request.institutional,
-        derivatives_unlocked=request.derivatives,
+        derivatives_unlocked=request.derivatives, tier=request.tier,
     )  # fmt: skip
     sim.world.accounts.append(account)
     return describe_account(sim.world, account)
@@ -84,6 +92,7 @@ def create_key(sim: Simulation, request: NewKey) -> dict[str, Any]:
                              created=now.replace(microsecond=0))  # fmt: skip
         _set_derivatives(key, request)
         account.derivatives_keys.append(key)
+    key.active_from = now.timestamp() + request.active_after_s if request.active_after_s else 0.0
     named = {"name": key.name} if isinstance(key, SpotKey) else {}
     return {
         "api_key": key.public,
@@ -213,6 +222,8 @@ def _set_spot(key: SpotKey, request: KeyAttributes) -> None:
         key.query_to = int(request.query_to)
     if request.nonce_window is not None:
         key.nonce_window = request.nonce_window
+    if request.key_2fa is not None:
+        key.key_2fa = None if request.key_2fa == CLEAR else request.key_2fa
 
 
 def _set_derivatives(key: DerivativesKey, request: KeyAttributes) -> None:

@@ -23,6 +23,14 @@ PERMISSIONS = frozenset({
 })  # fmt: skip
 
 
+DEFAULT_DELAY_S = 5.0
+DEFAULT_LOCATION = "https://elsewhere.invalid/"
+FaultKind = Literal[
+    "drop-before", "drop-after", "html-5xx", "truncated", "slow", "redirect", "throttle", "unknown-word"
+]
+Tier = Literal["starter", "intermediate", "pro", "none"]
+
+
 class Level(StrEnum):
     """What a Derivatives key may do, for its General and for its Withdrawal side."""
 
@@ -32,7 +40,10 @@ class Level(StrEnum):
 
 
 class SpotKey(BaseModel):
-    """A Spot key. Instants are Unix seconds, 0 is "not set". A deleted key stays, to notice its use."""
+    """A Spot key. Instants are Unix seconds, 0 is "not set". A deleted key stays, to notice its use.
+
+    `key_2fa` is the static password of its two-factor protection, None if that is off.
+    """
 
     name: str
     public: str
@@ -43,6 +54,8 @@ class SpotKey(BaseModel):
     query_from: int = 0
     query_to: int = 0
     nonce_window: int = 0
+    key_2fa: str | None = Field(default=None, repr=False)
+    active_from: float = 0.0
     created: int
     modified: int
     last_used: int | None = None
@@ -60,13 +73,25 @@ class DerivativesKey(BaseModel):
     transfer: Level
     cidr_blocks: list[str]
     created: datetime
+    active_from: float = 0.0
     recent_nonces: list[tuple[int, float]] = Field(default_factory=list)
     nonce_floor: int = -1
     deleted: bool = False
 
 
-class Account(BaseModel):
-    """A Kraken account: one with its own sign-up, or a Spot subaccount made by its master."""
+class Suspect(BaseModel):
+    """Whoever failed authentications are held against: an account, or an address."""
+
+    failed_authentications: int = 0
+    locked_until: float = 0.0
+
+
+class Account(Suspect):
+    """A Kraken account: one with its own sign-up, or a Spot subaccount made by its master.
+
+    The tier `none` has no call budget. `call_counter` is where the Spot counter stood at `counted_at`;
+    `units_spent` are the Derivatives units used since `period_start`.
+    """
 
     id: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
     kind: Literal["master", "sub"]
@@ -81,8 +106,11 @@ class Account(BaseModel):
     spot_master_id: str | None = None
     spot_keys: list[SpotKey] = Field(default_factory=list)
     derivatives_keys: list[DerivativesKey] = Field(default_factory=list)
-    failed_authentications: int = 0
-    locked_until: float = 0.0
+    tier: Tier = "pro"
+    call_counter: float = 0.0
+    counted_at: float = 0.0
+    units_spent: int = 0
+    period_start: float = 0.0
 
 
 class Link(BaseModel):
@@ -126,6 +154,17 @@ class Call(BaseModel):
     egress: str
     nonce: int | None
     outcome: str
+    fault: str | None = None
+
+
+class Fault(BaseModel):
+    """Something that shall go wrong with the next `left` calls below `path`; see `faults`."""
+
+    kind: FaultKind
+    path: str = "/"
+    left: int = 1
+    delay_s: float = DEFAULT_DELAY_S
+    location: str = DEFAULT_LOCATION
 
 
 class World(BaseModel):
@@ -134,10 +173,14 @@ class World(BaseModel):
     format_version: Literal[1] = 1
     clock_offset_s: float = 0.0
     egress: str = DEFAULT_EGRESS
+    budgets: bool = True
+    lockout: Literal["account", "egress"] = "account"
+    addresses: dict[str, Suspect] = Field(default_factory=dict)
     accounts: list[Account] = Field(default_factory=list)
     links: list[Link] = Field(default_factory=list)
     mails: list[Mail] = Field(default_factory=list)
     tickets: list[Ticket] = Field(default_factory=list)
+    faults: list[Fault] = Field(default_factory=list)
     calls: list[Call] = Field(default_factory=list)
     calls_made: int = 0
 

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from krakenstate.sim.app import build_app
+from krakenstate.sim.arrival import AbruptProtocol
 from krakenstate.sim.server import listen
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.store import WorldStore
@@ -111,7 +112,7 @@ def switchboard():
         await plugged["app"](scope, receive, send)
 
     with listen() as listener:
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", http=AbruptProtocol)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()

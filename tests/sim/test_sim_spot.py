@@ -230,3 +230,42 @@ def test_a_lockout_stays_on_its_account(kraken, creator):
     for _ in range(5):
         kraken.spot(creator, INFO, nonce=0)
     assert kraken.spot(other, INFO)["error"] == []
+
+
+def test_failures_can_be_held_against_the_address(kraken, creator, sim):
+    """With the lockout on the address every account is shut out from there, and none from elsewhere."""
+    kraken.account("shop", "shop@desk.example")
+    other = kraken.key("shop", name="other")
+    assert kraken.people("lockout", scope="egress") == {"lockout": "egress"}
+    stranger = {"api_key": "A" * 56, "api_secret": creator["api_secret"]}
+    for _ in range(4):
+        assert error_of(kraken.spot(stranger, INFO)) == "EAPI:Invalid key"
+    assert error_of(kraken.spot(other, INFO)) == "EGeneral:Temporary lockout"
+    assert kraken.people("state")["addresses"]["192.0.2.10"]["locked_until"] > "2026-10-01T12:15"
+    kraken.people("egress", address="198.51.100.3")
+    assert kraken.spot(other, INFO)["error"] == []
+
+
+def test_a_key_with_two_factor_wants_its_password_with_each_call(kraken, desk):
+    """Without `otp`, or with a wrong one, the signature is invalid; switched off, a code is too much."""
+    key = kraken.key("desk", name="guarded", key_2fa="open sesame")
+    assert error_of(kraken.spot(key, INFO)) == "EAPI:Invalid signature"
+    assert error_of(kraken.spot(key, INFO, otp="guess")) == "EAPI:Invalid signature"
+    assert kraken.spot(key, INFO, otp="open sesame")["error"] == []
+    (shown,) = kraken.people("list-keys", account="desk")["keys"]
+    assert shown["key_2fa"] is True
+    kraken.people("edit-key", account="desk", name="guarded", key_2fa="none")
+    assert error_of(kraken.spot(key, INFO, otp="open sesame")) == "EAPI:Invalid key"
+    assert kraken.spot(key, INFO)["error"] == []
+
+
+def test_a_fresh_key_may_need_time_to_become_active(kraken, desk):
+    """Until then the key is an invalid one on Spot, and no authentication on Derivatives."""
+    spot = kraken.key("desk", name="fresh", active_after_s=5 * MINUTE)
+    futures = kraken.key("desk", "derivatives", active_after_s=5 * MINUTE)
+    check = "/api/auth/v1/api-keys/v3/check"
+    assert error_of(kraken.spot(spot, INFO)) == "EAPI:Invalid key"
+    assert kraken.derivatives(futures, "GET", check).status_code == 401
+    kraken.people("clock", advance_s=5 * MINUTE + 1)
+    assert kraken.spot(spot, INFO)["error"] == []
+    assert kraken.derivatives(futures, "GET", check).status_code == 200

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from krakenstate.model.credential import Credential
 from krakenstate.sim import admin
 from krakenstate.sim.app import build_app
+from krakenstate.sim.arrival import AbruptProtocol
 from krakenstate.sim.server import listen
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.store import WorldStore
@@ -46,7 +47,11 @@ def simulated_kraken(directory: Path) -> Iterator[SimulatedKraken]:
     simulation = Simulation(WorldStore(directory / "world.json"))
     with listen() as listener:
         config = uvicorn.Config(
-            build_app(simulation, "the-people"), log_level="warning", lifespan="off", ws="none"
+            build_app(simulation, "the-people"),
+            log_level="warning",
+            lifespan="off",
+            ws="none",
+            http=AbruptProtocol,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))

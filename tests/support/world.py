@@ -59,6 +59,7 @@ from krakenstate.providers.vault.provider import VaultGrants
 from krakenstate.secret.redactor import Redactor
 from krakenstate.sim import admin
 from krakenstate.sim.app import build_app
+from krakenstate.sim.arrival import AbruptProtocol
 from krakenstate.sim.clock import SimClock
 from krakenstate.sim.server import listen
 from krakenstate.sim.simulation import Simulation
@@ -196,7 +197,9 @@ def switchboard() -> Iterator[Switchboard]:
     """The server of this test session."""
     with listen() as listener:
         board = Switchboard(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        server = uvicorn.Server(uvicorn.Config(board, log_level="critical", lifespan="off", ws="none"))
+        server = uvicorn.Server(
+            uvicorn.Config(board, log_level="critical", lifespan="off", ws="none", http=AbruptProtocol)
+        )
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         try:
