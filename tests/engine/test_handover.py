@@ -122,6 +122,19 @@ def test_a_key_of_another_name_differs(world):
     assert outcome.text == 'stays in quarantine: name: "something" instead of "pnl-g1"'
 
 
+def test_a_key_of_another_name_is_published_once_renamed(world):
+    """The name is corrected in Kraken's page; the next settle finds the key as declared."""
+    key = apply_key(world, spot_key())
+    credential = world.make_key(key, name="something")
+    assert world.hand_in(SPOT, credential).effect is Effect.REJECTED
+    world.people("edit-key", account="desk", name="something", new_name="pnl-g1")
+    [published] = world.settle().outcomes
+    assert published.effect is Effect.PUBLISHED
+    assert as_declared(world, key) == IN_SERVICE
+    assert is_empty(world.plan())
+    assert len(world.calls(only=credential)) == 2
+
+
 def test_a_derivatives_key_that_differs_is_published_once_edited(world):
     """The same on Derivatives, where levels are compared and nothing has a name."""
     key = apply_key(world, derivatives_key())
