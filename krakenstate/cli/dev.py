@@ -1,21 +1,16 @@
 """`krakenstate dev`: a simulated Kraken, a real OpenBao server, and the people around them."""
 
-import functools
-import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 
-from krakenstate.errors import RehearsalError
+from krakenstate.cli.dev_common import explained, perform, say, seconds
+from krakenstate.cli.dev_world import world
 from krakenstate.sim.errors import DevError
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 app = typer.Typer(
     help="Rehearse on a simulated Kraken and a real OpenBao.",
@@ -24,6 +19,7 @@ app = typer.Typer(
 web = typer.Typer(help="What a signed-in person does in Kraken's web page.", no_args_is_help=True)
 support = typer.Typer(help="What Kraken's support does.", no_args_is_help=True)
 email = typer.Typer(help="What the owner of a mailbox does.", no_args_is_help=True)
+app.add_typer(world)
 app.add_typer(web, name="web")
 app.add_typer(support, name="support")
 app.add_typer(email, name="email")
@@ -61,32 +57,8 @@ Last4 = Annotated[str | None, typer.Option("--last4", help="Last four characters
 Key = Annotated[str | None, typer.Option("--key", help="The whole API key, its public half.")]
 
 
-def _explained(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a DevError into text on standard error and exit code 1."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except DevError as error:
-            message = error.message if error.message.endswith(".") else f"{error.message}."
-            raise RehearsalError(message, next_step=error.next_step) from None
-
-    return run
-
-
-def _perform(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    from krakenstate.sim.remote import find_directory, perform
-
-    return perform(find_directory(), operation, arguments)
-
-
-def _say(result: Any) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False))
-
-
 @app.command(epilog='Example: eval "$(krakenstate dev up)"')
-@_explained
+@explained
 def up(directory: Dir = None, as_json: Json = False) -> None:
     """Start both servers and print the environment to use."""
     from krakenstate.sim import devenv
@@ -95,7 +67,7 @@ def up(directory: Dir = None, as_json: Json = False) -> None:
     for remark in running.remarks:
         typer.echo(remark, err=True)
     if as_json:
-        _say({
+        say({
             "dir": str(running.directory),
             "already_running": running.was_running,
             "env": running.environment,
@@ -111,7 +83,7 @@ def up(directory: Dir = None, as_json: Json = False) -> None:
 
 
 @app.command(epilog="Example: krakenstate dev down")
-@_explained
+@explained
 def down(directory: Dir = None) -> None:
     """End both servers and discard their worlds."""
     from krakenstate.sim import devenv
@@ -125,7 +97,7 @@ def down(directory: Dir = None) -> None:
 
 
 @app.command(epilog="Example: krakenstate dev status")
-@_explained
+@explained
 def status(directory: Dir = None, as_json: Json = False) -> None:
     """Say what runs, and what no longer does."""
     from krakenstate.sim import devenv
@@ -135,7 +107,7 @@ def status(directory: Dir = None, as_json: Json = False) -> None:
         where = find_directory(directory)
     except DevError as nothing:
         if as_json:
-            _say({"dir": None, "servers": []})
+            say({"dir": None, "servers": []})
         else:
             typer.echo(f"{nothing.message}. {nothing.next_step}")
         return
@@ -152,7 +124,7 @@ def status(directory: Dir = None, as_json: Json = False) -> None:
         for server in servers
     ]
     if as_json:
-        _say({"dir": str(where), "servers": shown})
+        say({"dir": str(where), "servers": shown})
         return
     typer.echo(f"Development environment in {where}")
     for line in shown:
@@ -161,107 +133,11 @@ def status(directory: Dir = None, as_json: Json = False) -> None:
         typer.echo("  It is not complete. Start anew: krakenstate dev down, then krakenstate dev up")
 
 
-@app.command(epilog="Example: krakenstate dev egress 203.0.113.7")
-@_explained
-def egress(
-    address: Annotated[
-        str | None, typer.Argument(help="Address; without one, the present one is shown.")
-    ] = None,
-) -> None:
-    """Set from where calls seem to come."""
-    _say(_perform("egress", {"address": address}))
-
-
-@app.command(epilog="Example: krakenstate dev budget off")
-@_explained
-def budget(
-    switch: Annotated[
-        str | None, typer.Argument(metavar="[on|off]", help="Without one, the present state is shown.")
-    ] = None,
-) -> None:
-    """Count calls against each account's tier, or do not."""
-    if switch not in (None, "on", "off"):
-        raise DevError(f"{switch!r} is neither on nor off", "Write: krakenstate dev budget off")
-    _say(_perform("budget", {"on": None if switch is None else switch == "on"}))
-
-
-@app.command(epilog="Example: krakenstate dev lockout egress")
-@_explained
-def lockout(
-    scope: Annotated[
-        str | None,
-        typer.Argument(metavar="[account|egress]", help="Without one, the present choice is shown."),
-    ] = None,
-) -> None:
-    """Choose what too many failed authentications lock: the account, or the address."""
-    _say(_perform("lockout", {"scope": scope}))
-
-
-@app.command(epilog="Example: krakenstate dev fault drop-after --path /0/private/CreateSubaccount")
-@_explained
-def fault(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            metavar="KIND",
-            help="drop-before, drop-after, html-5xx, truncated, slow, redirect, throttle or unknown-word;"
-            " or list, or clear.",
-        ),
-    ],
-    path: Annotated[
-        str | None, typer.Option("--path", help="Only calls whose path begins so; all, if left out.")
-    ] = None,
-    times: Annotated[int | None, typer.Option("--times", help="For how many calls; 1 if left out.")] = None,
-    delay: Annotated[
-        str | None, typer.Option("--delay", help="Of slow and throttle, such as 30s; 5s if left out.")
-    ] = None,
-    location: Annotated[str | None, typer.Option("--location", help="Of redirect: to where.")] = None,
-) -> None:
-    """Let something go wrong with the next calls, list what waits, or clear it."""
-    if kind in {"list", "clear"}:
-        _say(_perform(f"fault-{kind}", {}))
-        return
-    delay_s = None if delay is None else _seconds(delay)
-    _say(_perform("fault", {
-        "kind": kind, "path": path, "times": times, "delay_s": delay_s, "location": location,
-    }))  # fmt: skip
-
-
-@app.command(epilog="Example: krakenstate dev clock --advance 16m")
-@_explained
-def clock(
-    to: Annotated[
-        str | None, typer.Option("--set", help="ISO instant, such as 2026-10-01T12:00:00Z.")
-    ] = None,
-    advance: Annotated[
-        str | None, typer.Option("--advance", help="How far, such as 30s, 16m, 5h or 90d.")
-    ] = None,
-) -> None:
-    """Show or move the simulated Kraken's clock."""
-    _say(_perform("clock", {"set": to, "advance_s": None if advance is None else _seconds(advance)}))
-
-
-def _seconds(duration: str) -> float:
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    number, unit = duration[:-1], duration[-1:]
-    if unit not in units or not number.isdigit():
-        raise DevError(f"{duration!r} is no duration", "Write it as 30s, 16m, 5h or 90d.")
-    return float(int(number) * units[unit])
-
-
-@app.command(epilog="Example: krakenstate dev calls")
-@_explained
-def calls() -> None:
-    """Print the API calls the simulated Kraken has seen, one JSON object per line."""
-    for call in _perform("calls", {})["calls"]:
-        _say(call)
-
-
 @web.command(
     "create-account",
     epilog="Example: krakenstate dev web create-account --name desk --email ops@desk.example",
 )
-@_explained
+@explained
 def create_account(
     *,
     name: Annotated[str, typer.Option("--name", help="How the account is called here.")],
@@ -282,23 +158,23 @@ def create_account(
     ] = "pro",
 ) -> None:
     """Sign up and verify an account."""
-    _say(_perform("create-account", {
+    say(perform("create-account", {
         "name": name, "email": address, "kind": kind, "username": username, "iiban": iiban,
         "institutional": institutional, "derivatives": derivatives, "tier": tier,
     }))  # fmt: skip
 
 
 @web.command("unlock-derivatives", epilog="Example: krakenstate dev web unlock-derivatives --account desk-mm")
-@_explained
+@explained
 def unlock_derivatives(account: AccountOption) -> None:
     """Unlock Derivatives trading on an account."""
-    _say(_perform("unlock-derivatives", {"account": account}))
+    say(perform("unlock-derivatives", {"account": account}))
 
 
 @web.command(
     "create-key", epilog="Example: krakenstate dev web create-key --account desk --api spot --name pnl-g1"
 )
-@_explained
+@explained
 def create_key(
     *,
     account: AccountOption,
@@ -318,18 +194,18 @@ def create_key(
     ] = None,
 ) -> None:
     """Create a key and show its secret, this once."""
-    _say(_perform("create-key", {
+    say(perform("create-key", {
         "account": account, "api": api, "name": name, "permission": permission, "ip": ip, "expires": expires,
         "nonce_window": nonce_window, "query_from": query_from, "query_to": query_to, "general": general,
         "transfer": transfer, "key_2fa": key_2fa,
-        "active_after_s": None if active_after is None else _seconds(active_after),
+        "active_after_s": None if active_after is None else seconds(active_after),
     }))  # fmt: skip
 
 
 @web.command(
     "edit-key", epilog="Example: krakenstate dev web edit-key --account desk --name pnl-g1 --ip 203.0.113.9"
 )
-@_explained
+@explained
 def edit_key(
     *,
     account: AccountOption,
@@ -345,31 +221,32 @@ def edit_key(
     general: General = None,
     transfer: Transfer = None,
     key_2fa: KeyTwoFactor = None,
+    new_name: Annotated[str | None, typer.Option("--new-name", help="Rename a Spot key.")] = None,
 ) -> None:
     """Change a key; what is not given stays, and the word none empties an attribute."""
-    _say(_perform("edit-key", {
+    say(perform("edit-key", {
         "account": account, "name": name, "last4": last4, "key": key, "permission": permission, "ip": ip,
         "expires": expires, "nonce_window": nonce_window, "query_from": query_from, "query_to": query_to,
-        "general": general, "transfer": transfer, "key_2fa": key_2fa,
+        "general": general, "transfer": transfer, "key_2fa": key_2fa, "new_name": new_name,
     }))  # fmt: skip
 
 
 @web.command("delete-key", epilog="Example: krakenstate dev web delete-key --account desk --name pnl-g1")
-@_explained
+@explained
 def delete_key(account: AccountOption, name: Name = None, last4: Last4 = None, key: Key = None) -> None:
     """Delete a key for good."""
-    _say(_perform("delete-key", {"account": account, "name": name, "last4": last4, "key": key}))
+    say(perform("delete-key", {"account": account, "name": name, "last4": last4, "key": key}))
 
 
 @web.command("list-keys", epilog="Example: krakenstate dev web list-keys --account desk")
-@_explained
+@explained
 def list_keys(account: AccountOption) -> None:
     """List an account's keys, without secrets."""
-    _say(_perform("list-keys", {"account": account}))
+    say(perform("list-keys", {"account": account}))
 
 
 @support.command("process", epilog="Example: krakenstate dev support process --ticket ticket.txt")
-@_explained
+@explained
 def process(
     master: Annotated[str | None, typer.Option("--master", help="E-mail the ticket comes from.")] = None,
     subaccount: Annotated[
@@ -381,7 +258,7 @@ def process(
 ) -> None:
     """Act on a request to link a Derivatives subaccount: check it, and mail the subaccount to confirm."""
     text = None if ticket is None else _read_ticket(ticket)
-    _say(_perform("support-process", {"master": master, "subaccount": subaccount, "text": text}))
+    say(perform("support-process", {"master": master, "subaccount": subaccount, "text": text}))
 
 
 def _read_ticket(ticket: str) -> str:
@@ -392,16 +269,16 @@ def _read_ticket(ticket: str) -> str:
 
 
 @email.command("list", epilog="Example: krakenstate dev email list")
-@_explained
+@explained
 def list_mails() -> None:
     """List all mails, confirmed or waiting."""
-    _say(_perform("email-list", {}))
+    say(perform("email-list", {}))
 
 
 @email.command("confirm", epilog="Example: krakenstate dev email confirm kraken+mm@desk.example")
-@_explained
+@explained
 def confirm(
     address: Annotated[str, typer.Argument(metavar="EMAIL", help="The mailbox.")],
 ) -> None:
     """Confirm all that waits in a mailbox."""
-    _say(_perform("email-confirm", {"email": address}))
+    say(perform("email-confirm", {"email": address}))

@@ -7,7 +7,7 @@
 import hmac
 from collections.abc import Callable
 from datetime import UTC
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,7 +19,10 @@ from krakenstate.sim.requests import (
     AccountChoice,
     Address,
     BudgetChange,
+    CidrChange,
     ClockChange,
+    DialectChange,
+    DuplicatesChange,
     Egress,
     Empty,
     KeyChoice,
@@ -32,7 +35,7 @@ from krakenstate.sim.requests import (
 )
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.views import describe_world
-from krakenstate.sim.world import Fault
+from krakenstate.sim.world import Dialect, Fault
 
 ADMIN_PREFIX = "/_sim/"
 
@@ -85,6 +88,24 @@ def _lockout(sim: Simulation, request: LockoutChange) -> dict[str, Any]:
     return {"lockout": sim.world.lockout}
 
 
+def _duplicates(sim: Simulation, request: DuplicatesChange) -> dict[str, Any]:
+    if request.answer is not None:
+        sim.world.duplicates = request.answer
+    return {"duplicates": sim.world.duplicates}
+
+
+def _cidr(sim: Simulation, request: CidrChange) -> dict[str, Any]:
+    if request.fields is not None:
+        sim.world.cidr_fields = request.fields
+    return {"cidr_fields": sim.world.cidr_fields}
+
+
+def _dialect(sim: Simulation, request: DialectChange) -> dict[str, Any]:
+    if request.words is not None:
+        sim.world.dialects = cast("list[Dialect]", request.words)
+    return {"dialects": sim.world.dialects}
+
+
 def _add_fault(sim: Simulation, request: NewFault) -> dict[str, Any]:
     attributes = request.model_dump(exclude={"times"})
     sim.world.faults.append(Fault(left=request.times, **attributes))
@@ -128,6 +149,9 @@ DEEDS: dict[str, tuple[type[BaseModel], Callable[[Simulation, Any], dict[str, An
     "egress": (Egress, _egress),
     "budget": (BudgetChange, _budget),
     "lockout": (LockoutChange, _lockout),
+    "duplicates": (DuplicatesChange, _duplicates),
+    "cidr": (CidrChange, _cidr),
+    "dialect": (DialectChange, _dialect),
     "fault": (NewFault, _add_fault),
     "fault-list": (Empty, _list_faults),
     "fault-clear": (Empty, _clear_faults),

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from krakenstate.sim import admin, derivatives, spot
 from krakenstate.sim.arrival import read_request
+from krakenstate.sim.dialect import speak
 from krakenstate.sim.errors import DevError
 from krakenstate.sim.faults import FaultyApp
 from krakenstate.sim.simulation import CallNotes, Platform, Request, Simulation
@@ -27,20 +28,20 @@ def build_app(sim: Simulation, admin_token: str) -> FaultyApp:
         answer = spot.answer_time(sim)
         sim.record("spot", request, CallNotes(), "ok")
         sim.save()
-        return JSONResponse(answer)
+        return JSONResponse(speak(sim.world.dialects, answer))
 
     async def serve_spot(http: HttpRequest) -> Response:
         request = await read_request(http)
         if not _names_itself(request):
             return _block(sim, "spot", request)
-        return JSONResponse(spot.answer_private(sim, request))
+        return JSONResponse(speak(sim.world.dialects, spot.answer_private(sim, request)))
 
     async def serve_derivatives(http: HttpRequest) -> Response:
         request = await read_request(http)
         if not _names_itself(request):
             return _block(sim, "derivatives", request)
         answered = derivatives.answer(sim, request)
-        return JSONResponse(answered.body, answered.status)
+        return JSONResponse(speak(sim.world.dialects, answered.body), answered.status)
 
     async def serve_people(http: HttpRequest) -> Response:
         if not admin.is_admitted(dict(http.headers), admin_token):
@@ -60,6 +61,7 @@ def build_app(sim: Simulation, admin_token: str) -> FaultyApp:
         Route("/0/{rest:path}", serve_spot, methods=_ANY),
         Route("/derivatives/{rest:path}", serve_derivatives, methods=_ANY),
         Route("/api/auth/{rest:path}", serve_derivatives, methods=_ANY),
+        Route("/api/history/{rest:path}", serve_derivatives, methods=_ANY),
         Route(admin.ADMIN_PREFIX + "{operation}", serve_people, methods=["POST"]),
     ])  # fmt: skip
     return FaultyApp(sim, api, spared=admin.ADMIN_PREFIX)

@@ -1,15 +1,24 @@
-"""Derivatives REST as Kraken documents it: a key's self-check, subaccounts, and their trading switch.
+"""Derivatives REST as Kraken documents it: a key's self-check, subaccounts, their trading switch, history.
 
 Any valid key may check itself. `READ_ONLY` lists subaccounts, `FULL_ACCESS` is needed to read or set
 `trading-enabled`. Only a master sees subaccounts; anybody else's key gets its own uid and an empty list.
-The two families answer errors in their own shapes: `/derivatives` HTTP 200 with `result: error`, `/api/auth`
-HTTP 401. A `Nonce` header is optional; it must increase, and a value that comes late is taken if it is above
-everything that is older than `LATE_S` seconds. An account's units may be used up (see `budgets`).
+The families answer errors in their own shapes: `/derivatives` HTTP 200 with `result: error`, or HTTP 400 with
+`errors`; `/api/auth` HTTP 401 with `error` and `message`; `/api/history` HTTP 401 with `status` and `reason`.
+A `Nonce` header is optional; it must increase, and a value that comes late is taken if it is above everything
+that is older than `LATE_S` seconds. An account's units may be used up (see `budgets`). History is empty.
+
+A self-check has two fields for the allowlist, and which one is filled when is not published. A world's
+`cidr_fields` chooses: `list` fills `allowedCidrBlocks` alone; `single` puts one block into the older
+`allowedCidrBlock` and leaves the list empty; `null` does the same with a list that is null; `both` puts the
+first block into the older field and the others into the list. Several blocks do not fit into `single` and
+`null`, so they stay in the list there.
 
 Sources: docs.kraken.com `guides/futures/rest`, `futures-api/auth/check-v-3-api-key`,
-`api-reference/subaccounts/get-subaccounts` (read August to October 2026).
+`openapi/futures-auth-rest.yaml`, `api-reference/subaccounts/get-subaccounts`, `api-reference/account-history`
+(read August to October 2026).
 """
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,12 +29,14 @@ from krakenstate.sim.budgets import SUBACCOUNTS_COST, TRADING_SWITCH_COST, admit
 from krakenstate.sim.networks import is_admitted
 from krakenstate.sim.signatures import derivatives_signature, is_same
 from krakenstate.sim.simulation import CallNotes, Request, Simulation
-from krakenstate.sim.world import Account, DerivativesKey, Level, Link
+from krakenstate.sim.world import Account, CidrFields, DerivativesKey, Level, Link
 
 CHECK_PATH = "/api/auth/v1/api-keys/v3/check"
 SUBACCOUNTS_PATH = "/derivatives/api/v3/subaccounts"
 SUBACCOUNT_PREFIX = "/derivatives/api/v3/subaccount/"
 TRADING_SUFFIX = "/trading-enabled"
+HISTORY_PREFIX = "/api/history/"
+HISTORY_PATH = re.compile(r"/api/history/v[23]/(executions|orders|triggers)")
 LATE_S = 10.0
 
 API_LIMIT_EXCEEDED = "apiLimitExceeded"
@@ -58,7 +69,7 @@ class DerivativesError(Exception):
 
 
 def answer(sim: Simulation, request: Request) -> Answer:
-    """Any call below `/derivatives/` or `/api/auth/`, judged, recorded and saved."""
+    """Any call below `/derivatives/`, `/api/auth/` or `/api/history/`, judged, recorded and saved."""
     notes = CallNotes(public=request.headers.get("apikey") or None)
     try:
         answered = Answer(200, _judge(sim, request, notes))
@@ -83,20 +94,31 @@ def _shape_error(sim: Simulation, request: Request, error: DerivativesError) -> 
             if error.word == NOT_FOUND
             else Answer(401, body)
         )
+    if request.path.startswith(HISTORY_PREFIX) and error.status != 404:
+        return Answer(401, {"status": "unauthorized", "reason": error.word})
     if error.status == 400:
-        body = {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": error.word}]}
-        return Answer(400, body)
+        return Answer(400, bad_request(error.word))
     return Answer(error.status, {"result": "error", "error": error.word, "serverTime": _millis(sim.now())})
+
+
+def bad_request(message: str) -> dict[str, Any]:
+    """The body of HTTP 400 below `/derivatives`."""
+    return {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": message}]}
 
 
 def _judge(sim: Simulation, request: Request, notes: CallNotes) -> dict[str, Any]:
     is_switch = request.path.startswith(SUBACCOUNT_PREFIX) and request.path.endswith(TRADING_SUFFIX)
     verbs = {"GET", "PUT"} if is_switch else {"GET"}
-    if not (is_switch or request.path in (CHECK_PATH, SUBACCOUNTS_PATH)) or request.method not in verbs:
+    is_history = HISTORY_PATH.fullmatch(request.path) is not None
+    is_known = is_switch or is_history or request.path in (CHECK_PATH, SUBACCOUNTS_PATH)
+    if not is_known or request.method not in verbs:
         raise DerivativesError(NOT_FOUND, 404)
     account, key = _authenticate(sim, request, notes)
     if request.path == CHECK_PATH:
-        return _check(account, key)
+        return _check(account, key, sim.world.cidr_fields)
+    if is_history:
+        _require(key, Level.READ_ONLY, Level.FULL_ACCESS)
+        return {"accountUid": account.account_uid, "len": 0, "elements": []}
     cost = TRADING_SWITCH_COST if is_switch else SUBACCOUNTS_COST
     if not admits_derivatives(sim.world, account, cost, sim.now().timestamp()):
         raise DerivativesError(API_LIMIT_EXCEEDED)
@@ -148,16 +170,28 @@ def _require(key: DerivativesKey, *levels: Level) -> None:
         raise DerivativesError(INSUFFICIENT_PRIVILEGES)
 
 
-def _check(account: Account, key: DerivativesKey) -> dict[str, Any]:
+def _check(account: Account, key: DerivativesKey, cidr_fields: CidrFields) -> dict[str, Any]:
+    older, several = _spread(key.cidr_blocks, cidr_fields)
     return {
         "apiKey": key.public,
         "accountUid": account.account_uid,
         "iiban": account.iiban,
         "createdAt": key.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "permissions": {"general": key.general, "transfer": key.transfer},
-        "allowedCidrBlock": None,
-        "allowedCidrBlocks": key.cidr_blocks,
+        "allowedCidrBlock": older,
+        "allowedCidrBlocks": several,
     }
+
+
+def _spread(blocks: list[str], cidr_fields: CidrFields) -> tuple[str | None, list[str] | None]:
+    """An allowlist in its two fields, the older one first."""
+    if cidr_fields == "both" and blocks:
+        return blocks[0], blocks[1:] or blocks
+    if cidr_fields == "single" and len(blocks) == 1:
+        return blocks[0], []
+    if cidr_fields == "null" and len(blocks) <= 1:
+        return (blocks[0] if blocks else None), None
+    return None, blocks
 
 
 def _subaccounts(sim: Simulation, account: Account) -> dict[str, Any]:

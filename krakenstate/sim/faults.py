@@ -13,6 +13,11 @@ that fits takes effect, one per call. Some calls never reach the API; the log te
     throttle      Kraken is busy until `delay_s` seconds from now: `EService: Throttled: <unix time>`, or
                   `apiLimitExceeded` on Derivatives
     unknown-word  a key's description of itself holds a permission that nobody has heard of
+    http-429      the network in front throttles: HTTP 429 with a page
+    bad-request   Kraken finds the call malformed: `EAPI:Bad request`; HTTP 400 with `errors` on Derivatives
+
+Sources: docs.kraken.com `guides/rest/introduction`, `guides/rest/ratelimits`, `guides/futures/rest` (read
+August to October 2026). Third-party catalogues disagree whether Kraken ever answers HTTP 429.
 """
 
 import asyncio
@@ -24,14 +29,15 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from krakenstate.sim.arrival import hang_up, raw_path, read_request
-from krakenstate.sim.derivatives import API_LIMIT_EXCEEDED, CHECK_PATH
+from krakenstate.sim.derivatives import API_LIMIT_EXCEEDED, CHECK_PATH, bad_request
 from krakenstate.sim.simulation import FAULT_IN_EFFECT, CallNotes, Simulation
 from krakenstate.sim.world import Fault
 
 INFO_PATH = "/0/private/GetApiKeyInfo"
 UNKNOWN_PERMISSION = "teleport-funds"
 UNKNOWN_LEVEL = "TELEPORT_ACCESS"
-_PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Bad gateway</body></html>"
+_REFUSING = {"drop-before", "html-5xx", "redirect", "throttle", "http-429", "bad-request"}
+_PAGE = "<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
 
 
 class FaultyApp:
@@ -48,7 +54,7 @@ class FaultyApp:
         fault = None if path.startswith(self._spared) else take(self._sim, path)
         if fault is None:
             await self._api(scope, receive, send)
-        elif fault.kind in {"drop-before", "html-5xx", "redirect", "throttle"}:
+        elif fault.kind in _REFUSING:
             await self._refuse(fault, scope, receive, send)
         else:
             await self._spoil(fault, scope, receive, send)
@@ -67,11 +73,18 @@ class FaultyApp:
 
     def _answer(self, fault: Fault, path: str) -> Response:
         if fault.kind == "html-5xx":
-            return HTMLResponse(_PAGE, 502)
+            return HTMLResponse(_PAGE.format(title="502 Bad Gateway"), 502)
+        if fault.kind == "http-429":
+            return HTMLResponse(_PAGE.format(title="429 Too Many Requests"), 429)
         if fault.kind == "redirect":
             return RedirectResponse(fault.location, 307)
+        is_spot = _platform(path) == "spot"
+        if fault.kind == "bad-request":
+            if is_spot:
+                return JSONResponse({"error": ["EAPI:Bad request"]})
+            return JSONResponse(bad_request("Json Parse Error"), 400)
         until = int(self._sim.now().timestamp() + fault.delay_s)
-        if _platform(path) == "spot":
+        if is_spot:
             return JSONResponse({"error": [f"EService: Throttled: {until}"]})
         return JSONResponse({"result": "error", "error": API_LIMIT_EXCEEDED})
 
@@ -120,7 +133,7 @@ def _with_unknown_word(body: bytes) -> bytes:
     """The key's description with a permission, or a level, of tomorrow; an error stays as it is."""
     answer = json.loads(body)
     if isinstance(answer.get("result"), dict):
-        answer["result"]["permissions"].append(UNKNOWN_PERMISSION)
+        answer["result"]["permissions"] = [*(answer["result"]["permissions"] or []), UNKNOWN_PERMISSION]
     elif "permissions" in answer:
         answer["permissions"]["general"] = UNKNOWN_LEVEL
     return json.dumps(answer).encode()

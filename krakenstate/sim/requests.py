@@ -4,12 +4,22 @@ An attribute that is None was left alone; in an edit the word `none` empties one
 """
 
 from datetime import UTC, datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from krakenstate.sim.clock import parse_instant
-from krakenstate.sim.world import DEFAULT_DELAY_S, DEFAULT_LOCATION, FaultKind, Level, Tier
+from krakenstate.sim.world import (
+    DEFAULT_DELAY_S,
+    DEFAULT_LOCATION,
+    CidrFields,
+    Dialect,
+    DuplicateAnswer,
+    FaultKind,
+    Level,
+    LockoutScope,
+    Tier,
+)
 
 CLEAR = "none"
 EXPIRY_TIME = time(12, tzinfo=UTC)  # at noon UTC it is that very day almost everywhere
@@ -35,6 +45,15 @@ def _split(values: list[str]) -> list[str]:
     return [] if parts == [CLEAR] else list(dict.fromkeys(parts))
 
 
+def _dialects(values: list[str]) -> list[str]:
+    """The dialects that were named."""
+    words = _split(values)
+    unknown = [word for word in words if word not in get_args(Dialect)]
+    if unknown:
+        raise ValueError(f"there is no {', '.join(unknown)}; dialects are {', '.join(get_args(Dialect))}")
+    return words
+
+
 def expiry_seconds(text: str) -> int:
     """When a key expires: noon UTC of a date."""
     return _seconds(text, EXPIRY_TIME)
@@ -46,6 +65,7 @@ def limit_seconds(text: str) -> int:
 
 
 Words = Annotated[list[str], AfterValidator(_split)]
+Dialects = Annotated[list[str], AfterValidator(_dialects)]
 Expiry = Annotated[str, AfterValidator(lambda text: str(expiry_seconds(text)))]
 Limit = Annotated[str, AfterValidator(lambda text: str(limit_seconds(text)))]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
@@ -109,7 +129,9 @@ class KeyChoice(AccountChoice):
 
 
 class KeyEdit(KeyAttributes, KeyChoice):
-    """The dialog that edits a key; the secret stays."""
+    """The dialog that edits a key; the secret stays. `new_name` renames a Spot key."""
+
+    new_name: str | None = Field(default=None, min_length=1)
 
 
 class TicketText(_Request):
@@ -141,7 +163,25 @@ class BudgetChange(_Request):
 class LockoutChange(_Request):
     """What too many failures lock; None only asks."""
 
-    scope: Literal["account", "egress"] | None = None
+    scope: LockoutScope | None = None
+
+
+class DuplicatesChange(_Request):
+    """What a subaccount's taken name is answered with; None only asks."""
+
+    answer: DuplicateAnswer | None = None
+
+
+class CidrChange(_Request):
+    """Which fields hold a Derivatives allowlist; None only asks."""
+
+    fields: CidrFields | None = None
+
+
+class DialectChange(_Request):
+    """How answers are spelt, in this order; `none` is plainly, None only asks."""
+
+    words: Dialects | None = None
 
 
 class NewFault(_Request):

@@ -1,4 +1,4 @@
-"""Spot REST as Kraken documents it: `Time`, `GetApiKeyInfo`, `CreateSubaccount`, `Balance`.
+"""Spot REST as Kraken documents it: `Time`, `GetApiKeyInfo`, `CreateSubaccount`, `Balance`, and history.
 
 How a private call is judged, in this order: who is locked out stays so; the account's call budget must have
 room (see `budgets`); the key must exist, be active and valid today and admit the caller's address (Kraken
@@ -10,8 +10,17 @@ Failed authentications count per account. After `FAILURES_BEFORE_LOCKOUT` in a r
 `EGeneral:Temporary lockout` for 15 minutes, and each of these calls starts the 15 minutes anew. Kraken is
 also said to hold them against the address; a world whose `lockout` is `egress` does, unknown keys included.
 
+`Ledgers` and `TradesHistory` are empty and cost 2. A key's query range bounds them: asking for a time outside
+it gives `EGeneral:Invalid arguments`; not asking for a time is no offence.
+
+What a taken user name or e-mail of a subaccount is answered with is published nowhere. A world's `duplicates`
+chooses: `field` is `EGeneral:Invalid arguments:username` (or `:email`), `plain` the same without the field,
+`false` is `result: false`, `true` is `result: true`; nothing is created in any of them.
+
 Sources: docs.kraken.com, `guides/rest/authentication`, `api-reference/account-data/get-api-key-info`,
-`api-reference/subaccounts/create-subaccount`, `guides/general/errors` (read August to October 2026).
+`api-reference/account-data` (ledgers, trades history), `api-reference/subaccounts/create-subaccount`,
+`guides/general/errors`; for query ranges support.kraken.com article 360001491786 and github.com/rotki/rotki
+issue 1438 (read August to October 2026).
 """
 
 import json
@@ -22,7 +31,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-from krakenstate.sim.budgets import admits_spot
+from krakenstate.sim.budgets import CALL_COST, HISTORY_CALL_COST, admits_spot
 from krakenstate.sim.networks import is_admitted
 from krakenstate.sim.signatures import is_same, spot_signature
 from krakenstate.sim.simulation import CallNotes, Request, Simulation
@@ -91,7 +100,8 @@ def _judge(sim: Simulation, request: Request, notes: CallNotes) -> Any:
         _count_failure(suspect, sim.now())
         raise SpotError(INVALID_KEY)
     account, key = found
-    if not admits_spot(sim.world, account, sim.now().timestamp()):
+    cost = HISTORY_CALL_COST if method in HISTORY_METHODS else CALL_COST
+    if not admits_spot(sim.world, account, cost, sim.now().timestamp()):
         raise SpotError(RATE_LIMIT_EXCEEDED)
     try:
         fields = _authenticate(sim, request, key, notes)
@@ -204,12 +214,51 @@ def _create_subaccount(caller: Caller) -> Any:
     if account.kind != "master" or not account.institutional:
         raise SpotError(PERMISSION_DENIED)
     for name in ("username", "email"):
-        if not fields.get(name, "").strip() or _is_taken(sim.world, name, fields[name]):
+        if not fields.get(name, "").strip():
             raise SpotError(f"{INVALID_ARGUMENTS}:{name}")
     if "@" not in fields["email"]:
         raise SpotError(f"{INVALID_ARGUMENTS}:email")
+    for name in ("username", "email"):
+        if _is_taken(sim.world, name, fields[name]):
+            return _answer_duplicate(sim.world, name)
     open_spot_subaccount(sim.world, account, fields["username"], fields["email"], sim.now())
     return True
+
+
+def _answer_duplicate(world: World, field: str) -> bool:
+    """What this world says to a second subaccount of the same user name or e-mail."""
+    if world.duplicates == "field":
+        raise SpotError(f"{INVALID_ARGUMENTS}:{field}")
+    if world.duplicates == "plain":
+        raise SpotError(INVALID_ARGUMENTS)
+    return world.duplicates == "true"
+
+
+def _ledgers(caller: Caller) -> Any:
+    _require(caller.key, "query-ledger")
+    _require_within_range(caller)
+    return {"ledger": {}, "count": 0}
+
+
+def _trades_history(caller: Caller) -> Any:
+    _require(caller.key, "query-closed-trades")
+    _require_within_range(caller)
+    return {"trades": {}, "count": 0}
+
+
+def _require_within_range(caller: Caller) -> None:
+    """The times asked for, `start` and `end` in Unix seconds, lie in the key's query range."""
+    latest = caller.key.query_to or float("inf")
+    for name in ("start", "end"):
+        asked = caller.fields.get(name)
+        if asked is None:
+            continue
+        try:
+            is_within = caller.key.query_from <= float(asked) <= latest
+        except ValueError:  # an entry's id, which has no time here
+            continue
+        if not is_within:
+            raise SpotError(INVALID_ARGUMENTS)
 
 
 def _require(key: SpotKey, permission: str) -> None:
@@ -226,4 +275,7 @@ METHODS: dict[str, Callable[[Caller], Any]] = {
     "GetApiKeyInfo": _get_api_key_info,
     "CreateSubaccount": _create_subaccount,
     "Balance": _balance,
+    "Ledgers": _ledgers,
+    "TradesHistory": _trades_history,
 }
+HISTORY_METHODS = (_ledgers, _trades_history)

@@ -58,6 +58,9 @@ def describe_world(world: World, now: datetime) -> dict[str, Any]:
         "egress": world.egress,
         "budgets": world.budgets,
         "lockout": world.lockout,
+        "duplicates": world.duplicates,
+        "cidr_fields": world.cidr_fields,
+        "dialects": world.dialects,
         "addresses": {
             address: {"locked_until": _instant(suspect.locked_until)}
             for address, suspect in world.addresses.items()

@@ -103,13 +103,21 @@ def create_key(sim: Simulation, request: NewKey) -> dict[str, Any]:
 
 
 def edit_key(sim: Simulation, request: KeyEdit) -> dict[str, Any]:
-    """Change what a key may do; attributes that are not given stay."""
+    """Change what a key may do, or a Spot key's name; attributes that are not given stay.
+
+    That the page renames keys is inferred: the Fast API does (`new_api_key_name` of its update-key page, read
+    August to October 2026), and no click list of the page is published.
+    """
     account = find_account(sim.world, request.account)
     key = find_key(account, request)
     if isinstance(key, DerivativesKey):
+        _refuse_foreign(request, ("new_name",), "Derivatives")
         _set_derivatives(key, request)
         return describe_derivatives_key(key)
+    if request.new_name is not None and request.new_name != key.name:
+        _check_name(account, request.new_name)
     _set_spot(key, request)
+    key.name = request.new_name or key.name
     key.modified = int(sim.now().timestamp())
     return describe_spot_key(key)
 

@@ -26,9 +26,16 @@ PERMISSIONS = frozenset({
 DEFAULT_DELAY_S = 5.0
 DEFAULT_LOCATION = "https://elsewhere.invalid/"
 FaultKind = Literal[
-    "drop-before", "drop-after", "html-5xx", "truncated", "slow", "redirect", "throttle", "unknown-word"
-]
+    "drop-before", "drop-after", "html-5xx", "truncated", "slow", "redirect", "throttle", "unknown-word",
+    "http-429", "bad-request",
+]  # fmt: skip
 Tier = Literal["starter", "intermediate", "pro", "none"]
+LockoutScope = Literal["account", "egress"]
+DuplicateAnswer = Literal["field", "plain", "false", "true"]
+CidrFields = Literal["list", "single", "both", "null"]
+Dialect = Literal[
+    "warnings", "several-errors", "extra-fields", "swapped-types", "nulls", "nested-permissions"
+]
 
 
 class Level(StrEnum):
@@ -168,13 +175,21 @@ class Fault(BaseModel):
 
 
 class World(BaseModel):
-    """The whole world, as it is written to disk."""
+    """The whole world, as it is written to disk.
+
+    `duplicates` is what a subaccount's taken user name or e-mail is answered with (see `spot`), `cidr_fields`
+    which field of a Derivatives self-check holds the allowlist (see `derivatives`), `dialects` how answers
+    are spelt (see `dialect`).
+    """
 
     format_version: Literal[1] = 1
     clock_offset_s: float = 0.0
     egress: str = DEFAULT_EGRESS
     budgets: bool = True
-    lockout: Literal["account", "egress"] = "account"
+    lockout: LockoutScope = "account"
+    duplicates: DuplicateAnswer = "field"
+    cidr_fields: CidrFields = "list"
+    dialects: list[Dialect] = Field(default_factory=list)
     addresses: dict[str, Suspect] = Field(default_factory=dict)
     accounts: list[Account] = Field(default_factory=list)
     links: list[Link] = Field(default_factory=list)

@@ -1,6 +1,7 @@
 """Hand-in: a secret's way from a person's dialog to its process, whatever the key turns out to be."""
 
 import json
+from datetime import date
 
 import pytest
 
@@ -120,6 +121,32 @@ def test_a_key_of_another_name_differs(world):
     key = apply_key(world, spot_key())
     outcome = world.hand_in(SPOT, world.make_key(key, name="something"))
     assert outcome.text == 'stays in quarantine: name: "something" instead of "pnl-g1"'
+
+
+def test_a_key_of_another_name_is_published_once_renamed(world):
+    """The name is corrected in Kraken's page; the next settle finds the key as declared."""
+    key = apply_key(world, spot_key())
+    credential = world.make_key(key, name="something")
+    assert world.hand_in(SPOT, credential).effect is Effect.REJECTED
+    world.people("edit-key", account="desk", name="something", new_name="pnl-g1")
+    [published] = world.settle().outcomes
+    assert published.effect is Effect.PUBLISHED
+    assert as_declared(world, key) == IN_SERVICE
+    assert is_empty(world.plan())
+    assert len(world.calls(only=credential)) == 2
+
+
+def test_a_key_with_another_query_range_is_published_once_edited(world):
+    """Both ends are compared by their day, as Kraken reports them; one that is missing differs too."""
+    key = apply_key(world, spot_key(query_from=date(2026, 1, 1), query_to=date(2026, 7, 1)))
+    credential = world.make_key(key, query_from="2026-02-01", query_to="none")
+    assert world.hand_in(SPOT, credential).text == (
+        "stays in quarantine: query_from: 2026-02-01T00:00:00Z instead of 2026-01-01; "
+        "query_to: not set instead of 2026-07-01"
+    )
+    world.people("edit-key", account="desk", name="pnl-g1", query_from="2026-01-01", query_to="2026-07-01")
+    world.settle()
+    assert as_declared(world, key) == IN_SERVICE
 
 
 def test_a_derivatives_key_that_differs_is_published_once_edited(world):

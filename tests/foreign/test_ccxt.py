@@ -126,6 +126,37 @@ def test_a_missing_level_on_derivatives_raises(futures, powerless):
     assert type(caught.value) is ccxt.ExchangeError
 
 
+def test_a_read_only_key_that_switches_trading_raises(futures, kraken, linked):
+    """Reading is enough to list, and not to switch."""
+    client = futures(kraken.key("desk", "derivatives", general="READ_ONLY"))
+    assert len(subaccounts(client)["subaccounts"]) == 1
+    path = f"subaccount/{linked['account_uid']}/trading-enabled"
+    with pytest.raises(ccxt.ExchangeError, match="insufficientPrivileges"):
+        client.request(path, "private", "PUT", {"tradingEnabled": "false"})
+    assert kraken.people("state")["accounts"][-1]["trading_enabled"] is True
+
+
+def test_nonces_of_others_do_not_disturb_it_on_derivatives(futures, controller, run_ahead):
+    """It sends none, so there is none that could be stale."""
+    run_ahead(controller)
+    assert subaccounts(futures(controller))["result"] == "success"
+
+
+def test_a_malformed_call_on_derivatives_raises(futures, controller):
+    """HTTP 400 with a list of errors; the first of them decides."""
+    with pytest.raises(ccxt.BadRequest, match="invalidArgument: subaccountUid"):
+        futures(controller).request("subaccount/nobody/trading-enabled", "private", "GET")
+
+
+@pytest.mark.parametrize("platform", ["spot", "futures"])
+def test_throttling_in_front_of_kraken_raises(request, kraken, pnl, controller, platform):
+    """HTTP 429 and a page."""
+    connected = request.getfixturevalue(platform)(pnl if platform == "spot" else controller)
+    kraken.people("fault", kind="http-429")
+    with pytest.raises(ccxt.NetworkError):
+        connected.privatePostBalance() if platform == "spot" else subaccounts(connected)
+
+
 def test_used_up_units_on_derivatives_raise(futures, controller):
     """Fifty lists use the ten seconds' units up."""
     client = futures(controller)

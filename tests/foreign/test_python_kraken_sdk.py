@@ -132,3 +132,21 @@ def test_a_stale_nonce_on_derivatives_comes_back_as_data(futures, controller, ru
 def test_a_missing_level_on_derivatives_comes_back_as_data(futures, powerless):
     """Its table lacks the word."""
     assert futures(powerless).get_subaccounts()["error"] == "insufficientPrivileges"
+
+
+def test_a_read_only_key_that_switches_trading_gets_data(futures, kraken, linked):
+    """Reading is enough to list, and neither to read nor to set the switch."""
+    client = futures(kraken.key("desk", "derivatives", general="READ_ONLY"))
+    uid = linked["account_uid"]
+    assert len(client.get_subaccounts()["subaccounts"]) == 1
+    assert client.check_trading_enabled_on_subaccount(uid)["error"] == "insufficientPrivileges"
+    answer = client.set_trading_on_subaccount(uid, trading_enabled=False)
+    assert answer["error"] == "insufficientPrivileges"
+    assert kraken.people("state")["accounts"][-1]["trading_enabled"] is True
+
+
+def test_history_on_derivatives_has_a_shape_of_its_own(futures, controller, forged):
+    """A page of nothing; a wrong secret is a status that the SDK hands out."""
+    assert futures(controller).get_execution_events()["elements"] == []
+    with pytest.raises(Exception, match=r"^401 - .*unauthorized"):
+        futures(forged(controller)).get_execution_events()

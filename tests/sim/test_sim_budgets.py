@@ -32,6 +32,17 @@ def test_a_tier_has_a_maximum_that_comes_back_with_time(kraken, tier, maximum, n
     assert kraken.spot(key, INFO) == LIMITED
 
 
+def test_history_costs_two(kraken):
+    """A ledger call fits only where two single calls would."""
+    kraken.account("desk", "ops@desk.example", tier="starter")
+    key = kraken.key("desk", name="tax", permission=["query-ledger"])
+    for _ in range(7):
+        assert kraken.spot(key, "Ledgers")["error"] == []
+    assert kraken.spot(key, "Ledgers") == LIMITED
+    assert kraken.spot(key, INFO)["error"] == []
+    assert kraken.spot(key, INFO) == LIMITED
+
+
 def test_the_counter_belongs_to_the_account_and_spares_the_nonce(kraken, desk):
     """Keys of one account share its budget, others have their own, and a refused call uses no nonce up."""
     first, second = kraken.key("desk", name="first"), kraken.key("desk", name="second")

@@ -6,6 +6,7 @@ import pytest
 
 CHECK = "/api/auth/v1/api-keys/v3/check"
 LIST = "/derivatives/api/v3/subaccounts"
+HISTORY = "/api/history/v3/executions"
 
 
 def switch_of(uid):
@@ -70,6 +71,46 @@ def test_a_call_from_outside_the_allowlist_is_refused(kraken, desk, path):
     assert is_refused(kraken.derivatives(key, "GET", path))
     kraken.people("egress", address="198.51.100.3")
     assert kraken.derivatives(key, "GET", path).status_code == 200
+
+
+def test_history_is_empty_and_has_errors_of_its_own_shape(kraken, desk, controller):
+    """`/api/history` answers 401 with status and reason, for a bad key as for a level that is too low."""
+    answer = kraken.derivatives(controller, "GET", HISTORY)
+    assert answer.json() == {"accountUid": desk["account_uid"], "len": 0, "elements": []}
+    forged = kraken.derivatives(controller, "GET", HISTORY, secret=controller["api_secret"][::-1])
+    assert forged.status_code == 401
+    assert forged.json() == {"status": "unauthorized", "reason": "authenticationError"}
+    blind = kraken.derivatives(kraken.key("desk", "derivatives"), "GET", HISTORY)
+    assert (blind.status_code, blind.json()["reason"]) == (401, "insufficientPrivileges")
+    assert kraken.derivatives(controller, "GET", "/api/history/v3/everything").status_code == 404
+
+
+ONE, TWO = "192.0.2.10/32", "2001:db8::/64"
+
+
+@pytest.mark.parametrize(
+    ("fields", "blocks", "older", "several"),
+    [
+        pytest.param("list", [ONE, TWO], None, [ONE, TWO], id="list"),
+        pytest.param("single", [ONE], ONE, [], id="single"),
+        pytest.param("single", [ONE, TWO], None, [ONE, TWO], id="single-does-not-fit"),
+        pytest.param("single", [], None, [], id="single-open"),
+        pytest.param("null", [ONE], ONE, None, id="null"),
+        pytest.param("null", [ONE, TWO], None, [ONE, TWO], id="null-does-not-fit"),
+        pytest.param("null", [], None, None, id="null-open"),
+        pytest.param("both", [ONE], ONE, [ONE], id="both-alike"),
+        pytest.param("both", [ONE, TWO], ONE, [TWO], id="both-spread"),
+        pytest.param("both", [], None, [], id="both-open"),
+    ],
+)
+def test_a_world_chooses_which_field_holds_the_allowlist(*, kraken, desk, fields, blocks, older, several):
+    """The older field, the list, or both; the allowlist that is enforced stays the same."""
+    assert kraken.people("cidr", fields=fields) == {"cidr_fields": fields}
+    key = kraken.key("desk", "derivatives", ip=blocks)
+    checked = kraken.derivatives(key, "GET", CHECK).json()
+    assert (checked["allowedCidrBlock"], checked["allowedCidrBlocks"]) == (older, several)
+    kraken.people("egress", address="198.51.100.1")
+    assert kraken.derivatives(key, "GET", CHECK).status_code == (401 if blocks else 200)
 
 
 def test_a_master_lists_its_subaccounts(kraken, desk, carry):

@@ -353,6 +353,9 @@ def test_the_people_speak_one_json_object_each(home, run, monkeypatch, make_clie
         "query-funds",
     )
     assert client.spot(key, "GetApiKeyInfo")["result"]["permissions"] == ["query-funds"]
+    renamed = say("web", "edit-key", "--account", "desk", "--name", "pnl-g1", "--new-name", "pnl-g2",
+                  "--query-from", "2026-01-01", "--query-to", "2026-07-01")  # fmt: skip
+    assert (renamed["name"], renamed["query_from"], renamed["query_to"]) == ("pnl-g2", 1767225600, 1782864000)
     assert say("web", "delete-key", "--account", "desk", "--last4", key["api_key"][-4:])["deleted"] is True
     assert say("web", "list-keys", "--account", "desk")["keys"] == []
     controller = say(
@@ -365,6 +368,14 @@ def test_the_people_speak_one_json_object_each(home, run, monkeypatch, make_clie
     listed = client.derivatives(controller, "GET", "/derivatives/api/v3/subaccounts").json()["subaccounts"]
     assert [subaccount["email"] for subaccount in listed] == ["carry@desk.example"]
     assert say("clock", "--advance", "2h")["offset_s"] >= 7200
+    assert say("budget", "off") == {"budgets": False}
+    assert say("lockout", "egress") == {"lockout": "egress"}
+    assert say("duplicates", "plain") == say("duplicates") == {"duplicates": "plain"}
+    assert say("cidr", "both") == say("cidr") == {"cidr_fields": "both"}
+    assert say("dialect", "nulls", "warnings") == say("dialect") == {"dialects": ["nulls", "warnings"]}
+    assert say("dialect", "none") == {"dialects": []}
+    assert say("fault", "http-429", "--path", "/0/private/")["faults"][0]["kind"] == "http-429"
+    assert say("fault", "clear") == {"faults": []}
     log = [json.loads(line)["outcome"] for line in run("calls").stdout.splitlines()]
     assert log == ["ok", "EAPI:Invalid key", "ok", "ok"]
     refused = run("support", "process")
@@ -376,7 +387,8 @@ def test_the_people_speak_one_json_object_each(home, run, monkeypatch, make_clie
 def test_every_command_ends_its_help_with_an_example(run):
     """A reader of any help text finds a line to paste."""
     commands = [
-        ["up"], ["down"], ["status"], ["egress"], ["clock"], ["calls"], ["web", "create-account"],
+        ["up"], ["down"], ["status"], ["egress"], ["budget"], ["lockout"], ["duplicates"], ["cidr"],
+        ["dialect"], ["fault"], ["clock"], ["calls"], ["web", "create-account"],
         ["web", "unlock-derivatives"], ["web", "create-key"], ["web", "edit-key"], ["web", "delete-key"],
         ["web", "list-keys"], ["support", "process"], ["email", "list"], ["email", "confirm"],
     ]  # fmt: skip

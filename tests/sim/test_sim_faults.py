@@ -84,6 +84,26 @@ def test_throttling_names_the_instant_when_it_ends(kraken, creator, controller):
     assert answer.json() == {"result": "error", "error": "apiLimitExceeded"}
 
 
+@pytest.mark.parametrize("path", [INFO_PATH, CHECK_PATH])
+def test_the_network_in_front_throttles(kraken, path):
+    """HTTP 429 and a page; Kraken itself is not reached."""
+    kraken.people("fault", kind="http-429")
+    answer = kraken.http.post(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert outcomes(kraken) == [("fault: http-429", None)]
+
+
+def test_kraken_finds_a_call_malformed(kraken, creator, controller):
+    """Spot says so in its own list, Derivatives with HTTP 400 and a list of errors."""
+    kraken.people("fault", kind="bad-request", times=2)
+    assert kraken.spot(creator, INFO) == {"error": ["EAPI:Bad request"]}
+    answer = kraken.derivatives(controller, "GET", "/derivatives/api/v3/subaccounts")
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": "Json Parse Error"}]},
+    )
+
+
 def test_a_key_describes_itself_in_words_of_tomorrow(kraken, creator, controller):
     """Both platforms gain a word; calls that describe no key neither change nor use the fault up."""
     kraken.people("fault", kind="unknown-word", times=2)

@@ -96,6 +96,29 @@ def test_editing_changes_what_was_given_and_shows_in_the_modified_time(kraken, c
     assert int(info["modifiedTime"]) >= int(info["createdTime"]) + 60
 
 
+def test_a_spot_key_is_renamed(kraken, creator):
+    """The new name shows at once, keeps the rules of names, and frees the old one; nothing else changes."""
+    kraken.key("desk", name="other")
+    for bad in ("other", "x" * 33):
+        refused = kraken.ask_people(
+            "edit-key", account="desk", name="creator", new_name=bad, ip=["192.0.2.1"]
+        )
+        assert refused.status_code == 400
+    kraken.people("clock", advance_s=60)
+    kraken.people("edit-key", account="desk", name="creator", new_name="maker")
+    info = kraken.spot(creator, "GetApiKeyInfo")["result"]
+    assert (info["apiKeyName"], info["permissions"], info["ipAllowlist"]) == ("maker", ["withdraw-funds"], [])
+    assert int(info["modifiedTime"]) >= int(info["createdTime"]) + 60
+    kraken.people("edit-key", account="desk", name="maker", new_name="maker")
+    assert kraken.key("desk", name="creator")["name"] == "creator"
+
+
+def test_a_derivatives_key_has_no_name_to_change(kraken, controller):
+    """The dialog has no such field."""
+    refused = kraken.ask_people("edit-key", account="desk", key=controller["api_key"], new_name="x")
+    assert "--new-name" in refusal(refused)
+
+
 def test_a_derivatives_key_is_edited_by_its_public_half(kraken, controller):
     """Levels and blocks change, the secret stays."""
     kraken.people("edit-key", account="desk", key=controller["api_key"], general="READ_ONLY",

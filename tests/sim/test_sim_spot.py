@@ -142,7 +142,7 @@ def test_balance_needs_query_funds(kraken, desk):
     assert kraken.spot(key, "Balance") == {"error": [], "result": {}}
 
 
-@pytest.mark.parametrize("method", ["GetAPIKeyInfo", "ListSubaccounts", "Ledgers"])
+@pytest.mark.parametrize("method", ["GetAPIKeyInfo", "ListSubaccounts", "OpenOrders"])
 def test_methods_it_does_not_know_are_unknown(kraken, creator, method):
     """Names are case-sensitive, and nothing lists subaccounts."""
     assert error_of(kraken.spot(creator, method)) == "EGeneral:Unknown method"
@@ -182,6 +182,51 @@ def test_bad_subaccounts_are_invalid_arguments(kraken, creator, username, email,
     kraken.spot(creator, "CreateSubaccount", username="desk-mm", email="mm@desk.example")
     answer = kraken.spot(creator, "CreateSubaccount", username=username, email=email)
     assert error_of(answer) == f"EGeneral:Invalid arguments:{detail}"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        pytest.param("field", {"error": ["EGeneral:Invalid arguments:email"]}, id="field"),
+        pytest.param("plain", {"error": ["EGeneral:Invalid arguments"]}, id="plain"),
+        pytest.param("false", {"error": [], "result": False}, id="false"),
+        pytest.param("true", {"error": [], "result": True}, id="true"),
+    ],
+)
+def test_a_world_chooses_what_a_duplicate_is_answered_with(kraken, creator, chosen, expected):
+    """Nothing is created whatever the answer, and what is no duplicate is not affected."""
+    assert kraken.people("duplicates") == {"duplicates": "field"}
+    assert kraken.people("duplicates", answer=chosen) == {"duplicates": chosen}
+    assert kraken.spot(creator, "CreateSubaccount", username="mm", email="mm@desk.example")["result"] is True
+    assert kraken.spot(creator, "CreateSubaccount", username="new", email="MM@desk.example") == expected
+    assert kraken.spot(creator, "CreateSubaccount", username="", email="x@y")["error"] != []
+    state = kraken.people("state")
+    assert ([a["name"] for a in state["accounts"]], len(state["mails"])) == (["desk", "mm"], 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "permission"), [("Ledgers", "query-ledger"), ("TradesHistory", "query-closed-trades")]
+)
+def test_history_stays_within_the_keys_query_range(kraken, desk, method, permission):
+    """A key shows its range, a time outside it is an invalid argument, and an edit moves it."""
+    key = kraken.key(
+        "desk", name="tax", permission=[permission], query_from="2026-01-01", query_to="2026-07-01"
+    )
+    info = kraken.spot(key, "GetApiKeyInfo")["result"]
+    begins, ends = int(info["queryFrom"]), int(info["queryTo"])
+    assert (begins, ends) == (1767225600, 1782864000)
+    assert kraken.spot(key, method, start=begins, end=ends)["result"]["count"] == 0
+    assert kraken.spot(key, method)["error"] == []
+    assert error_of(kraken.spot(key, method, start=begins - 1)) == "EGeneral:Invalid arguments"
+    assert error_of(kraken.spot(key, method, end=ends + 1)) == "EGeneral:Invalid arguments"
+    kraken.people("edit-key", account="desk", name="tax", query_from="none", query_to="none")
+    assert kraken.spot(key, method, start=begins - 1, end=ends + 1)["error"] == []
+    assert kraken.spot(key, "GetApiKeyInfo")["result"]["queryTo"] == "0"
+
+
+def test_history_needs_its_permission(kraken, creator):
+    """A key without it is denied before its range is looked at."""
+    assert error_of(kraken.spot(creator, "Ledgers", start=1)) == "EGeneral:Permission denied"
 
 
 @pytest.mark.parametrize(
