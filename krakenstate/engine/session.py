@@ -23,6 +23,7 @@ from krakenstate.errors import (
     KrakenstateError,
     KrakenUnreachable,
     OutcomeUnknown,
+    VaultWriteUnknown,
 )
 from krakenstate.model.declarations import Allowlist
 from krakenstate.model.desired import Desired
@@ -108,7 +109,7 @@ class Writing:
             result = call()
         except Interrupted:  # the intent stays open: recovery says what it means
             raise
-        except (OutcomeUnknown, KrakenUnreachable, AnswerUnreadable) as error:
+        except (OutcomeUnknown, KrakenUnreachable, AnswerUnreadable, VaultWriteUnknown) as error:
             self.journal.conclude(intent, Result.UNKNOWN, error.code)
             raise
         except KrakenstateError as error:

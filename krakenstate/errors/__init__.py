@@ -132,9 +132,11 @@ from krakenstate.errors.vault import (
     VaultConflict,
     VaultDenied,
     VaultError,
+    VaultLeaderless,
     VaultNotConfigured,
     VaultSealed,
     VaultUnreachable,
+    VaultWriteUnknown,
     WrappingTokenInvalid,
 )
 
@@ -240,9 +242,11 @@ __all__ = [
     "VaultConflict",
     "VaultDenied",
     "VaultError",
+    "VaultLeaderless",
     "VaultNotConfigured",
     "VaultSealed",
     "VaultUnreachable",
+    "VaultWriteUnknown",
     "WrappingTokenInvalid",
     "WrongAccount",
     "catalogue",

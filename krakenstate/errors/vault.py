@@ -16,6 +16,13 @@ class VaultUnreachable(VaultError):
     remedy = "Check VAULT_ADDR and the network."
 
 
+class VaultWriteUnknown(VaultUnreachable):
+    """A write was sent to Vault, and what became of it is not known."""
+
+    code, headline, retryable = "KS4011", "Vault did not say whether it wrote", True
+    remedy = "Run the command again: it looks at what was written before it writes."
+
+
 class VaultSealed(VaultError):
     """Vault is sealed or not initialised."""
 
@@ -77,3 +84,10 @@ class WrappingTokenInvalid(VaultError):
 
     code, headline, exit_code = "KS4010", "Wrapping token cannot be opened", 3
     remedy = "If nobody here opened it, somebody else may have: treat the key as leaked and delete it."
+
+
+class VaultLeaderless(VaultError):
+    """None of the nodes in VAULT_ADDR leads, and a standby may answer from old data."""
+
+    code, headline, retryable = "KS4012", "No node of Vault leads", True
+    remedy = "Wait for the election or unseal a node, and list every node of the cluster in VAULT_ADDR."

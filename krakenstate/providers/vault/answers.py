@@ -19,17 +19,22 @@ from krakenstate.errors import (
 )
 from krakenstate.providers.base import NodeHealth
 
+_LEADERLESS = ("active cluster node not found", "node not active")
 _SEALED = ("is sealed", "not yet initialized", "not initialized")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a node said. ``redirect`` is the place it pointed to, if it did."""
+    """What a node said. ``redirect`` is the place it pointed to, if it did.
+
+    ``index`` is how far the cluster's storage was after a write.
+    """
 
     status: int
     body: Mapping[str, Any] | None = field(repr=False)
     has_text: bool = False
     redirect: str | None = None
+    index: str | None = None
 
     @property
     def data(self) -> Mapping[str, Any] | None:
@@ -47,6 +52,11 @@ class Answer:
     def is_sealed(self) -> bool:
         """Whether this node can do nothing until somebody unseals it."""
         return self.status >= 400 and self.says(*_SEALED)
+
+    @property
+    def is_leaderless(self) -> bool:
+        """Whether this node had nobody to hand the request to, so that nothing was done."""
+        return self.status >= 500 and self.says(*_LEADERLESS)
 
     @property
     def is_nothing(self) -> bool:

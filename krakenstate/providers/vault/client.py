@@ -1,12 +1,10 @@
 """One KV version 2 mount of Vault or OpenBao: the only module that knows hvac and what lies below it.
 
-How this works: every request goes through ``_Server.ask``, which walks the nodes of ``VAULT_ADDR``; every
-answer that is no success goes through ``answers.failure``, which turns it into one leaf of ``VaultError``.
-Exceptions of hvac and requests carry headers and bodies, hence tokens and secrets; so none of them is ever a
-cause or a context of ours: what they mean is noted inside the ``except`` block, and ours is raised after it.
-
-A node that refused the connection or is sealed did nothing, so the next one is asked. A node that fell silent
-may have carried out a write: only reads go on to the next then.
+How this works: every request goes through ``Nodes.ask``, which chooses among the nodes of ``VAULT_ADDR``;
+every answer that is no success goes through ``answers.failure``, which turns it into one leaf of
+``VaultError``. Exceptions of hvac and requests carry headers and bodies, hence tokens and secrets; so none of
+them is ever a cause or a context of ours: what they mean is noted inside the ``except`` block, and ours is
+raised after it.
 """
 
 from __future__ import annotations
@@ -14,11 +12,10 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLCertVerificationError
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 from hvac.adapters import RawAdapter
@@ -28,69 +25,30 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 from krakenstate.errors import (
     MountMissing,
     MountNotVersioned,
-    VaultAddressRefused,
     VaultAnswerUnexpected,
+    VaultConflict,
     VaultDenied,
-    VaultSealed,
-    VaultUnreachable,
+    VaultWriteUnknown,
     WrappingTokenInvalid,
 )
-from krakenstate.model.declarations import origin_of
 from krakenstate.providers.base import NodeHealth
-from krakenstate.providers.vault.answers import Answer, Silence, expect, failure, health_in, number_in
+from krakenstate.providers.vault.answers import Answer, Silence, expect, failure, number_in
+from krakenstate.providers.vault.nodes import (
+    INDEX,
+    PATIENCE_S,
+    Nodes,
+    Request,
+    parse_addresses,
+)
 from krakenstate.store.base import Entry, Metadata
 
 log = logging.getLogger("krakenstate.vault")
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """One call; ``repr`` shows neither token nor body. ``at_root`` leaves the namespace out."""
+class _Sender:
+    """One request to one node, sent once."""
 
-    method: Literal["get", "post", "delete", "list"]
-    path: str
-    token: SecretStr = field(repr=False)
-    params: Mapping[str, int] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    at_root: bool = False
-
-    @property
-    def may_repeat(self) -> bool:
-        """Whether asking twice does no more than asking once."""
-        return self.method in {"get", "list"}
-
-
-def parse_addresses(addresses: str) -> tuple[str, ...]:
-    """The origins of ``VAULT_ADDR``: one or several, separated by commas.
-
-    Raises:
-        VaultAddressRefused: One is neither https nor loopback, or is no origin.
-    """
-    origins = []
-    for text in filter(None, (part.strip() for part in addresses.split(","))):
-        try:
-            origins.append(origin_of(text))
-        except ValueError as error:
-            why = str(error)
-        else:
-            continue
-        raise VaultAddressRefused(f"A node in VAULT_ADDR is refused: {why}.")
-    if not origins:
-        raise VaultAddressRefused("VAULT_ADDR names no node.")
-    return tuple(dict.fromkeys(origins))
-
-
-class _Server:
-    """The nodes of one Vault, asked in turn."""
-
-    def __init__(
-        self,
-        origins: tuple[str, ...],
-        namespace: str | None,
-        cacert: str | None,
-        timeout_s: float,
-    ) -> None:
-        self.origins = origins
+    def __init__(self, namespace: str | None, cacert: str | None, timeout_s: float) -> None:
         self._namespace = namespace
         self._timeout_s = timeout_s
         self._session = requests.Session()
@@ -101,55 +59,7 @@ class _Server:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, request: _Request) -> Answer:
-        """The first answer of a node that is up.
-
-        Raises:
-            VaultUnreachable: None answered, or one fell silent while it may have been writing.
-            VaultSealed: All that answered are sealed.
-            VaultAddressRefused: One redirects to somewhere VAULT_ADDR does not list.
-        """
-        sealed: str | None = None
-        silent: list[str] = []
-        for origin in self.origins:
-            answer = self._follow(origin, request)
-            if isinstance(answer, Silence):
-                silent.append(f"{origin} ({answer.why})")
-                if not request.may_repeat and not answer.unsent:
-                    raise VaultUnreachable(
-                        f"{silent[-1]} was sent a write and did not answer, so the write may or may not have "
-                        f"taken effect: {request.path}."
-                    )
-            elif answer.is_sealed:
-                sealed = origin
-            else:
-                return answer
-        if sealed:
-            raise VaultSealed(f"{sealed} is sealed or not initialised.")
-        raise VaultUnreachable(f"Asked without success: {', '.join(silent)}.")
-
-    def health(self) -> tuple[NodeHealth, ...]:
-        """What each node says of itself, asked without a token."""
-        request = _Request("get", "sys/health", SecretStr(""), at_root=True)
-        return tuple(health_in(origin, self._send(origin, request)) for origin in self.origins)
-
-    def _follow(self, origin: str, request: _Request) -> Answer | Silence:
-        """One node's answer; a standby's redirect is followed once, and only among the nodes."""
-        answer = self._send(origin, request)
-        if isinstance(answer, Silence) or answer.redirect is None:
-            return answer
-        target = _origin_of_redirect(answer.redirect)
-        if target not in self.origins:
-            raise VaultAddressRefused(
-                f"{origin} redirects to {target or 'an address that is no origin'}, which VAULT_ADDR does "
-                "not list. Nothing was sent there."
-            )
-        answer = self._send(target, request)
-        if isinstance(answer, Answer) and answer.redirect is not None:
-            raise VaultAddressRefused(f"{origin} redirects to {target}, and that redirects again.")
-        return answer
-
-    def _send(self, origin: str, request: _Request) -> Answer | Silence:
+    def send(self, origin: str, request: Request, headers: Mapping[str, str]) -> Answer | Silence:
         adapter = RawAdapter(
             base_uri=origin,
             token=request.token.get_secret_value() or None,
@@ -159,7 +69,7 @@ class _Server:
             namespace=None if request.at_root else self._namespace,
             strict_http=True,
         )
-        more: dict[str, Any] = {"params": dict(request.params)}
+        more: dict[str, Any] = {"params": dict(request.params), "headers": dict(headers)}
         if request.body is not None:
             more["json"] = request.body
         try:
@@ -190,14 +100,6 @@ def _silence(error: requests.exceptions.ConnectionError) -> Silence:
     return Silence(unsent=False, why="connection broken")
 
 
-def _origin_of_redirect(location: str) -> str | None:
-    try:
-        parts = urlsplit(location)
-        return origin_of(f"{parts.scheme}://{parts.netloc}")
-    except ValueError:
-        return None
-
-
 def _read(response: requests.Response) -> Answer:
     status = response.status_code
     if 300 <= status < 400:
@@ -206,7 +108,12 @@ def _read(response: requests.Response) -> Answer:
         body = response.json()
     except ValueError:
         body = None
-    return Answer(status, body if isinstance(body, dict) else None, has_text=bool(response.content))
+    return Answer(
+        status,
+        body if isinstance(body, dict) else None,
+        has_text=bool(response.content),
+        index=response.headers.get(INDEX),
+    )
 
 
 class VaultClient:
@@ -222,6 +129,7 @@ class VaultClient:
         namespace: ``VAULT_NAMESPACE``.
         cacert: ``VAULT_CACERT``, a file; without it the public authorities certify. Always verified.
         timeout_s: For connecting, and again for the answer.
+        patience_s: How long several nodes that answered before are waited for while none of them leads.
 
     Raises:
         VaultAddressRefused: A node is neither https nor loopback.
@@ -236,8 +144,10 @@ class VaultClient:
         namespace: str | None = None,
         cacert: str | None = None,
         timeout_s: float = 15,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._server = _Server(parse_addresses(addresses), namespace or None, cacert or None, timeout_s)
+        self._sender = _Sender(namespace or None, cacert or None, timeout_s)
+        self._server = Nodes(parse_addresses(addresses), self._sender.send, patience_s=patience_s)
         self._token = SecretStr(token.get_secret_value().strip())
         self._mount = mount.strip("/")
         self._is_checked = False
@@ -249,7 +159,7 @@ class VaultClient:
 
     def close(self) -> None:
         """Closes idle connections."""
-        self._server.close()
+        self._sender.close()
 
     def health(self) -> tuple[NodeHealth, ...]:
         """What each node of ``VAULT_ADDR`` says of itself; one that does not answer is listed too."""
@@ -264,7 +174,7 @@ class VaultClient:
         """
         where = "sys/capabilities-self"
         found = expect(
-            self._server.ask(_Request("post", where, self._token, body={"paths": [*paths]})), where, "update"
+            self._server.ask(Request("post", where, self._token, body={"paths": [*paths]})), where, "update"
         )
         told = {path: found.get(path) for path in paths}
         if not all(isinstance(words, builtins.list) for words in told.values()):
@@ -280,10 +190,10 @@ class VaultClient:
             VaultDenied: The token has no rights there, or the mount does not exist; Vault does not tell.
         """
         path = f"sys/internal/ui/mounts/{_encode(self._mount)}"
-        answer = self._server.ask(_Request("get", path, self._token))
+        answer = self._server.ask(Request("get", path, self._token))
         if answer.status == 403 and answer.says("preflight"):
             # A token that may see everything gets the truth from the router.
-            config = self._server.ask(_Request("get", f"{_encode(self._mount)}/config", self._token))
+            config = self._server.ask(Request("get", f"{_encode(self._mount)}/config", self._token))
             if config.status == 404 and config.says("no handler for route"):
                 raise failure(config, self._mount, "read")
             raise VaultDenied(
@@ -311,12 +221,37 @@ class VaultClient:
         return Entry(data=data, version=number_in(head, "version", full))
 
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
-        """Writes if the newest version is ``cas`` (0: none yet); returns the new version."""
+        """Writes if the newest version is ``cas`` (0: none yet); returns the new version.
+
+        A write that a dying node left without an answer is looked for at the next leader. Check-and-set makes
+        sending it again harmless: it takes effect once at most.
+        """
+        try:
+            return self._write(path, data, cas)
+        except VaultWriteUnknown as silence:
+            unanswered = silence
+        if not self._server.can_fail_over:
+            raise unanswered
+        log.warning("%s It is looked for at another node.", unanswered.message)
+        if self._is_written(path, data, cas):
+            return cas + 1
+        try:
+            return self._write(path, data, cas)
+        except VaultConflict:
+            if self._is_written(path, data, cas):
+                return cas + 1
+            raise
+
+    def _write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         full = self._at("data", path)
-        body = {"data": dict(data), "options": {"cas": cas}}
-        return number_in(
-            expect(self._ask("post", full, body=body), full, "create or update"), "version", full
-        )
+        answer = self._ask("post", full, body={"data": dict(data), "options": {"cas": cas}})
+        if answer.status >= 500:  # a leader that was deposed while it wrote cannot know what became of it
+            raise VaultWriteUnknown(f"Vault, or a proxy before it, answered {answer.status} for {full}.")
+        return number_in(expect(answer, full, "create or update"), "version", full)
+
+    def _is_written(self, path: str, data: Mapping[str, Any], cas: int) -> bool:
+        entry = self.read(path)
+        return entry is not None and entry.version == cas + 1 and entry.data == dict(data)
 
     def delete(self, path: str) -> None:
         """Removes all versions and metadata; removing nothing is fine."""
@@ -373,7 +308,7 @@ class VaultClient:
         # A control character would make the HTTP library put the token into its own exception's text.
         if not token.get_secret_value().isascii() or not token.get_secret_value().isprintable():
             raise WrappingTokenInvalid("What was given is not of the form of a wrapping token.")
-        answer = self._server.ask(_Request("post", "sys/wrapping/unwrap", token))
+        answer = self._server.ask(Request("post", "sys/wrapping/unwrap", token))
         if answer.status in {400, 403, 404}:
             raise WrappingTokenInvalid("Vault does not know this wrapping token: expired, or opened before.")
         return dict(expect(answer, "sys/wrapping/unwrap", "update"))
@@ -388,7 +323,7 @@ class VaultClient:
     ) -> Answer:
         if not self._is_checked:
             self.check_mount()
-        return self._server.ask(_Request(method, path, self._token, params or {}, body))
+        return self._server.ask(Request(method, path, self._token, params or {}, body))
 
     def _at(self, kind: str, path: str) -> str:
         return f"{_encode(self._mount)}/{kind}/{_encode(path)}"

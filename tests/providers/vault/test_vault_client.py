@@ -21,11 +21,13 @@ from krakenstate.errors import (
     VaultError,
     VaultSealed,
     VaultUnreachable,
+    VaultWriteUnknown,
     WrappingTokenInvalid,
 )
 from krakenstate.providers.vault.client import VaultClient, parse_addresses
 from krakenstate.store.base import Entry, Metadata
 from tests.support.bao import everything_about, start_bao
+from tests.support.proxy import Way, proxy
 
 CANARY = "canary-4f1d9a7be2"
 TOKEN = SecretStr(f"token-{CANARY}")
@@ -302,18 +304,44 @@ def test_the_next_node_is_asked_when_one_is_sealed(bao, mount):
 
 
 def test_a_write_without_an_answer_is_not_sent_twice(bao, mount):
-    """A node that fell silent may have written, so only reads go on to the next node."""
-    with answering(200, silent=True) as (address, seen):
-        client = VaultClient(f"{address},{bao.address}", SecretStr(bao.root_token), mount)
+    """The only node fell silent after a write, so what became of it is said to be unknown."""
+    with proxy(bao.address) as way:
+        client = VaultClient(way.origin, SecretStr(bao.root_token), mount)
         assert client.read("a") is None
-        seen.clear()
+        way.treat("/data/a", Way.ANSWER_LOST)
         with pytest.raises(VaultUnreachable, match="may or may not have taken effect"):
             client.write("a", {"x": CANARY}, cas=0)
-        assert seen == [f"POST /v1/{mount}/data/a"]
+        way.let_go()
+        assert client.metadata("a").version == 1
         client.close()
-    direct = bao.client(mount)
-    assert direct.read("a") is None
-    direct.close()
+
+
+@pytest.mark.parametrize("way_of_the_write", [Way.ANSWER_LOST, Way.NEVER_ARRIVED])
+def test_a_write_without_an_answer_is_looked_for_at_the_next_node(bao, mount, way_of_the_write):
+    """Whether it took effect or not, afterwards it has taken effect once."""
+    with proxy(bao.address) as way:
+        client = VaultClient(f"{way.origin},{bao.address}", SecretStr(bao.root_token), mount)
+        assert client.write("a", {"x": 0}, cas=0) == 1
+        way.treat("/data/a", way_of_the_write)
+        assert client.write("a", {"x": 1}, cas=1) == 2
+        way.let_go()
+        assert client.read("a") == Entry({"x": 1}, 2)
+        client.close()
+
+
+def test_a_write_without_an_answer_does_not_overwrite_what_came_meanwhile(bao, mount):
+    """Somebody else's version at the next node is a conflict, whoever was first."""
+    with proxy(bao.address) as way:
+        client = VaultClient(f"{way.origin},{bao.address}", SecretStr(bao.root_token), mount)
+        other = bao.client(mount)
+        assert client.write("a", {"x": 0}, cas=0) == 1
+        other.write("a", {"x": "theirs"}, cas=1)
+        way.treat("/data/a", Way.NEVER_ARRIVED)
+        with pytest.raises(VaultConflict):
+            client.write("a", {"x": "ours"}, cas=1)
+        assert other.read("a") == Entry({"x": "theirs"}, 2)
+        client.close()
+        other.close()
 
 
 def test_a_redirect_elsewhere_is_refused_and_nothing_is_sent_there():
@@ -360,7 +388,7 @@ def test_redirects_in_a_circle_are_refused():
         with pytest.raises(VaultAddressRefused, match="redirects again"):
             client.read("a")
         client.close()
-        assert len(seen) == 1
+        assert len([request for request in seen if "sys/health" not in request]) == 1
 
 
 @pytest.mark.parametrize("mount", [pytest.param(None, id="at the mount"), pytest.param("kv", id="later")])
@@ -385,15 +413,16 @@ def test_strange_answers_are_errors(status, content_type, body, expected, mount)
     body = body.replace(b"1", CANARY.encode())
     with answering(status, [("Content-Type", content_type)], body, mount=mount) as (address, _):
         client = VaultClient(address, TOKEN, "kv")
-        for call in (
-            lambda: client.read("a"),
-            lambda: client.list("a"),
-            lambda: client.metadata("a"),
-            lambda: client.write("a", {"x": CANARY}, cas=0),
+        for call, is_write in (
+            (lambda: client.read("a"), False),
+            (lambda: client.list("a"), False),
+            (lambda: client.metadata("a"), False),
+            (lambda: client.write("a", {"x": CANARY}, cas=0), True),
         ):
             with pytest.raises(VaultError) as caught:
                 call()
-            assert type(caught.value) is expected
+            is_unknown = is_write and status >= 500 and mount is not None
+            assert type(caught.value) is (VaultWriteUnknown if is_unknown else expected)
             assert CANARY not in everything_about(caught.value)
         client.close()
 
