@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLCertVerificationError
@@ -81,7 +83,11 @@ def parse_addresses(addresses: str) -> tuple[str, ...]:
 
 
 class _Server:
-    """The nodes of one Vault, asked in turn."""
+    """The nodes of one Vault, asked in turn. Safe to share between threads.
+
+    A session of requests is not made for several threads, so each request borrows one that is idle; there are
+    as many as there were requests at the same time, and each keeps its connections.
+    """
 
     def __init__(
         self,
@@ -93,13 +99,26 @@ class _Server:
         self.origins = origins
         self._namespace = namespace
         self._timeout_s = timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = cacert or True
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._cacert = cacert
+        self._idle: deque[requests.Session] = deque()
 
     def close(self) -> None:
-        self._session.close()
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
+            session.trust_env = False
+            session.verify = self._cacert or True
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        try:
+            yield session
+        finally:
+            self._idle.append(session)
 
     def ask(self, request: _Request) -> Answer:
         """The first answer of a node that is up.
@@ -150,12 +169,16 @@ class _Server:
         return answer
 
     def _send(self, origin: str, request: _Request) -> Answer | Silence:
+        with self._session() as session:
+            return self._send_by(session, origin, request)
+
+    def _send_by(self, session: requests.Session, origin: str, request: _Request) -> Answer | Silence:
         adapter = RawAdapter(
             base_uri=origin,
             token=request.token.get_secret_value() or None,
             timeout=self._timeout_s,
             allow_redirects=False,
-            session=self._session,
+            session=session,
             namespace=None if request.at_root else self._namespace,
             strict_http=True,
         )
