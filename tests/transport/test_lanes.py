@@ -25,8 +25,8 @@ EPOCH_S = 1_793_610_000.0
 MANY_S = 20.0
 """How long a test waits for threads that have nothing to wait for."""
 TIERS = sorted(kraken.BUDGETS)
-trips = st.floats(0, 3)
-pauses = st.one_of(st.just(0.0), st.floats(0, 30))
+trips = st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 3))
+pauses = st.one_of(st.just(0.0), st.just(0.0), st.floats(0, 30))
 
 
 class Time:
@@ -90,8 +90,8 @@ def line(tier="starter", derivatives=DERIVATIVES):
     return Line(lanes, time, tier)
 
 
-@settings(deadline=None, max_examples=150)
-@given(tier=st.sampled_from(TIERS), calls=st.lists(st.tuples(pauses, trips, trips), max_size=80))
+@settings(deadline=None, max_examples=80)
+@given(tier=st.sampled_from(TIERS), calls=st.lists(st.tuples(pauses, trips, trips), min_size=25, max_size=80))
 def test_spot_is_never_asked_too_much(tier, calls):
     """However calls come and however long they travel, the counter of the same tier refuses none."""
     there = line(tier)
@@ -111,6 +111,25 @@ def test_derivatives_is_never_asked_too_much(calls):
         there.time.now += idle
         costs[ASK] = cost
         there.call(out, back, Api.DERIVATIVES, cost=cost)
+    assert all(there.admitted)
+
+
+def test_units_come_back_after_the_whole_span():
+    """All units spent at once are not there again just before ten seconds have passed."""
+    there = line(derivatives=Tariff(lambda: Window(500, 10), {ASK: 500}, 10))
+    there.call(0, 0, Api.DERIVATIVES, cost=500)
+    there.time.now += 9.9
+    there.call(0, 0, Api.DERIVATIVES, cost=500)
+    assert there.admitted == [True, True]
+    assert there.sent[1] - there.sent[0] == pytest.approx(10, abs=0.01)
+
+
+def test_a_call_that_travelled_long_does_not_make_room_early():
+    """What Kraken counted late sinks late: a first call with a slow connection lets nobody go too early."""
+    there = line()
+    there.call(3, 0)
+    for _ in range(30):
+        there.call(0, 0.01)
     assert all(there.admitted)
 
 
