@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from krakenstate.providers.vault.client import VaultClient
     from krakenstate.providers.vault.custody import VaultCustody
     from krakenstate.store.base import Records
+    from krakenstate.transport.lanes import Lanes
 
 USER_AGENT = f"krakenstate/{__version__}"
 
@@ -108,6 +109,7 @@ def wire(
         site=_site(loaded.desired, site),
         clock=clock,
         version=__version__,
+        lanes=_lanes(clock),
         audience=Progress(output),
     )
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
@@ -228,6 +230,15 @@ def _providers(origins: Origins) -> tuple[Providers, Greeter]:
     return providers, derivatives
 
 
+def _lanes(clock: Callable[[], datetime]) -> Lanes:
+    from krakenstate.model.vocabulary import Api
+    from krakenstate.providers.kraken_derivatives.provider import TARIFF as DERIVATIVES_TARIFF
+    from krakenstate.providers.kraken_spot.provider import TARIFF as SPOT_TARIFF
+    from krakenstate.transport.lanes import Lanes
+
+    return Lanes({Api.SPOT: SPOT_TARIFF, Api.DERIVATIVES: DERIVATIVES_TARIFF}, clock=clock)
+
+
 def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
     from krakenstate.providers.vault.client import VaultClient
 
@@ -258,6 +269,7 @@ def _custody(vault: VaultClient, desired: Desired, clock: Callable[[], datetime]
         secrets=paths.secrets,
         state=paths.state,
         stack=desired.head.name,
+        environment=desired.head.environment.name,
         unwrap=vault.unwrap,
         register=redactor.register,
         clock=clock,

@@ -47,7 +47,7 @@ from krakenstate.model.state import (
 )
 from krakenstate.model.task import Task, TaskKind
 from krakenstate.model.terms import KeyTerms
-from krakenstate.model.vocabulary import Api, NonceUnit, Permission
+from krakenstate.model.vocabulary import Api, NonceUnit, Permission, SignedCall
 from krakenstate.tasks import life
 
 FATAL = (Interrupted, LockError, StateError, VaultError)
@@ -147,6 +147,7 @@ class Application:
                     subject_of(controller, record),
                     credential,
                     lambda: creator.create_subaccount(credential, nonce, account.username, account.email),
+                    kind=SignedCall.CREATE_SUBACCOUNT,
                 ),
             )
         except OutcomeUnknown as error:
@@ -197,6 +198,7 @@ class Application:
                 subject_of(controller, record),
                 credential,
                 lambda: links.write_trading(credential, str(uid.value), wanted),
+                kind=SignedCall.WRITE_TRADING,
             ),
         )
         known = self._run.state.account(account.address)

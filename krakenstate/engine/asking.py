@@ -1,14 +1,16 @@
 """Asking a key: from an admitted site, under no open breaker, with a nonce that overtakes nobody, once.
 
-Every signed call of the engine goes through ``Asker``. It never retries. A failed authentication opens the
-credential's breaker, a second one on the account the account's, a lockout that of everything private from
-here; each lasts fifteen minutes and is kept beside the state, so that the next run respects it.
+Every signed call of the engine goes through ``Asker``, in the lane of its account. It never retries. A failed
+authentication opens the credential's breaker, a second one on the account the account's, a lockout that of
+everything private from here; each lasts fifteen minutes and is kept beside the state, so that the next run
+respects it.
 Source: support.kraken.com, API error messages (read in August 2026), and docs/kraken.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,6 +18,7 @@ from typing import TypeVar
 from krakenstate.errors import (
     AuthenticationFailed,
     BreakerOpen,
+    Interrupted,
     InvalidKey,
     KrakenstateError,
     TemporaryLockout,
@@ -23,12 +26,13 @@ from krakenstate.errors import (
 from krakenstate.model.address import Address
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import api_of
 from krakenstate.model.network import IPNetwork, admits
 from krakenstate.model.run import Breaker, BreakerScope
 from krakenstate.model.state import Candidate
 from krakenstate.model.terms import KeyDescription
-from krakenstate.model.vocabulary import NonceUnit
-from krakenstate.providers.base import KeyInspector
+from krakenstate.model.vocabulary import Api, NonceUnit, SignedCall
+from krakenstate.providers.base import KeyInspector, Lanes
 from krakenstate.store.base import Ledger
 
 BREAKER_LASTS = timedelta(minutes=15)
@@ -53,21 +57,46 @@ class Subject:
     declared: tuple[IPNetwork, ...] | None
     seen: tuple[IPNetwork, ...] | None = None
 
+    @property
+    def api(self) -> Api:
+        """The platform of the key."""
+        return api_of(self.address)
+
+
+class _NoLanes:
+    """Sends at once and counts nothing: for a few calls that nobody else makes meanwhile."""
+
+    def run(self, account: Address, api: Api, call: SignedCall, send: Callable[[], T]) -> T:  # noqa: ARG002
+        return send()
+
 
 class Asker:
-    """Asks keys on behalf of one run.
+    """Asks keys on behalf of one run. Safe to share between threads.
 
     Args:
         ledger: Breakers and nonces, shared with every other run.
         site: The networks this run speaks from.
         clock: Timezone-aware UTC.
+        lanes: The order of calls on each account; without them calls are sent at once.
+        identities: Which address stands for an account that is declared twice; others stand for themselves.
     """
 
-    def __init__(self, ledger: Ledger, site: tuple[IPNetwork, ...], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        site: tuple[IPNetwork, ...],
+        clock: Callable[[], datetime],
+        lanes: Lanes | None = None,
+        identities: Mapping[Address, Address] | None = None,
+    ) -> None:
         self._ledger = ledger
         self._site = site
         self._clock = clock
+        self._lanes = lanes or _NoLanes()
+        self._identities = identities or {}
+        self._mutex = threading.Lock()
         self._breakers: list[Breaker] | None = None
+        self._has_stopped = threading.Event()
 
     def refusal(self, subject: Subject, fingerprint: str, *, second_probe: bool = False) -> str:
         """Why this key must not be asked now, in a sentence; empty if it may be.
@@ -94,11 +123,19 @@ class Asker:
         inspector: KeyInspector,
         subject: Subject,
         credential: Credential,
-        nonce: int | None,
+        nonce: int | Callable[[], int] | None,
         *,
         second_probe: bool = False,
     ) -> KeyDescription:
         """One question to one key.
+
+        Args:
+            inspector: Of the key's platform.
+            subject: Whose key it is.
+            credential: Both halves.
+            nonce: The number to use; or what gives it once the call's turn has come, for a key that somebody
+                else uses meanwhile; or ``None`` where none is taken.
+            second_probe: Let past the key's own breaker.
 
         Raises:
             BreakerOpen: An earlier failure forbids asking.
@@ -107,9 +144,13 @@ class Asker:
         return self.call(
             subject,
             credential,
-            lambda: inspector.describe_key(credential, nonce),
+            lambda: inspector.describe_key(credential, nonce() if callable(nonce) else nonce),
             second_probe=second_probe,
         )
+
+    def stop(self) -> None:
+        """From now on nothing is sent: the run has ended, and what it left running must not go on."""
+        self._has_stopped.set()
 
     def call(
         self,
@@ -117,27 +158,41 @@ class Asker:
         credential: Credential,
         send: Callable[[], T],
         *,
+        kind: SignedCall = SignedCall.DESCRIBE_KEY,
         second_probe: bool = False,
     ) -> T:
-        """One signed call on behalf of a key, whose failed authentication opens breakers.
+        """One signed call on behalf of a key, in its account's lane; a failed authentication opens breakers.
 
         Raises:
             BreakerOpen: An earlier failure forbids calling.
+            RateLimited: Kraken refused earlier calls on the account, so this was not sent.
+            Interrupted: The run has ended.
             KrakenstateError: What ``send`` raised.
         """
         fingerprint = credential.fingerprint
-        open_ = self._blocking(subject.account, None if second_probe else fingerprint)
-        if open_ is not None:
-            raise BreakerOpen(
-                f"{subject.address} was not asked: after a failed authentication ({open_.code}) its "
-                f"{open_.scope.value} is left alone until {format_instant(open_.until)}.",
-                address=subject.address,
-            )
+
+        def refuse() -> None:
+            open_ = self._blocking(subject.account, None if second_probe else fingerprint)
+            if open_ is not None:
+                raise BreakerOpen(
+                    f"{subject.address} was not asked: after a failed authentication ({open_.code}) its "
+                    f"{open_.scope.value} is left alone until {format_instant(open_.until)}."
+                )
+
+        def take_turn() -> T:
+            if self._has_stopped.is_set():
+                raise Interrupted("The run has ended, so nothing was sent.")
+            refuse()  # once more: another lane may have opened a breaker while this one waited
+            try:
+                return send()
+            except AuthenticationFailed as error:
+                self._open_breakers(subject, fingerprint, error)  # before the lane lets the next call go
+                raise
+
+        lane = self._identities.get(subject.account, subject.account)
         try:
-            return send()
-        except AuthenticationFailed as error:
-            self._open_breakers(subject, fingerprint, error)
-            raise error.at_address(subject.address) from error.__cause__
+            refuse()
+            return self._lanes.run(lane, subject.api, kind, take_turn)
         except KrakenstateError as error:
             raise error.at_address(subject.address) from error.__cause__
 
@@ -155,6 +210,7 @@ class Asker:
         return self._ledger.next_nonce(fingerprint, unit.at(epoch_ns))
 
     def _known(self) -> list[Breaker]:
+        """Under the mutex."""
         if self._breakers is None:
             self._breakers = self._ledger.breakers()
         return self._breakers
@@ -166,13 +222,17 @@ class Asker:
             BreakerScope.ACCOUNT: str(account),
             BreakerScope.EGRESS: EGRESS,
         }
+        with self._mutex:
+            known = self._known()
         return next(
-            (b for b in self._known() if b.until > now and subjects[b.scope] == b.subject),
+            (b for b in known if b.until > now and subjects[b.scope] == b.subject),
             None,
         )
 
     def _open_breakers(self, subject: Subject, fingerprint: str, error: AuthenticationFailed) -> None:
+        """Holds them in mind before they are written down, so that other lanes stop at once."""
         now = self._clock()
+        opened: list[Breaker] = []
 
         def open_(scope: BreakerScope, of: str) -> None:
             breaker = Breaker(
@@ -185,20 +245,23 @@ class Asker:
                 account=subject.account,
             )
             self._breakers = [b for b in self._known() if (b.scope, b.subject) != (scope, of)] + [breaker]
-            self._ledger.open_breaker(breaker)
+            opened.append(breaker)
 
-        failed_before = any(
-            b.scope is BreakerScope.CREDENTIAL
-            and b.account == subject.account
-            and b.subject != fingerprint
-            and b.until > now
-            for b in self._known()
-        )
-        if isinstance(error, TemporaryLockout):
-            open_(BreakerScope.EGRESS, EGRESS)
-        open_(BreakerScope.CREDENTIAL, fingerprint)
-        if failed_before:
-            open_(BreakerScope.ACCOUNT, str(subject.account))
+        with self._mutex:
+            failed_before = any(
+                b.scope is BreakerScope.CREDENTIAL
+                and b.account == subject.account
+                and b.subject != fingerprint
+                and b.until > now
+                for b in self._known()
+            )
+            if isinstance(error, TemporaryLockout):
+                open_(BreakerScope.EGRESS, EGRESS)
+            open_(BreakerScope.CREDENTIAL, fingerprint)
+            if failed_before:
+                open_(BreakerScope.ACCOUNT, str(subject.account))
+        for breaker in opened:
+            self._ledger.open_breaker(breaker)
 
 
 def second_probe_at(candidate: Candidate, error: AuthenticationFailed, now: datetime) -> datetime | None:

@@ -4,23 +4,35 @@ Spot keys in service are not asked: a signed call moves their nonce. Derivatives
 nonce,
 from a site that they admit. A failed read is ``unreadable`` and never an absence; only the master's complete
 list of linked subaccounts can say that a link is absent.
+
+How this works: accounts are looked at side by side, the keys of one account one after another. Each key is
+asked for its description at most once. A master's links are one list and one read per managed trading switch,
+asked with its controller's key after that key has said whose it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.identity import misplacement
 from krakenstate.engine.session import Session
-from krakenstate.errors import ClockOff, KrakenstateError, WrongAccount
+from krakenstate.engine.side_by_side import run_all
+from krakenstate.errors import ClockOff, KrakenstateError, SecretDisappeared, WrongAccount
 from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
-from krakenstate.model.declarations import DerivativesSubaccount, Key, MasterAccount, SpotSubaccount
+from krakenstate.model.declarations import (
+    DerivativesSubaccount,
+    Key,
+    MasterAccount,
+    SpotSubaccount,
+)
 from krakenstate.model.provenance import Fact, Missing, Provenance
 from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
 from krakenstate.model.state import KeyRecord, State
-from krakenstate.model.vocabulary import Api
+from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import Link, LinkList
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
@@ -78,20 +90,16 @@ class _Observer:
         self._state = state
         self._asker = session.asker
         self._now = session.clock()
-        self._found: dict[Address, Observation] = {}
 
     def observe(self, offset: timedelta) -> Snapshot:
         session = self._session
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = session.custody.arrivals(slots)
-        for key in session.desired.of(Key):
-            self._note(self._key(key, arrivals))
-        for master in session.desired.of(MasterAccount):
-            self._links(master)
-        for account in session.desired.of(SpotSubaccount):
-            self._note(
-                _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
-            )
+        found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
+        found += [
+            _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
+            for account in session.desired.of(SpotSubaccount)
+        ]
         return Snapshot(
             lineage=self._state.index.lineage,
             stack=session.desired.head.name,
@@ -100,12 +108,27 @@ class _Observer:
             site_networks=session.site_networks,
             observed_at=self._now,
             clock_offset_ms=round(offset.total_seconds() * 1000),
-            observations=dict(sorted(self._found.items())),
+            observations={seen.address: seen for seen in sorted(found, key=lambda seen: seen.address)},
             arrivals=tuple(arrivals),
         )
 
-    def _note(self, observation: Observation) -> None:
-        self._found[observation.address] = observation
+    def _lanes(self, arrivals: list[Arrival]) -> list[Callable[[], list[Observation]]]:
+        """One job per account that has something to be looked at."""
+        keys: dict[Address, list[Key]] = {}
+        for key in self._session.desired.of(Key):
+            keys.setdefault(key.account.identity, []).append(key)
+        masters = {master.identity: master for master in self._session.desired.of(MasterAccount)}
+        return [
+            partial(self._account, keys.get(account, []), masters.get(account), arrivals)
+            for account in sorted(keys.keys() | masters.keys())
+        ]
+
+    def _account(
+        self, keys: list[Key], master: MasterAccount | None, arrivals: list[Arrival]
+    ) -> list[Observation]:
+        """The keys of one account, then the links of a master."""
+        seen = {key.address: self._key(key, arrivals) for key in keys}
+        return [*seen.values(), *(self._links(master, seen) if master else ())]
 
     def _key(self, key: Key, arrivals: list[Arrival]) -> Observation:
         record = self._state.key(key.address)
@@ -146,7 +169,8 @@ class _Observer:
             at=self._now,
         )
 
-    def _links(self, master: MasterAccount) -> None:
+    def _links(self, master: MasterAccount, keys: dict[Address, Observation]) -> Iterator[Observation]:
+        """The master's subaccounts; ``keys`` holds what its own keys have just said."""
         subaccounts = [a for a in self._session.desired.of(DerivativesSubaccount) if a.master is master]
         if not subaccounts:
             return
@@ -156,49 +180,70 @@ class _Observer:
             detail = "the Derivatives controller is not in service yet"
             if controller is None:
                 detail = "no Derivatives key with controls= is declared on the master"
-            for account in subaccounts:
-                self._note(_unknown(account.address, Missing.PENDING, detail))
+            yield from (_unknown(account.address, Missing.PENDING, detail) for account in subaccounts)
             return
-        subject = subject_of(controller, record)
-        refusal = self._asker.refusal(subject, record.published.fingerprint)
-        if refusal:
-            for account in subaccounts:
-                self._note(_unknown(account.address, Missing.NOT_ASKED, f"its controller: {refusal}"))
-            return
-        try:
-            self._read_links(controller, record, subaccounts)
-        except KrakenstateError as error:
-            for account in subaccounts:
-                self._note(_unreadable(account.address, error))
+        said = keys[controller.address]
+        refusal = self._asker.refusal(subject_of(controller, record), record.published.fingerprint)
+        if refusal or said.missing is Missing.NOT_ASKED:
+            detail = f"its controller: {refusal or said.detail}"
+            yield from (_unknown(account.address, Missing.NOT_ASKED, detail) for account in subaccounts)
+        elif said.missing is Missing.PENDING:
+            detail = "the controller's secret is gone"
+            yield from (_unknown(account.address, Missing.PENDING, detail) for account in subaccounts)
+        else:
+            try:
+                found = list(self._read_links(controller, record, said, subaccounts))
+            except KrakenstateError as error:
+                found = [_unreadable(account.address, error) for account in subaccounts]
+            yield from found
 
     def _read_links(
-        self, controller: Key, record: KeyRecord, subaccounts: list[DerivativesSubaccount]
-    ) -> None:
-        session = self._session
-        credential = session.custody.read_published(session.slot(record.process, controller.address))
-        if credential is None:
+        self,
+        controller: Key,
+        record: KeyRecord,
+        said: Observation,
+        subaccounts: list[DerivativesSubaccount],
+    ) -> Iterator[Observation]:
+        uid = said.description.account_uid if said.description else None
+        if said.description is None or uid is None:  # so nobody could say whose list it would be
             for account in subaccounts:
-                self._note(_unknown(account.address, Missing.PENDING, "the controller's secret is gone"))
+                yield Observation(
+                    address=account.address,
+                    presence=Presence.UNKNOWN,
+                    missing=Missing.UNREADABLE,
+                    detail=f"its controller: {said.detail}",
+                    code=said.code,
+                )
             return
+        session = self._session
+        links = session.providers.links
+        credential = session.custody.read_published(session.slot(record.process, controller.address))
+        if credential is None or credential.fingerprint != said.description.fingerprint:
+            raise SecretDisappeared(f"The secret of {controller.address} is no longer at its place.")
         subject = subject_of(controller, record)
-        listed = self._asker.call(subject, credential, lambda: session.providers.links.list_links(credential))
+        listed = self._asker.call(
+            subject, credential, lambda: links.list_links(credential, uid), kind=SignedCall.LIST_LINKS
+        )
         for account in subaccounts:
             link = self._match(account, listed)
             if link is None:
-                self._note(Observation(address=account.address, presence=Presence.ABSENT, at=self._now))
+                yield Observation(address=account.address, presence=Presence.ABSENT, at=self._now)
                 continue
             facts = {"account_uid": self._fact(link.account_uid), "email": self._fact(link.email)}
             if account.trading_enabled is not None:
                 facts["trading_enabled"] = self._trading(subject, credential, link.account_uid)
-            self._note(
-                Observation(address=account.address, presence=Presence.PRESENT, facts=facts, at=self._now)
-            )
+            yield Observation(address=account.address, presence=Presence.PRESENT, facts=facts, at=self._now)
 
     def _trading(self, subject: Subject, credential: Credential, uid: str) -> Fact:
         links = self._session.providers.links
         try:
             return self._fact(
-                self._asker.call(subject, credential, lambda: links.read_trading(credential, uid))
+                self._asker.call(
+                    subject,
+                    credential,
+                    lambda: links.read_trading(credential, uid),
+                    kind=SignedCall.READ_TRADING,
+                )
             )
         except KrakenstateError as error:
             return Fact(missing=Missing.UNREADABLE, detail=error.message)

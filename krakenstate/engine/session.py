@@ -25,12 +25,12 @@ from krakenstate.errors import (
     OutcomeUnknown,
     VaultWriteUnknown,
 )
-from krakenstate.model.declarations import Allowlist
+from krakenstate.model.declarations import Account, Allowlist
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.run import CallKind, Result
 from krakenstate.model.state import State
-from krakenstate.providers.base import Providers
+from krakenstate.providers.base import Lanes, Providers
 from krakenstate.secret.base import CredentialStore, Slot
 from krakenstate.store.base import Journal, Lease, Records
 
@@ -49,7 +49,7 @@ class Origins:
 class Session:
     """What a run was given by the composition root.
 
-    ``clock`` gives timezone-aware UTC; ``audience`` is told what happens.
+    ``clock`` gives timezone-aware UTC; ``lanes`` order the signed calls; ``audience`` is told what happens.
     """
 
     desired: Desired
@@ -60,12 +60,14 @@ class Session:
     site: Allowlist | None
     clock: Callable[[], datetime]
     version: str
+    lanes: Lanes
     audience: Audience = field(default_factory=Nobody)
 
     @cached_property
     def asker(self) -> Asker:
         """The one through which this run asks keys, so that a breaker it opened holds for all of it."""
-        return Asker(self.records.ledger, self.site_networks, self.clock)
+        identities = {account.address: account.identity for account in self.desired.of(Account)}
+        return Asker(self.records.ledger, self.site_networks, self.clock, self.lanes, identities)
 
     @property
     def site_networks(self) -> tuple[IPNetwork, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from krakenstate.errors.base import KrakenstateError
 
 
@@ -35,6 +37,8 @@ class RateLimited(KrakenError):
 
     code, headline, retryable = "KS2004", "Call budget is used up", True
     remedy = "Wait at least 15 seconds, then run the command again."
+    again_at: datetime | None = None
+    """From when on Kraken lets itself be asked again, in UTC, if it said so."""
 
 
 class ClockOff(KrakenError):

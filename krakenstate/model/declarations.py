@@ -110,6 +110,11 @@ class Account(Declaration):
 
     email: Email
 
+    @property
+    def identity(self) -> Address:
+        """What all declarations of one account have in common: the address that stands for it."""
+        return self.address
+
 
 class MasterAccount(Account):
     """An existing verified Kraken account; never created or deleted here.
@@ -143,6 +148,11 @@ class DerivativesSubaccount(Account):
     same_as: Annotated[InstanceOf[SpotSubaccount] | None, Reference()] = None
     trading_enabled: bool | None = None
     iiban: Iiban | None = None
+
+    @property
+    def identity(self) -> Address:
+        """The Spot subaccount's address, if both are one account."""
+        return self.same_as.address if self.same_as else self.address
 
 
 def _one_process(value: object) -> object:
@@ -208,6 +218,15 @@ class DerivativesKey(Key):
     transfer: Access | None = None
 
 
+def api_of(key: Address) -> Api:
+    """The platform of the key at an address.
+
+    Raises:
+        KeyError: It is no key's address.
+    """
+    return {cls.type_name: cls.api for cls in (SpotKey, DerivativesKey)}[key.type]
+
+
 class Grant(Declaration):
     """Who may read a process's secrets: a Vault policy, installed by an administrator."""
 
@@ -261,6 +280,7 @@ __all__ = [
     "SpotKey",
     "SpotSubaccount",
     "Vault",
+    "api_of",
     "check_name",
     "is_loopback",
     "origin_of",

@@ -1,4 +1,4 @@
-"""Kraken's words: permissions, access levels, nonce units."""
+"""Kraken's words: platforms and calls, permissions, access levels, nonce units."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ class Api(StrEnum):
 
     SPOT = "spot"
     DERIVATIVES = "derivatives"
+
+
+class SignedCall(StrEnum):
+    """The signed calls that krakenstate makes; what each costs is its provider's to say."""
+
+    DESCRIBE_KEY = "describe-key"
+    CREATE_SUBACCOUNT = "create-subaccount"
+    LIST_LINKS = "list-links"
+    READ_TRADING = "read-trading"
+    WRITE_TRADING = "write-trading"
 
 
 class Permission(StrEnum):

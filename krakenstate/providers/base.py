@@ -8,17 +8,20 @@ read that failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import Finding
 from krakenstate.model.terms import KeyDescription, KeyTerms
-from krakenstate.model.vocabulary import Api
+from krakenstate.model.vocabulary import Api, SignedCall
+
+T = TypeVar("T")
 
 
 class Verb(StrEnum):
@@ -171,6 +174,20 @@ class ServerClock(Protocol):
         """
 
 
+class Lanes(Protocol):
+    """The order of calls: those on one account one after another, within its call budget."""
+
+    def run(self, account: Address, api: Api, call: SignedCall, send: Callable[[], T]) -> T:
+        """Sends one call when its turn has come; calls on other accounts go on meanwhile.
+
+        ``send`` must not ask for a turn itself.
+
+        Raises:
+            RateLimited: Kraken refused; or it refused earlier calls on the account, and this was not sent.
+            Exception: Whatever else ``send`` raised.
+        """
+
+
 class KeyInspector(Protocol):
     """Asking a key to describe itself."""
 
@@ -239,11 +256,15 @@ class SubaccountCreator(Protocol):
 class LinkAdministrator(Protocol):
     """Linked Derivatives subaccounts and their trading switch."""
 
-    def list_links(self, credential: Credential) -> LinkList:
+    def list_links(self, credential: Credential, account_uid: str) -> LinkList:
         """All linked subaccounts of the master whose key this is.
 
+        Args:
+            credential: The key's both halves.
+            account_uid: Of the account that the key itself names when it is asked.
+
         Raises:
-            NotMaster: The key is not one of the master's.
+            NotMaster: The list is another account's.
             KrakenError: The list could not be read.
         """
 

@@ -76,7 +76,11 @@ class CredentialStore(Protocol):
         """Removes an entry with its metadata and all versions; removing nothing is fine."""
 
     def read_published(self, slot: Slot) -> Credential | None:
-        """The secret at the process's path."""
+        """The secret at the process's path.
+
+        Raises:
+            OriginRefused: It was made for another environment, so for other servers.
+        """
 
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path."""

@@ -96,13 +96,6 @@ def _check_features(declarations: Sequence[Declaration]) -> Iterator[Krakenstate
                 )
 
 
-def _identity(account: Account) -> Address:
-    """What two declarations of one account have in common."""
-    if isinstance(account, DerivativesSubaccount) and account.same_as is not None:
-        return account.same_as.address
-    return account.address
-
-
 def _check_controls(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
     first: dict[tuple[Address, str], Key] = {}
     for key in keys:
@@ -129,7 +122,7 @@ def _check_controls(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
 def _check_processes(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
     first: dict[tuple[Address, Address, str], Key] = {}
     for key in keys:
-        earlier = first.setdefault((key.process.address, _identity(key.account), key.api), key)
+        earlier = first.setdefault((key.process.address, key.account.identity, key.api), key)
         if earlier.address != key.address:
             yield _at(
                 ProcessHoldsTwo,
@@ -156,7 +149,7 @@ def _check_identities(accounts: Sequence[Account]) -> Iterator[KrakenstateError]
                 continue
         for what, value in _traits(account):
             earlier = first.setdefault((what, value.casefold()), account)
-            if earlier.address != account.address and _identity(earlier) != _identity(account):
+            if earlier.address != account.address and earlier.identity != account.identity:
                 yield _at(
                     IdentityShared,
                     f"{account.address} has the same {what} as {earlier.address}{line_of(earlier)}.",

@@ -1,15 +1,29 @@
 """Signals during a writing run: it ends in order, gives the lock back, and forgets nothing."""
 
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from krakenstate.model.task import TaskKind
-from tests.support.e2e import APPLY, AT_RUNNER, COMMAND_MAX_S, SUBACCOUNT, Desk
-from tests.support.proxy import Proxy, Way
+from tests.support.e2e import (
+    APPLY,
+    AT_RUNNER,
+    COMMAND_MAX_S,
+    HEADER,
+    HEDGER,
+    MASTER,
+    RUNNER,
+    SUBACCOUNT,
+    Desk,
+)
+from tests.support.proxy import Proxy, Way, proxy
 
 CREATE = "CreateSubaccount"
 SECOND = SUBACCOUNT.replace("mm", "opts")
+OTHER_MASTER = """
+stack.add(MasterAccount(name="shop", email="shop@desk.example"))
+"""
 SIGNALS = [
     pytest.param(signal.SIGTERM, 143, "KS9004", id="SIGTERM"),
     pytest.param(signal.SIGINT, 130, "KS9003", id="SIGINT"),
@@ -86,3 +100,25 @@ def test_a_signal_while_observing_writes_nothing(controlled: tuple[Desk, Proxy])
     assert desk.lasting() == before
     assert desk.lock_is_free()
     desk.run("plan", *AT_RUNNER, "--detailed-exitcode", code=2)
+
+
+@pytest.mark.timeout(240)
+def test_ctrl_c_while_accounts_are_asked_side_by_side_ends_at_once(new_desk: Callable[[str], Desk]) -> None:
+    """Nobody waits for an answer that does not come: the command ends while the call still hangs."""
+    desk = new_desk(HEADER + HEDGER + OTHER_MASTER)
+    with proxy(desk.kraken.origin) as way:
+        desk.origin = way.origin
+        desk.run("init")
+        desk.run(*APPLY, expect="1 manual pending")
+        made = desk.make_key(MASTER, "derivatives", general="READ_ONLY", transfer="NO_ACCESS", ip=[RUNNER])
+        desk.hand_in("derivatives_key.hedger", made, *AT_RUNNER)
+        way.treat("/v3/check", Way.STALLED)
+        running = desk.start("observe", *AT_RUNNER)
+        assert way.reached.wait(COMMAND_MAX_S)
+        running.send_signal(signal.SIGINT)
+        _, stderr = running.communicate(timeout=COMMAND_MAX_S / 2)  # the proxy holds the answer for longer
+        way.let_go()
+
+    assert running.returncode == 130, stderr
+    assert "\n  KS9003\n" in stderr
+    assert "Traceback" not in stderr

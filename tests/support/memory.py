@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,9 +30,10 @@ class _Kept:
 
 
 class MemoryKeyValue:
-    """``store.base.KeyValue`` in a dictionary."""
+    """``store.base.KeyValue`` in a dictionary. Safe to share between threads."""
 
     def __init__(self) -> None:
+        self._mutex = threading.Lock()
         self._entries: dict[str, _Kept] = {}
 
     def read(self, path: str, version: int | None = None) -> Entry | None:
@@ -42,22 +44,23 @@ class MemoryKeyValue:
         return Entry(data=json.loads(kept.texts[wanted]), version=wanted)
 
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
-        kept = self._entries.get(path) or _Kept()
-        if kept.version != cas:
-            raise VaultConflict(f"{path} is at version {kept.version}, not {cas}.")
         text = json.dumps(dict(data))
-        self._entries[path] = kept
-        kept.version += 1
-        kept.texts[kept.version] = text
-        kept.texts.pop(kept.version - KEPT_VERSIONS, None)
-        return kept.version
+        with self._mutex:
+            kept = self._entries.get(path) or _Kept()
+            if kept.version != cas:
+                raise VaultConflict(f"{path} is at version {kept.version}, not {cas}.")
+            self._entries[path] = kept
+            kept.version += 1
+            kept.texts[kept.version] = text
+            kept.texts.pop(kept.version - KEPT_VERSIONS, None)
+            return kept.version
 
     def delete(self, path: str) -> None:
         self._entries.pop(path, None)
 
     def list(self, path: str) -> builtins.list[str]:
         folder = f"{path}/"
-        below = (p.removeprefix(folder) for p in self._entries if p.startswith(folder))
+        below = (p.removeprefix(folder) for p in tuple(self._entries) if p.startswith(folder))
         return sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in below})
 
     def metadata(self, path: str) -> Metadata | None:

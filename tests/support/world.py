@@ -49,8 +49,10 @@ from krakenstate.model.state import State
 from krakenstate.model.task import Task, TaskKind
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.base import Providers
+from krakenstate.providers.kraken_derivatives.provider import TARIFF as DERIVATIVES_TARIFF
 from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
 from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+from krakenstate.providers.kraken_spot.provider import TARIFF as SPOT_TARIFF
 from krakenstate.providers.kraken_spot.provider import VERBS as SPOT_VERBS
 from krakenstate.providers.kraken_spot.provider import SpotProvider
 from krakenstate.providers.vault.custody import VaultCustody
@@ -71,6 +73,7 @@ from krakenstate.store.vault.lock import VaultLockKeeper
 from krakenstate.store.vault.snapshots import VaultSnapshots
 from krakenstate.store.vault.state import VaultStateStore
 from krakenstate.transport.client import HttpOrigin
+from krakenstate.transport.lanes import Lanes
 from tests.support.memory import Mains, MemoryKeyValue, PowerCut, Watch
 
 BEGINS = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -174,6 +177,10 @@ class HandClock:
 
     def __call__(self) -> datetime:
         return self.instant
+
+    def monotonic(self) -> float:
+        """Its seconds."""
+        return self.instant.timestamp()
 
     def advance(self, **span: float) -> None:
         """Moves on by a ``timedelta``'s arguments."""
@@ -290,6 +297,7 @@ class World:
             secrets=SECRETS,
             state=STATE,
             stack=HEAD.name,
+            environment=HEAD.environment.name,
             unwrap=self.kv.unwrap,
             register=self.redactor.register,
             clock=clock,
@@ -320,6 +328,12 @@ class World:
             site=self.desired.site(site) if site else None,
             clock=clock,
             version="test",
+            lanes=Lanes(
+                {Api.SPOT: SPOT_TARIFF, Api.DERIVATIVES: DERIVATIVES_TARIFF},
+                clock=clock,
+                monotonic=clock.monotonic,
+                sleep=lambda s: clock.advance(seconds=s),
+            ),
             audience=Told(self.said),
         )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from krakenstate.errors import AnswerUnreadable, NotMaster
 from krakenstate.model.credential import Credential
 from krakenstate.model.terms import KeyDescription
-from krakenstate.model.vocabulary import Api
+from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import LinkList, Verb, Verbs
 from krakenstate.providers.kraken_derivatives.client import DerivativesClient, unknown_switch
 from krakenstate.providers.kraken_derivatives.convert import read_check, read_links, read_switch
 from krakenstate.providers.kraken_derivatives.instructions import DerivativesInstructions
+from krakenstate.transport.budgets import Window
 from krakenstate.transport.client import HttpOrigin
+from krakenstate.transport.lanes import Tariff
 
 VERBS: dict[str, Verbs] = {
     "derivatives_key": Verbs(observe=Verb.API, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
@@ -19,6 +21,20 @@ VERBS: dict[str, Verbs] = {
     ),
 }
 """A link is made and undone by Kraken's support; only its trading switch has an API."""
+
+TARIFF = Tariff(
+    budget=lambda: Window(units=500, span_s=10),
+    costs={
+        SignedCall.DESCRIBE_KEY: 1,
+        SignedCall.LIST_LINKS: 10,
+        SignedCall.READ_TRADING: 2,
+        SignedCall.WRITE_TRADING: 2,
+    },
+    pause_s=10,
+)
+"""Per account. The costs of a key's self-check and of the list are not published: 1 and 10 are assumed.
+
+Source: docs.kraken.com/exchange/guides/futures/ratelimits (read in August 2026)."""
 
 
 class DerivativesProvider(DerivativesInstructions):
@@ -61,18 +77,21 @@ class DerivativesProvider(DerivativesInstructions):
             raise ValueError("Derivatives keys are asked without a nonce")
         return read_check(self._client.check_key(credential), credential)
 
-    def list_links(self, credential: Credential) -> LinkList:
-        """All linked subaccounts of the master whose key this is: two calls, the key's own check first.
+    def list_links(self, credential: Credential, account_uid: str) -> LinkList:
+        """All linked subaccounts of the master whose key this is, in one call.
+
+        Args:
+            credential: The key's both halves.
+            account_uid: Of the account that the key itself names when it is asked.
 
         Raises:
-            NotMaster: The list is another account's than the key's.
+            NotMaster: The list is another account's.
             KrakenError: The list could not be read.
         """
-        caller = self.describe_key(credential, None)
         found = read_links(self._client.subaccounts(credential))
-        if found.master_uid != caller.account_uid:
+        if found.master_uid != account_uid:
             raise NotMaster(
-                f"The key answers for the account {caller.account_uid}, but the list of subaccounts it "
+                f"The key answers for the account {account_uid}, but the list of subaccounts it "
                 f"gets is the one of {found.master_uid}."
             )
         return found

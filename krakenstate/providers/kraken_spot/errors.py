@@ -161,21 +161,25 @@ class SpotError:
         """Our exception for it."""
         known = MEANINGS.get(self.name) or FAMILIES.get(self.category)
         kind, meaning = known or (RequestRefused, "Kraken refused the request for a reason unknown here.")
-        return kind(f'{meaning} Kraken says "{self._shown()}".{self._until()}')
+        again_at = self._again_at()
+        until = f" Ask again after {again_at:%Y-%m-%d %H:%M:%S} UTC." if again_at else ""
+        error = kind(f'{meaning} Kraken says "{self._shown()}".{until}')
+        if isinstance(error, RateLimited):
+            error.again_at = again_at
+        return error
 
     def _shown(self) -> str:
         text = f"{self.name}:{self.detail}" if self.detail else self.name
         return clean_text(text)
 
-    def _until(self) -> str:
+    def _again_at(self) -> datetime | None:
         """When a throttled caller may ask again, if Kraken said so."""
         if self.name != "EService:Throttled" or not self.detail.isascii() or not self.detail.isdigit():
-            return ""
+            return None
         try:
-            instant = datetime.fromtimestamp(int(self.detail[:15]), UTC)
+            return datetime.fromtimestamp(int(self.detail[:15]), UTC)
         except (OverflowError, OSError, ValueError):
-            return ""
-        return f" Ask again after {instant:%Y-%m-%d %H:%M:%S} UTC."
+            return None
 
 
 def read_errors(wire: Iterable[str]) -> list[SpotError]:

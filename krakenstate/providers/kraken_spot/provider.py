@@ -6,13 +6,15 @@ from datetime import datetime
 
 from krakenstate.model.credential import Credential
 from krakenstate.model.terms import KeyDescription
-from krakenstate.model.vocabulary import Api
+from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import Verb, Verbs
 from krakenstate.providers.kraken_spot.auth import MAX_NONCE
 from krakenstate.providers.kraken_spot.client import SpotClient
 from krakenstate.providers.kraken_spot.convert import read_key_info, read_time
 from krakenstate.providers.kraken_spot.instructions import SpotInstructions
+from krakenstate.transport.budgets import Counter
 from krakenstate.transport.client import HttpOrigin
+from krakenstate.transport.lanes import Tariff
 
 VERBS: dict[str, Verbs] = {
     "spot_key": Verbs(observe=Verb.API, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
@@ -21,6 +23,15 @@ VERBS: dict[str, Verbs] = {
 }
 """Accounts are observed through the keys that sit on them. Where a master is not entitled to create
 subaccounts, its relationship manager does (``request_subaccount``)."""
+
+TARIFF = Tariff(
+    budget=lambda: Counter(maximum=15, decay_per_s=0.33),
+    costs={SignedCall.DESCRIBE_KEY: 1, SignedCall.CREATE_SUBACCOUNT: 1},
+    pause_s=15,
+)
+"""Per account, the stricter of two readings, and of the lowest tier (Starter): no API tells what tier it has.
+
+Source: docs.kraken.com/exchange/guides/rest/ratelimits (read in August 2026)."""
 
 
 class SpotProvider(SpotInstructions):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLCertVerificationError
 from typing import Any, Literal
@@ -46,26 +48,49 @@ log = logging.getLogger("krakenstate.vault")
 
 
 class _Sender:
-    """One request to one node, sent once."""
+    """One request to one node, sent once. Safe to share between threads.
+
+    A session of requests is not made for several threads, so each request borrows one that is idle; there are
+    as many as there were requests at the same time, and each keeps its connections.
+    """
 
     def __init__(self, namespace: str | None, cacert: str | None, timeout_s: float) -> None:
         self._namespace = namespace
         self._timeout_s = timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = cacert or True
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._cacert = cacert
+        self._idle: deque[requests.Session] = deque()
 
     def close(self) -> None:
-        self._session.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def send(self, origin: str, request: Request, headers: Mapping[str, str]) -> Answer | Silence:
+        with self._session() as session:
+            return self._send_by(session, origin, request, headers)
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
+            session.trust_env = False
+            session.verify = self._cacert or True
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        try:
+            yield session
+        finally:
+            self._idle.append(session)
+
+    def _send_by(
+        self, session: requests.Session, origin: str, request: Request, headers: Mapping[str, str]
+    ) -> Answer | Silence:
         adapter = RawAdapter(
             base_uri=origin,
             token=request.token.get_secret_value() or None,
             timeout=self._timeout_s,
             allow_redirects=False,
-            session=self._session,
+            session=session,
             namespace=None if request.at_root else self._namespace,
             strict_http=True,
         )

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from krakenstate.errors import (
     CredentialMalformed,
     KrakenstateError,
+    OriginRefused,
     PathNotManaged,
     QuarantineFailed,
     SecretDisappeared,
@@ -28,12 +29,12 @@ from krakenstate.errors import (
 from krakenstate.model.address import Address
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
-from krakenstate.model.declarations import SpotKey
+from krakenstate.model.declarations import api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.vault import labels
 from krakenstate.secret.base import Held, Label, Slot, check_form, from_fields
-from krakenstate.store.base import KeyValue, Metadata
+from krakenstate.store.base import Entry, KeyValue, Metadata
 
 
 def _now() -> datetime:
@@ -49,6 +50,7 @@ class VaultCustody:
         secrets: The stack's ``secrets`` prefix.
         state: The stack's ``state`` prefix.
         stack: The stack's name: entries of another are not touched.
+        environment: The name of the stack's environment: keys that were made for another are not used.
         unwrap: Opens a response-wrapping token, once.
         register: Makes a secret known to the redactor.
         clock: The time, in UTC.
@@ -62,6 +64,7 @@ class VaultCustody:
         secrets: str,
         state: str,
         stack: str,
+        environment: str,
         unwrap: Callable[[SecretStr], Mapping[str, Any]],
         register: Callable[[SecretStr], object],
         clock: Callable[[], datetime] = _now,
@@ -71,6 +74,7 @@ class VaultCustody:
         self._secrets = secrets
         self._state = state
         self._stack = stack
+        self._environment = environment
         self._unwrap = unwrap
         self._register = register
         self._clock = clock
@@ -89,7 +93,9 @@ class VaultCustody:
         Raises:
             CredentialMalformed: What lies there is not a key; for the inbox, not of its platform either.
         """
-        return self._read(self._path(place, slot), self._api(slot) if place is Place.INBOX else None)
+        path = self._path(place, slot)
+        expected = api_of(Address(slot.address)) if place is Place.INBOX else None
+        return self._credential(path, self._kv.read(path), expected)
 
     def store_quarantine(self, slot: Slot, credential: Credential) -> Held:
         """Stores with check-and-set and reads back both halves before returning.
@@ -112,8 +118,23 @@ class VaultCustody:
         self._kv.delete(self._path(place, slot))
 
     def read_published(self, slot: Slot) -> Credential | None:
-        """The secret at the process's path."""
-        return self._read(self._published(slot), None)
+        """The secret at the process's path.
+
+        Raises:
+            OriginRefused: It was made for another environment, so for other servers.
+        """
+        path = self._published(slot)
+        entry = self._kv.read(path)
+        made_for = entry.data.get("environment") if entry else None
+        if made_for and made_for != self._environment:
+            raise OriginRefused(
+                f"The key at {self._shown(path)} was made for another environment than {self._environment}: "
+                "its field environment says which. It was not sent anywhere: a server that does not know a "
+                "key counts it as a failed authentication.",
+                next_step="Give each environment a secrets= path of its own, and hand the key in again.",
+                address=slot.address,
+            )
+        return self._credential(path, entry, None)
 
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path; ``None`` also when its newest version was deleted."""
@@ -196,10 +217,6 @@ class VaultCustody:
         self._register(credential.api_key)
         self._register(credential.api_secret)
 
-    @staticmethod
-    def _api(slot: Slot) -> Api:
-        return Api.SPOT if Address(slot.address).type == SpotKey.type_name else Api.DERIVATIVES
-
     def _arrivals(self, place: Place, wanted: Mapping[str, set[str]]) -> Iterator[Arrival]:
         folder = f"{self._state}/{place}"
         processes = {name.rstrip("/") for name in self._kv.list(folder) if name.endswith("/")}
@@ -215,8 +232,7 @@ class VaultCustody:
                     address=Address(address), place=place, version=head.version, fingerprint=fingerprint
                 )
 
-    def _read(self, path: str, api: Api | None) -> Credential | None:
-        entry = self._kv.read(path)
+    def _credential(self, path: str, entry: Entry | None, api: Api | None) -> Credential | None:
         if entry is None:
             return None
         for name in ("api_key", "api_secret"):

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from krakenstate.errors import (
     CredentialMalformed,
     KrakenstateError,
+    OriginRefused,
     PathNotManaged,
     QuarantineFailed,
     VaultConflict,
@@ -75,7 +76,13 @@ def custody(kv, mount, registered):
 
 def custody_over(kv, mount, registered, **changes):
     """A custody with the usual prefixes."""
-    usual = {"mount": mount, "secrets": "kraken/prod", "state": "krakenstate/prod", "stack": "prod"}
+    usual = {
+        "mount": mount,
+        "secrets": "kraken/prod",
+        "state": "krakenstate/prod",
+        "stack": "prod",
+        "environment": "production",
+    }
     return VaultCustody(
         kv,
         **{**usual, **changes},
@@ -127,6 +134,16 @@ def test_publishing_puts_the_key_where_its_process_reads_it(custody, kv, mount):
     assert custody.held(SLOT) == held
     assert custody.read_published(SLOT) == FIRST
     assert custody.path_of(SLOT) == held.path
+
+
+def test_a_key_made_for_another_environment_is_refused(custody, kv, mount, registered):
+    """What was published for one environment is not handed out for another, whose servers do not know it."""
+    custody.publish(SLOT, FIRST, LABEL)
+    elsewhere = custody_over(kv, mount, registered, environment="uat")
+    with pytest.raises(OriginRefused) as caught:
+        elsewhere.read_published(SLOT)
+    assert (caught.value.code, caught.value.address) == ("KS2007", SLOT.address)
+    assert not set(texts_of(FIRST)) & set(caught.value.message.split())
 
 
 def test_what_is_not_known_is_an_empty_text(custody, kv):
