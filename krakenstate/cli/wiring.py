@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from krakenstate import __version__
 from krakenstate.cli.output import Output
+from krakenstate.cli.pipelines import is_pull_request
 from krakenstate.errors import (
     NowRefused,
     OriginRefused,
@@ -109,6 +110,7 @@ def wire(
         clock=clock,
         version=__version__,
         audience=Progress(output),
+        on_pull_request=is_pull_request(env),
     )
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
 

@@ -1,15 +1,16 @@
 """Observing without harm: what exists, asked only where asking hurts nobody.
 
-Spot keys in service are not asked: a signed call moves their nonce. Derivatives keys are asked without a
-nonce,
-from a site that they admit. A failed read is ``unreadable`` and never an absence; only the master's complete
-list of linked subaccounts can say that a link is absent.
+Spot keys in service are not asked, since a signed call moves their nonce; where the declaration allows it,
+once a day (``daily``). Derivatives keys are asked without a nonce, from a site that they admit. A failed
+read is ``unreadable`` and never an absence; only the master's complete list of linked subaccounts can say
+that a link is absent.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.identity import misplacement
 from krakenstate.engine.session import Session
@@ -20,6 +21,7 @@ from krakenstate.model.declarations import DerivativesSubaccount, Key, MasterAcc
 from krakenstate.model.provenance import Fact, Missing, Provenance
 from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
 from krakenstate.model.state import KeyRecord, State
+from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.base import Link, LinkList
 
@@ -79,9 +81,10 @@ class _Observer:
         self._asker = session.asker
         self._now = session.clock()
         self._found: dict[Address, Observation] = {}
+        self._offset = timedelta(0)
 
     def observe(self, offset: timedelta) -> Snapshot:
-        session = self._session
+        session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = session.custody.arrivals(slots)
         for key in session.desired.of(Key):
@@ -125,7 +128,7 @@ class _Observer:
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
         refusal = refusal_of(session, key, record, published.fingerprint)
         if refusal:
-            return _unknown(key.address, Missing.NOT_ASKED, refusal, facts)
+            return self._as_last_asked(key, record, _unknown(key.address, Missing.NOT_ASKED, refusal, facts))
         credential = session.custody.read_published(slot)
         if credential is None:
             return _unknown(key.address, Missing.PENDING, "its secret is not at its place", facts)
@@ -134,17 +137,31 @@ class _Observer:
             return _unknown(
                 key.address, Missing.NOT_ASKED, detail, {"secret": self._fact(credential.fingerprint)}
             )
-        description = self._asker.describe(inspector, subject, credential, None)
-        wrong = misplacement(description, key.account, session.desired, self._state)
+        if inspector.takes_nonce:
+            answer = daily.ask(session, key, record, subject, credential, offset=self._offset)
+        else:
+            answer = self._asker.describe(inspector, subject, credential, None)
+        if answer is None:
+            taken = _unknown(key.address, Missing.NOT_ASKED, daily.TAKEN, facts)
+            return self._as_last_asked(key, record, taken)
+        self._check_place(key, answer)
+        return Observation(
+            address=key.address, presence=Presence.PRESENT, facts=facts, description=answer, at=self._now
+        )
+
+    def _as_last_asked(self, key: Key, record: KeyRecord, observation: Observation) -> Observation:
+        """With what the key said of itself on an earlier day, or in another run of this one."""
+        last = daily.last_answer(self._session, key, record)
+        if last is None:
+            return observation
+        description, at = last
+        self._check_place(key, description)
+        return observation.model_copy(update={"description": description, "at": at})
+
+    def _check_place(self, key: Key, description: KeyDescription) -> None:
+        wrong = misplacement(description, key.account, self._session.desired, self._state)
         if wrong:
             raise WrongAccount(wrong.text, address=key.address, source=key.source)
-        return Observation(
-            address=key.address,
-            presence=Presence.PRESENT,
-            facts=facts,
-            description=description,
-            at=self._now,
-        )
 
     def _links(self, master: MasterAccount) -> None:
         subaccounts = [a for a in self._session.desired.of(DerivativesSubaccount) if a.master is master]
@@ -226,9 +243,12 @@ def whereabouts(address: Address, arrivals: list[Arrival]) -> str:
 
 def refusal_of(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
     """Why a key in service must not be asked in this run, in a sentence; empty if it may be."""
-    if session.providers.keys[key.api].takes_nonce:
-        return "in service: asking it would move its nonce"
-    return session.asker.refusal(subject_of(key, record), fingerprint)
+    takes_nonce = session.providers.keys[key.api].takes_nonce
+    refusal = daily.refuses(session, key, record) if takes_nonce else ""
+    refusal = refusal or session.asker.refusal(subject_of(key, record), fingerprint)
+    if takes_nonce and not refusal:
+        refusal = daily.was_asked(session, key, record, fingerprint)
+    return refusal
 
 
 def subject_of(key: Key, record: KeyRecord | None) -> Subject:

@@ -48,7 +48,8 @@ class Origins:
 class Session:
     """What a run was given by the composition root.
 
-    ``clock`` gives timezone-aware UTC; ``audience`` is told what happens.
+    ``clock`` gives timezone-aware UTC; ``audience`` is told what happens. On a pull request's run no Spot key
+    in service is asked, not even one that may be.
     """
 
     desired: Desired
@@ -60,6 +61,7 @@ class Session:
     clock: Callable[[], datetime]
     version: str
     audience: Audience = field(default_factory=Nobody)
+    on_pull_request: bool = False
 
     @cached_property
     def asker(self) -> Asker:

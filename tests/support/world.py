@@ -218,6 +218,7 @@ class World:
         self.mains = Mains(self.kv)
         self.simulation = Simulation(WorldStore(directory / "world.json"), SimClock(0.0, real=self.clock))
         self.loses_answers_to = ""
+        self.on_pull_request = False
         self.said: list[str] = []
         self.redactor = Redactor()
         self.origin = board.origin
@@ -321,6 +322,7 @@ class World:
             clock=clock,
             version="test",
             audience=Told(self.said),
+            on_pull_request=self.on_pull_request,
         )
 
     # -- runs ------------------------------------------------------------------------------------------
