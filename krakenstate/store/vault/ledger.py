@@ -116,8 +116,8 @@ class VaultLedger:
                 return None
             last = parse(Probe, entry, f"{self._mount}/{path}")
             news: dict[str, object] = {"nonce": str(nonce), "refusal": refusal}
-            if description is not None:  # its nonce is the one above
-                news |= {"description": description.model_copy(update={"nonce": None}), "described_at": at}
+            if description is not None:
+                news |= {"description": description, "described_at": at}
             return last.model_copy(update=news).model_dump(mode="json")
 
         update(self._kv, path, change)
