@@ -117,8 +117,8 @@ def _overtaken(key: Key, unit: NonceUnit) -> InvalidNonce:
     return InvalidNonce(
         f"{key.address} refused the current clock in {unit.value} as its nonce, so {key.process.address} is "
         "ahead of that: it counts in another unit or by itself, its clock is ahead, or a call of its own "
-        "arrived first. A refused nonce does not disturb it.",
-        next_step="Unless it happened once: take probe_in_service=True away, and correct nonce_unit.",
+        "arrived first. A refused nonce does not disturb it. Unless it happened once, take "
+        "probe_in_service=True away until its unit is known.",
         address=key.address,
         source=key.source,
     )

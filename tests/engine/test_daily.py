@@ -213,6 +213,7 @@ def test_a_process_ahead_of_its_unit_is_told_once_and_changes_nothing(world, pro
     step = world.step(KEY)
     assert (step.action, step.missing, step.code) == ("unknown", "unreadable", "KS2103")
     assert "process.pnl is ahead of that: it counts in another unit or by itself" in step.note
+    assert "take probe_in_service=True away" in step.note
     again = look(world)
     assert again.detail.startswith("after a failed authentication (KS2103) its credential is not asked")
     world.clock.advance(hours=3)
