@@ -13,8 +13,8 @@ def observe(
 ) -> None:
     """Ask Kraken and Vault what exists.
 
-    A redacted snapshot is kept for later plans. Spot keys in service are never asked, since asking moves
-    their nonce.
+    A redacted snapshot is kept for later plans. Spot keys in service are not asked, since asking moves
+    their nonce; those with probe_in_service=True are, once a day.
     """
     from krakenstate.cli.common import exit_code_for_gaps
     from krakenstate.cli.wiring import wire

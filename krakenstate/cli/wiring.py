@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from krakenstate import __version__
 from krakenstate.cli.output import Output
+from krakenstate.cli.pipelines import is_pull_request
 from krakenstate.errors import (
     NowRefused,
     OriginRefused,
@@ -111,6 +112,7 @@ def wire(
         version=__version__,
         lanes=_lanes(clock),
         audience=Progress(output),
+        on_pull_request=is_pull_request(env),
     )
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
 

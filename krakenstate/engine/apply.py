@@ -332,9 +332,9 @@ class Application:
     def _close(self, step: Step) -> Outcome:
         seen = self._snapshot.of(step.address)
         now = self._run.now
-        assert seen.presence is Presence.PRESENT  # noqa: S101 - the planner saw it
         resource = self._session.desired.get(step.address)
         if isinstance(resource, Key):
+            assert seen.description is not None  # noqa: S101 - the planner compared it
             record = self._key_record(step)
             self._run.state.put(
                 record.model_copy(
@@ -349,6 +349,7 @@ class Application:
             because = "the key is as declared"
         else:
             assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - as planned
+            assert seen.presence is Presence.PRESENT  # noqa: S101 - the planner saw it
             self._record_link(resource, seen.facts["account_uid"].value, seen.facts.get("trading_enabled"))
             because = "the link is there"
         life.unblock(self._run.state, step.address)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from krakenstate.engine.nonces import by_slower_clock, nonce_at
 from krakenstate.errors import (
     AuthenticationFailed,
     BreakerOpen,
@@ -201,13 +202,24 @@ class Asker:
         return self._ledger.next_nonce(fingerprint, 1)
 
     def clock_nonce(self, fingerprint: str, unit: NonceUnit) -> int:
-        """The clock in a unit, or one more than the last one used.
+        """The clock in a unit, or one more than the last one used: for keys that nobody else uses.
 
         Raises:
             ValueError: The unit is a counter.
         """
-        epoch_ns = int(self._clock().timestamp() * 1_000_000) * 1_000
-        return self._ledger.next_nonce(fingerprint, unit.at(epoch_ns))
+        return self._ledger.next_nonce(fingerprint, nonce_at(self._clock(), unit))
+
+    def careful_nonce(self, fingerprint: str, unit: NonceUnit, offset: timedelta) -> int | None:
+        """The clock in a unit, for keys that others may use; ``None`` if it is not above the last one used.
+
+        Args:
+            fingerprint: Of the key.
+            unit: Of the process.
+            offset: How far this machine's clock is ahead of Kraken's.
+        """
+        instant = by_slower_clock(self._clock(), offset)
+        nonce = nonce_at(instant, unit)
+        return nonce if self._ledger.claim_nonce(fingerprint, nonce, instant) else None
 
     def _known(self) -> list[Breaker]:
         """Under the mutex."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
 from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
+from krakenstate.engine.nonces import unit_of
+from krakenstate.engine.observe import check_clock
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import (
@@ -41,7 +43,6 @@ from krakenstate.model.state import (
 )
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyDescription
-from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.secret.base import Label, Slot
 from krakenstate.tasks import life
 
@@ -90,9 +91,13 @@ class Handover:
             self._run.save()
             return _waiting(key, f"in quarantine: {refusal}")
         try:
-            description = self._ask(key, record, subject, credential, again=again)
+            answer = self._ask(key, record, subject, credential, again=again)
         except AuthenticationFailed as error:
             return self._refused(key, record, error)
+        if isinstance(answer, str):
+            self._run.save()
+            return _waiting(key, f"in quarantine: {answer}")
+        description = answer
         wrong = misplacement(description, key.account, self._session.desired, self._run.state)
         if wrong:
             return self._misplaced(key, record, credential, wrong)
@@ -184,17 +189,25 @@ class Handover:
 
     def _ask(
         self, key: Key, record: KeyRecord, subject: Subject, credential: Credential, *, again: bool
-    ) -> KeyDescription:
+    ) -> KeyDescription | str:
+        """One question, or why there is no nonce to ask it with."""
         inspector = self._session.providers.keys[key.api]
         if not inspector.takes_nonce:
             return self._asker.describe(inspector, subject, credential, None, second_probe=again)
         candidate = record.candidate
         fingerprint = credential.fingerprint
-        unit = record.terms.nonce_unit
+        unit = unit_of(record.terms)
+        nonce: int | None
         if candidate is None or candidate.fresh:
             nonce = self._asker.fresh_nonce(fingerprint)
+        elif unit is None:
+            return "it was used before, and no nonce_unit is declared whose clock it could be asked from"
+        elif record.terms.controls:
+            nonce = self._asker.clock_nonce(fingerprint, unit)
         else:
-            nonce = self._asker.clock_nonce(fingerprint, unit or NonceUnit.MILLISECONDS)
+            nonce = self._asker.careful_nonce(fingerprint, unit, check_clock(self._session))
+        if nonce is None:
+            return "the clock is not past the last nonce that it was asked with"
         return self._run.write(
             CallKind.PROBE,
             key.address,
@@ -205,8 +218,7 @@ class Handover:
     def _refused(self, key: Key, record: KeyRecord, error: AuthenticationFailed) -> Outcome:
         candidate = record.candidate
         assert candidate is not None  # noqa: S101 - verify registered it
-        unit = record.terms.nonce_unit
-        can_ask_again = unit not in {None, NonceUnit.COUNTER}
+        can_ask_again = unit_of(record.terms) is not None
         if isinstance(error, InvalidNonce) and candidate.fresh and can_ask_again:
             reason = (
                 "the key is not fresh: somebody has used it; asked again later from the clock in its unit"

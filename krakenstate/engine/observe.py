@@ -1,9 +1,9 @@
 """Observing without harm: what exists, asked only where asking hurts nobody.
 
-Spot keys in service are not asked: a signed call moves their nonce. Derivatives keys are asked without a
-nonce,
-from a site that they admit. A failed read is ``unreadable`` and never an absence; only the master's complete
-list of linked subaccounts can say that a link is absent.
+Spot keys in service are not asked, since a signed call moves their nonce; where the declaration allows it,
+once a day (``daily``). Derivatives keys are asked without a nonce, from a site that they admit. A failed
+read is ``unreadable`` and never an absence; only the master's complete list of linked subaccounts can say
+that a link is absent.
 
 How this works: accounts are looked at side by side, the keys of one account one after another. Each key is
 asked for its description at most once. A master's links are one list and one read per managed trading switch,
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 
+from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.identity import misplacement
 from krakenstate.engine.session import Session
@@ -32,6 +33,7 @@ from krakenstate.model.declarations import (
 from krakenstate.model.provenance import Fact, Missing, Provenance
 from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
 from krakenstate.model.state import KeyRecord, State
+from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import Link, LinkList
 
@@ -90,9 +92,10 @@ class _Observer:
         self._state = state
         self._asker = session.asker
         self._now = session.clock()
+        self._offset = timedelta(0)
 
     def observe(self, offset: timedelta) -> Snapshot:
-        session = self._session
+        session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = session.custody.arrivals(slots)
         found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
@@ -148,7 +151,7 @@ class _Observer:
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
         refusal = refusal_of(session, key, record, published.fingerprint)
         if refusal:
-            return _unknown(key.address, Missing.NOT_ASKED, refusal, facts)
+            return self._as_last_asked(key, record, _unknown(key.address, Missing.NOT_ASKED, refusal, facts))
         credential = session.custody.read_published(slot)
         if credential is None:
             return _unknown(key.address, Missing.PENDING, "its secret is not at its place", facts)
@@ -157,17 +160,31 @@ class _Observer:
             return _unknown(
                 key.address, Missing.NOT_ASKED, detail, {"secret": self._fact(credential.fingerprint)}
             )
-        description = self._asker.describe(inspector, subject, credential, None)
-        wrong = misplacement(description, key.account, session.desired, self._state)
+        if inspector.takes_nonce:
+            answer = daily.ask(session, key, record, subject, credential, offset=self._offset)
+        else:
+            answer = self._asker.describe(inspector, subject, credential, None)
+        if answer is None:
+            taken = _unknown(key.address, Missing.NOT_ASKED, daily.TAKEN, facts)
+            return self._as_last_asked(key, record, taken)
+        self._check_place(key, answer)
+        return Observation(
+            address=key.address, presence=Presence.PRESENT, facts=facts, description=answer, at=self._now
+        )
+
+    def _as_last_asked(self, key: Key, record: KeyRecord, observation: Observation) -> Observation:
+        """With what the key said of itself on an earlier day, or in another run of this one."""
+        last = daily.last_answer(self._session, key, record)
+        if last is None:
+            return observation
+        description, at = last
+        self._check_place(key, description)
+        return observation.model_copy(update={"description": description, "at": at})
+
+    def _check_place(self, key: Key, description: KeyDescription) -> None:
+        wrong = misplacement(description, key.account, self._session.desired, self._state)
         if wrong:
             raise WrongAccount(wrong.text, address=key.address, source=key.source)
-        return Observation(
-            address=key.address,
-            presence=Presence.PRESENT,
-            facts=facts,
-            description=description,
-            at=self._now,
-        )
 
     def _links(self, master: MasterAccount, keys: dict[Address, Observation]) -> Iterator[Observation]:
         """The master's subaccounts; ``keys`` holds what its own keys have just said."""
@@ -271,9 +288,12 @@ def whereabouts(address: Address, arrivals: list[Arrival]) -> str:
 
 def refusal_of(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
     """Why a key in service must not be asked in this run, in a sentence; empty if it may be."""
-    if session.providers.keys[key.api].takes_nonce:
-        return "in service: asking it would move its nonce"
-    return session.asker.refusal(subject_of(key, record), fingerprint)
+    takes_nonce = session.providers.keys[key.api].takes_nonce
+    refusal = daily.refuses(session, key, record) if takes_nonce else ""
+    refusal = refusal or session.asker.refusal(subject_of(key, record), fingerprint)
+    if takes_nonce and not refusal:
+        refusal = daily.was_asked(session, key, record, fingerprint)
+    return refusal
 
 
 def subject_of(key: Key, record: KeyRecord | None) -> Subject:

@@ -23,7 +23,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing
-from krakenstate.model.snapshot import Arrival, Place, Presence
+from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.state import Candidate, KeyRecord, Removal, Verdict
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyTerms
@@ -143,7 +143,7 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
         return _edit(key, record, changes, label)
-    if task is not None and observation.presence is Presence.PRESENT and record.terms == terms:
+    if task is not None and observation.description is not None and record.terms == terms:
         note = "the key is as declared; its edit task closes"
         return settlement(key.address, Action.CLOSE, label, note, task=task)
     if record.terms != terms:
@@ -161,9 +161,11 @@ def _left_over(record: KeyRecord, look: Outlook) -> bool:
 
 def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str) -> Step:
     after = attributes_of(key)
-    evidence = (
-        "verified by v3/check" if key.api is Api.DERIVATIVES else "confirmed by its owner's attestation"
-    )
+    evidence = "confirmed by its owner's attestation"
+    if key.api is Api.DERIVATIVES:
+        evidence = "verified by v3/check"
+    elif key.probe_in_service:
+        evidence = "verified when it is next asked, or confirmed by its owner's attestation"
     return manual(
         key.address,
         TaskKind.EDIT_KEY,

@@ -183,7 +183,7 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
             continue
         seen = look.snapshot.of(resource.address)
         record = look.state.account(resource.address) or look.state.key(resource.address)
-        if seen.missing is None:
+        if seen.missing is None or seen.description is not None:
             known: tuple[Provenance | None, object] = (Provenance.OBSERVED, seen.at)
         elif isinstance(record, KeyRecord):
             known = (record.provenance, record.described_at)

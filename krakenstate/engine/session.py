@@ -49,7 +49,8 @@ class Origins:
 class Session:
     """What a run was given by the composition root.
 
-    ``clock`` gives timezone-aware UTC; ``lanes`` order the signed calls; ``audience`` is told what happens.
+    ``clock`` gives timezone-aware UTC; ``lanes`` order the signed calls; ``audience`` is told what happens. On
+    a pull request's run no Spot key in service is asked, not even one that may be.
     """
 
     desired: Desired
@@ -62,6 +63,7 @@ class Session:
     version: str
     lanes: Lanes
     audience: Audience = field(default_factory=Nobody)
+    on_pull_request: bool = False
 
     @cached_property
     def asker(self) -> Asker:

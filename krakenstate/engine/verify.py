@@ -8,8 +8,9 @@ Kraken's is taken off, so that the nonce comes from no future.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from krakenstate.engine.nonces import by_slower_clock, nonce_at
 from krakenstate.engine.observe import check_offset
 from krakenstate.errors import InvalidNonce
 from krakenstate.model.credential import Credential
@@ -18,8 +19,6 @@ from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.providers.base import KeyInspector, ServerClock
 
 FRESH_NONCE = 1
-SERVER_TIME_STEP = timedelta(seconds=1)
-"""Kraken tells whole seconds, so that a right clock is up to one ahead of what it tells."""
 
 
 def ask_alone(
@@ -54,6 +53,4 @@ def ask_alone(
                 next_step="Wait 15 minutes, then name its process's unit with --nonce-unit.",
             ) from None
     offset = check_offset(clock() - server.server_time())
-    instant = clock() - max(offset - SERVER_TIME_STEP, timedelta(0))
-    epoch_ns = int(instant.timestamp() * 1_000_000) * 1_000
-    return inspector.describe_key(credential, unit.at(epoch_ns))
+    return inspector.describe_key(credential, nonce_at(by_slower_clock(clock(), offset), unit))

@@ -230,6 +230,13 @@ class AddressUnknown(StackError):
     remedy = "List what there is: krakenstate state list"
 
 
+class NonceUnitUnfit(StackError):
+    """A Spot key shall be asked in service, and nothing says which nonce would not overtake its process."""
+
+    code, headline = "KS1212", "Key cannot be asked in service"
+    remedy = "Declare the nonce_unit its client counts in (docs/kraken.md), or take probe_in_service out."
+
+
 class StackProblems(StackError):
     """Several problems of one stack, reported together; it has no code of its own, its problems have."""
 

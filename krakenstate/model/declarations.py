@@ -165,7 +165,7 @@ class Key(Declaration):
     """An API key of one process on one account."""
 
     api: ClassVar[Api]
-    later: ClassVar[tuple[str, ...]] = (*Declaration.later, "key_name", "vault_path", "probe_in_service")
+    later: ClassVar[tuple[str, ...]] = (*Declaration.later, "key_name", "vault_path")
 
     name: KeyName
     account: Annotated[InstanceOf[Account], Reference()]

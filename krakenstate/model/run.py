@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
+from krakenstate.model.terms import KeyDescription
 
 
 class Lock(Model):
@@ -92,6 +93,20 @@ class Breaker(Model):
     code: str
     address: Address
     account: Address
+
+
+class Probe(Model):
+    """The last nonce used with a key, and what the last question in service came to. Kept beside the state.
+
+    ``nonce`` is text: nonces have up to 64 bits, more than JSON's readers agree on. ``refusal`` is the code
+    of a question that failed; the description of an earlier one stays.
+    """
+
+    nonce: str = Field(pattern=r"^[0-9]{1,20}$")
+    reserved_at: Instant
+    description: KeyDescription | None = None
+    described_at: Instant | None = None
+    refusal: str = ""
 
 
 class Effect(StrEnum):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+
+from pydantic import PlainSerializer
 
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import DerivativesKey, Key, SpotKey
@@ -52,6 +55,10 @@ class KeyTerms(Model):
         )
 
 
+Nonce = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
+"""Up to 64 bits; in JSON text, since its readers agree on 53."""
+
+
 class KeyDescription(Model):
     """What a key says of itself. ``None`` where its platform does not tell.
 
@@ -72,7 +79,7 @@ class KeyDescription(Model):
     query_from: Instant | None = None
     query_to: Instant | None = None
     nonce_window: int | None = None
-    nonce: int | None = None
+    nonce: Nonce | None = None
     created_at: Instant | None = None
     modified_at: Instant | None = None
     last_used_at: Instant | None = None

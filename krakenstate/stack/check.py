@@ -13,6 +13,7 @@ from krakenstate.errors import (
     FeatureNotAvailable,
     IdentityShared,
     KrakenstateError,
+    NonceUnitUnfit,
     ProcessHoldsTwo,
     Source,
     StackProblems,
@@ -24,9 +25,11 @@ from krakenstate.model.declarations import (
     Grant,
     Key,
     MasterAccount,
+    SpotKey,
     SpotSubaccount,
 )
 from krakenstate.model.entry import Declaration
+from krakenstate.model.vocabulary import NonceUnit
 
 
 def check_declarations(declarations: Sequence[Declaration]) -> list[KrakenstateError]:
@@ -36,6 +39,7 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[KrakenstateE
         *_check_features(declarations),
         *_check_controls([d for d in declarations if isinstance(d, Key)]),
         *_check_processes([d for d in declarations if isinstance(d, Key)]),
+        *_check_probing([d for d in declarations if isinstance(d, SpotKey)]),
         *_check_identities([d for d in declarations if isinstance(d, Account)]),
         *_check_grants([d for d in declarations if isinstance(d, Grant)]),
     ]
@@ -130,6 +134,22 @@ def _check_processes(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
                 f"{line_of(key)}, both {key.api} keys on {key.account.address}.",
                 key,
             )
+
+
+def _check_probing(keys: Sequence[SpotKey]) -> Iterator[KrakenstateError]:
+    """A key in service is asked from the clock of its process, so that there must be one, and it is known."""
+    for key in keys:
+        if not key.probe_in_service:
+            continue
+        if key.controls is not None:
+            why = "it is used by krakenstate itself, under its lock; a question beside that could overtake it"
+        elif key.nonce_unit is None:
+            why = "it declares no nonce_unit, and an undeclared unit is never guessed"
+        elif key.nonce_unit is NonceUnit.COUNTER:
+            why = "its client counts by itself, so that any nonce from a clock could overtake it for good"
+        else:
+            continue
+        yield _at(NonceUnitUnfit, f"{key.address} sets probe_in_service, but {why}.", key)
 
 
 def _check_identities(accounts: Sequence[Account]) -> Iterator[KrakenstateError]:

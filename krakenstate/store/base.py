@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
-from krakenstate.model.run import Breaker, CallKind, Intent, Lock, Result, Run
+from krakenstate.model.run import Breaker, CallKind, Intent, Lock, Probe, Result, Run
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import Index, State
+from krakenstate.model.terms import KeyDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,35 @@ class Ledger(Protocol):
             fingerprint: Of the key.
             at_least: The clock in the key's unit, or 1 for a fresh key.
         """
+
+    def probe(self, fingerprint: str) -> Probe | None:
+        """The last nonce used with a key, and what came of it."""
+
+    def claim_nonce(
+        self, fingerprint: str, nonce: int, at: datetime, *, none_since: datetime | None = None
+    ) -> bool:
+        """Reserves exactly this nonce, in one attempt.
+
+        Args:
+            fingerprint: Of the key.
+            nonce: The clock in the key's unit.
+            at: The instant it was read from.
+            none_since: Refuse if any nonce was reserved after this instant.
+
+        Returns:
+            Whether it is reserved: not if an earlier one is as high, and not if another run was faster.
+        """
+
+    def note_probe(
+        self,
+        fingerprint: str,
+        nonce: int,
+        at: datetime,
+        *,
+        description: KeyDescription | None = None,
+        refusal: str = "",
+    ) -> None:
+        """Keeps what a claimed question came to: a description, or the code of a failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,9 +157,25 @@ BAD = [
     ),
     pytest.param(
         DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter, probe_in_service=True))\n",
-        "KS1206",
+        "KS1212",
         11,
-        id="probe_in_service",
+        id="asked in service in no unit",
+    ),
+    pytest.param(
+        DESK
+        + "stack.add(SpotKey(name='k', account=mm, process=quoter, probe_in_service=True,\n"
+        + "    nonce_unit=NonceUnit.COUNTER))\n",
+        "KS1212",
+        11,
+        id="asked in service beside a counter",
+    ),
+    pytest.param(
+        DESK
+        + "stack.add(SpotKey(name='k', account=desk, process=quoter, controls=desk, probe_in_service=True,\n"
+        + "    nonce_unit=NonceUnit.MILLISECONDS))\n",
+        "KS1212",
+        11,
+        id="controller asked in service",
     ),
     pytest.param(
         DESK + "stack.add(Grant(name='g', process=quoter, manage=True))\n", "KS1206", 11, id="managed grant"

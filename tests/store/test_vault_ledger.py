@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from krakenstate.errors import StateDamaged, StateTooNew, VaultConflict
+from krakenstate.model.network import parse_network
 from krakenstate.model.run import Breaker, BreakerScope
 from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.terms import KeyDescription
+from krakenstate.model.vocabulary import Api
 from krakenstate.store.vault.ledger import VaultLedger
 from krakenstate.store.vault.snapshots import VaultSnapshots
 
@@ -106,6 +109,54 @@ def test_two_runners_never_get_the_same_nonce(bao, mount):
     assert sorted(got) == list(range(1, 21))
 
 
+def test_of_runners_that_claim_at_once_one_succeeds(bao, mount):
+    """Ten threads, each with the clock's nonce: the day is one runner's, the others do not ask."""
+    ledgers = [VaultLedger(bao.client(mount), mount, PATH, clock=lambda: NOW) for _ in range(10)]
+    start, got = threading.Barrier(len(ledgers)), []
+
+    def claim(ledger, nonce):
+        start.wait()
+        got.append(ledger.claim_nonce("f1", nonce, NOW, none_since=NOW - timedelta(days=1)))
+
+    threads = [threading.Thread(target=claim, args=(ledger, 100 + n)) for n, ledger in enumerate(ledgers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [False] * 9 + [True]
+
+
+def test_a_claim_takes_the_nonce_as_it_is_or_not_at_all(ledger, kv):
+    """Neither one that was used nor one below it is taken, and none is made one larger."""
+    assert ledger.probe("f1") is None
+    assert ledger.next_nonce("f1", 50) == 50
+    assert [ledger.claim_nonce("f1", n, NOW) for n in (49, 50, 51, 51)] == [False, False, True, False]
+    assert ledger.probe("f1").nonce == "51"
+    assert ledger.claim_nonce("f1", 2**64 - 1, NOW + timedelta(days=1), none_since=NOW)
+    assert not ledger.claim_nonce("f1", 2**64 - 1, NOW + timedelta(days=2))
+
+
+def test_an_answer_stays_beside_later_claims_and_failures(ledger):
+    """What a key said is kept until it says something else; an older run's news come too late."""
+    said = KeyDescription(
+        api=Api.SPOT,
+        fingerprint="f1",
+        last_four="9fQa",
+        networks=(parse_network("192.0.2.10"),),
+        nonce=2**64 - 5,
+    )
+    ledger.note_probe("f1", 5, NOW, description=said)
+    assert ledger.probe("f1") is None  # nothing was claimed
+    assert ledger.claim_nonce("f1", 5, NOW)
+    ledger.note_probe("f1", 6, NOW, description=said)
+    assert ledger.claim_nonce("f1", 7, NOW + timedelta(days=1))
+    ledger.note_probe("f1", 8, NOW + timedelta(days=1), refusal="KS2103")
+    ledger.note_probe("f1", 6, NOW)
+    kept = ledger.probe("f1")
+    assert (kept.nonce, kept.refusal, kept.description, kept.described_at) == ("8", "KS2103", said, NOW)
+    assert kept.reserved_at == NOW + timedelta(days=1)
+
+
 def test_a_lost_race_is_run_again_a_bounded_number_of_times(kv, mount):
     """A writer that always loses gives up instead of running for ever."""
 
@@ -131,6 +182,8 @@ def test_a_damaged_nonce_record_stops_probing(ledger, kv, data):
     kv.write(f"{PATH}/probes/f1", data, cas=0)
     with pytest.raises(StateDamaged, match="probes/f1"):
         ledger.next_nonce("f1", 1)
+    with pytest.raises(StateDamaged, match="probes/f1"):
+        ledger.claim_nonce("f1", 1, NOW)
 
 
 def test_the_snapshot_is_replaced(kv, mount):

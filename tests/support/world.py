@@ -45,6 +45,7 @@ from krakenstate.model.desired import Desired, StackHead
 from krakenstate.model.entry import Declaration
 from krakenstate.model.plan import Action, Plan, Step
 from krakenstate.model.run import Outcome
+from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import State
 from krakenstate.model.task import Task, TaskKind
 from krakenstate.model.vocabulary import Api
@@ -225,6 +226,7 @@ class World:
         self.mains = Mains(self.kv)
         self.simulation = Simulation(WorldStore(directory / "world.json"), SimClock(0.0, real=self.clock))
         self.loses_answers_to = ""
+        self.on_pull_request = False
         self.said: list[str] = []
         self.redactor = Redactor()
         self.origin = board.origin
@@ -335,6 +337,7 @@ class World:
                 sleep=lambda s: clock.advance(seconds=s),
             ),
             audience=Told(self.said),
+            on_pull_request=self.on_pull_request,
         )
 
     # -- runs ------------------------------------------------------------------------------------------
@@ -348,6 +351,11 @@ class World:
         session = self.session(site)
         state = runs.load_state(session)
         return runs.make_plan(session, state, runs.take_snapshot(session, state))
+
+    def observe(self, site: str | None = "runner") -> Snapshot:
+        """As ``krakenstate observe`` does."""
+        session = self.session(site)
+        return runs.take_snapshot(session, runs.load_state(session))
 
     def step(self, address: str, site: str | None = "runner") -> Step:
         """The one step a plan has for an address."""

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from krakenstate.errors import InternalError, StateDamaged
+from krakenstate.errors import InternalError, StateDamaged, VaultConflict
 from krakenstate.model.base import format_instant
-from krakenstate.model.run import Breaker, BreakerScope
+from krakenstate.model.run import Breaker, BreakerScope, Probe
+from krakenstate.model.terms import KeyDescription
 from krakenstate.store.base import Entry, KeyValue
-from krakenstate.store.vault.records import parse, update
+from krakenstate.store.vault.records import look, parse, update
 
 
 class VaultLedger:
@@ -57,7 +58,7 @@ class VaultLedger:
 
     def next_nonce(self, fingerprint: str, at_least: int) -> int:
         """Reserves the next nonce for a key, before it is used: above every one reserved before."""
-        path = f"{self._path}/probes/{fingerprint}"
+        path = self._probe_path(fingerprint)
         reserved: list[int] = []
 
         def change(entry: Entry | None) -> dict[str, Any]:
@@ -70,6 +71,59 @@ class VaultLedger:
         if not reserved:
             raise InternalError("No nonce was reserved.")
         return reserved[-1]
+
+    def probe(self, fingerprint: str) -> Probe | None:
+        """The last nonce used with a key, and what came of it."""
+        path = self._probe_path(fingerprint)
+        entry = self._kv.read(path)
+        return parse(Probe, entry, f"{self._mount}/{path}") if entry else None
+
+    def claim_nonce(
+        self, fingerprint: str, nonce: int, at: datetime, *, none_since: datetime | None = None
+    ) -> bool:
+        """Reserves exactly this nonce, in one attempt; whoever loses it to another run does not ask."""
+        path = self._probe_path(fingerprint)
+        entry, version = look(self._kv, path)
+        last = parse(Probe, entry, f"{self._mount}/{path}") if entry else None
+        if last and (int(last.nonce) >= nonce or (none_since and last.reserved_at > none_since)):
+            return False
+        claimed = Probe(
+            nonce=str(nonce),
+            reserved_at=at,
+            description=last.description if last else None,
+            described_at=last.described_at if last else None,
+        )
+        try:
+            self._kv.write(path, claimed.model_dump(mode="json"), version)
+        except VaultConflict:
+            return False
+        return True
+
+    def note_probe(
+        self,
+        fingerprint: str,
+        nonce: int,
+        at: datetime,
+        *,
+        description: KeyDescription | None = None,
+        refusal: str = "",
+    ) -> None:
+        """Keeps what a claimed question came to, unless a later one was claimed since."""
+        path = self._probe_path(fingerprint)
+
+        def change(entry: Entry | None) -> dict[str, Any] | None:
+            if entry is None or self._last(path, entry) > nonce:
+                return None
+            last = parse(Probe, entry, f"{self._mount}/{path}")
+            news: dict[str, object] = {"nonce": str(nonce), "refusal": refusal}
+            if description is not None:
+                news |= {"description": description, "described_at": at}
+            return last.model_copy(update=news).model_dump(mode="json")
+
+        update(self._kv, path, change)
+
+    def _probe_path(self, fingerprint: str) -> str:
+        return f"{self._path}/probes/{fingerprint}"
 
     def _last(self, path: str, entry: Entry | None) -> int:
         if entry is None:
