@@ -146,13 +146,24 @@ class Asker:
         return self._ledger.next_nonce(fingerprint, 1)
 
     def clock_nonce(self, fingerprint: str, unit: NonceUnit) -> int:
-        """The clock in a unit, or one more than the last one used.
+        """The clock in a unit, or one more than the last one used: for keys that krakenstate alone uses.
 
         Raises:
             ValueError: The unit is a counter.
         """
-        epoch_ns = int(self._clock().timestamp() * 1_000_000) * 1_000
-        return self._ledger.next_nonce(fingerprint, unit.at(epoch_ns))
+        return self._ledger.next_nonce(fingerprint, self._clock_in(unit))
+
+    def nonce_of_now(self, fingerprint: str, unit: NonceUnit) -> int | None:
+        """The clock in a unit, never ahead of it; ``None`` until it has passed the last nonce used.
+
+        Raises:
+            ValueError: The unit is a counter.
+        """
+        nonce = self._clock_in(unit)
+        return nonce if self._ledger.reserve_nonce(fingerprint, nonce) else None
+
+    def _clock_in(self, unit: NonceUnit) -> int:
+        return unit.at(int(self._clock().timestamp() * 1_000_000) * 1_000)
 
     def _known(self) -> list[Breaker]:
         if self._breakers is None:

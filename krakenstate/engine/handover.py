@@ -93,6 +93,9 @@ class Handover:
             description = self._ask(key, record, subject, credential, again=again)
         except AuthenticationFailed as error:
             return self._refused(key, record, error)
+        if description is None:
+            self._run.save()
+            return _waiting(key, "in quarantine: it was asked just now; a later settle asks it again")
         wrong = misplacement(description, key.account, self._session.desired, self._run.state)
         if wrong:
             return self._misplaced(key, record, credential, wrong)
@@ -184,17 +187,21 @@ class Handover:
 
     def _ask(
         self, key: Key, record: KeyRecord, subject: Subject, credential: Credential, *, again: bool
-    ) -> KeyDescription:
+    ) -> KeyDescription | None:
+        """What the key says of itself; ``None`` if the clock has not passed its last nonce yet."""
         inspector = self._session.providers.keys[key.api]
         if not inspector.takes_nonce:
             return self._asker.describe(inspector, subject, credential, None, second_probe=again)
         candidate = record.candidate
         fingerprint = credential.fingerprint
         unit = record.terms.nonce_unit
+        nonce: int | None
         if candidate is None or candidate.fresh:
             nonce = self._asker.fresh_nonce(fingerprint)
         else:
-            nonce = self._asker.clock_nonce(fingerprint, unit or NonceUnit.MILLISECONDS)
+            nonce = self._asker.nonce_of_now(fingerprint, unit or NonceUnit.MILLISECONDS)
+        if nonce is None:
+            return None
         return self._run.write(
             CallKind.PROBE,
             key.address,

@@ -179,6 +179,9 @@ class Ledger(Protocol):
             at_least: The clock in the key's unit, or 1 for a fresh key.
         """
 
+    def reserve_nonce(self, fingerprint: str, nonce: int) -> bool:
+        """Reserves exactly this nonce, if it is above every one reserved before; says whether it did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Records:

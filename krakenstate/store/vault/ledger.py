@@ -57,19 +57,30 @@ class VaultLedger:
 
     def next_nonce(self, fingerprint: str, at_least: int) -> int:
         """Reserves the next nonce for a key, before it is used: above every one reserved before."""
-        path = f"{self._path}/probes/{fingerprint}"
-        reserved: list[int] = []
+        nonce = self._reserve(fingerprint, lambda last: max(last + 1, at_least))
+        if nonce is None:
+            raise InternalError("No nonce was reserved.")
+        return nonce
 
-        def change(entry: Entry | None) -> dict[str, Any]:
-            nonce = max(self._last(path, entry) + 1, at_least)
-            reserved.append(nonce)
+    def reserve_nonce(self, fingerprint: str, nonce: int) -> bool:
+        """Reserves exactly this nonce, if it is above every one reserved before; says whether it did."""
+        return self._reserve(fingerprint, lambda last: nonce if nonce > last else None) is not None
+
+    def _reserve(self, fingerprint: str, choose: Callable[[int], int | None]) -> int | None:
+        """Keeps what ``choose`` makes of the last nonce, and gives it back; ``None`` keeps the last one."""
+        path = f"{self._path}/probes/{fingerprint}"
+        chosen: int | None = None
+
+        def change(entry: Entry | None) -> dict[str, Any] | None:
+            nonlocal chosen
+            chosen = choose(self._last(path, entry))
+            if chosen is None:
+                return None
             # As text: nonces have up to 64 bits, more than JSON's readers agree on.
-            return {"nonce": str(nonce), "reserved_at": format_instant(self._clock())}
+            return {"nonce": str(chosen), "reserved_at": format_instant(self._clock())}
 
         update(self._kv, path, change)
-        if not reserved:
-            raise InternalError("No nonce was reserved.")
-        return reserved[-1]
+        return chosen
 
     def _last(self, path: str, entry: Entry | None) -> int:
         if entry is None:
