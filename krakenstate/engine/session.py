@@ -49,8 +49,8 @@ class Origins:
 class Session:
     """What a run was given by the composition root.
 
-    ``clock`` gives timezone-aware UTC; ``lanes`` order the signed calls; ``audience`` is told what happens. On
-    a pull request's run no Spot key in service is asked, not even one that may be.
+    ``clock`` gives timezone-aware UTC; ``lanes`` order the signed calls; ``audience`` is told what happens.
+    On a pull request's run no Spot key in service is asked, not even one that may be.
     """
 
     desired: Desired

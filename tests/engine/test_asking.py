@@ -245,11 +245,32 @@ def test_clock_nonces_only_grow_and_are_never_ahead(unit, start, steps):
     assert nonces[-1] < last <= unit.at(microseconds * 1000)
 
 
+@given(
+    unit=st.sampled_from(CLOCK_UNITS),
+    steps=st.lists(st.timedeltas(timedelta(seconds=-2), timedelta(seconds=2)), max_size=8),
+)
+def test_nonces_of_now_are_the_clock_or_none(unit, steps):
+    """However the clock moves, also back, they grow and are not ahead of it; until it has moved on, none."""
+    clock = HandClock()
+    asker = Asker(memory_ledger(clock), (), clock)
+    last = 0
+    for step in steps:
+        clock.instant += step
+        now = unit.at((clock() - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000)
+        nonce = asker.careful_nonce("f" * 12, unit, timedelta(0))
+        assert nonce is None or last < nonce <= now
+        last = nonce or last
+    clock.instant = BEGINS + timedelta(minutes=1)
+    assert asker.careful_nonce("f" * 12, unit, timedelta(0)) is not None
+
+
 def test_a_counter_has_no_nonce_of_the_clock():
     """A counter cannot be read from the clock, and is never guessed."""
     clock = HandClock()
-    with pytest.raises(ValueError, match="counter"):
-        Asker(memory_ledger(clock), (), clock).clock_nonce("f" * 12, NonceUnit.COUNTER)
+    asker = Asker(memory_ledger(clock), (), clock)
+    for nonce_of in (asker.clock_nonce, lambda *of: asker.careful_nonce(*of, timedelta(0))):
+        with pytest.raises(ValueError, match="counter"):
+            nonce_of("f" * 12, NonceUnit.COUNTER)
 
 
 def test_observing_asks_no_spot_key_in_service(world):

@@ -86,6 +86,15 @@ def test_nonces_only_grow(ledger, kv, mount):
     assert ledger.next_nonce("f2", 1) == 1
 
 
+def test_exactly_one_nonce_is_claimed_or_none(ledger, kv):
+    """A nonce that is not above all earlier ones is refused, and nothing is written."""
+    assert ledger.claim_nonce("f1", 7, NOW)
+    assert not ledger.claim_nonce("f1", 7, NOW)
+    assert not ledger.claim_nonce("f1", 6, NOW)
+    assert kv.read(f"{PATH}/probes/f1").version == 1
+    assert ledger.next_nonce("f1", 1) == 8
+
+
 def test_a_nonce_is_reserved_before_it_is_known(ledger, kv):
     """When the caller learns it, it is written already."""
     nonce = ledger.next_nonce("f1", 7)

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ from krakenstate.providers.vault.client import VaultClient
 from krakenstate.sim.openbao import find_binary, free_port
 
 READY_TIMEOUT_S = 30.0
+
+
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Without a proxy; made once, since each making reads all certificates from Python 3.12 on."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass
@@ -45,8 +52,7 @@ class Bao:
             method=method,
             headers={"X-Vault-Token": token or self.root_token},
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as response:
+        with _opener().open(request, timeout=10) as response:
             text = response.read()
         return json.loads(text) if text else None
 
@@ -73,9 +79,7 @@ class Bao:
             method="POST",
             headers={"X-Vault-Token": self.root_token, "X-Vault-Wrap-TTL": "60s"},
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            request, timeout=10
-        ) as response:
+        with _opener().open(request, timeout=10) as response:
             return str(json.load(response)["wrap_info"]["token"])
 
     def client(self, mount: str, *, token: str | None = None, **more: Any) -> VaultClient:

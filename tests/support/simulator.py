@@ -18,6 +18,14 @@ from krakenstate.sim.arrival import AbruptProtocol
 from krakenstate.sim.server import listen
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.store import WorldStore
+from krakenstate.sim.world import World
+
+
+class _Nowhere(WorldStore):
+    """For a world that nobody reads again."""
+
+    def save(self, world: World) -> None:
+        """Keeps nothing."""
 
 
 class SimulatedKraken:
@@ -39,6 +47,10 @@ class SimulatedKraken:
     def calls(self) -> list[dict[str, Any]]:
         """What was asked so far."""
         return self.people("calls")["calls"]
+
+    def hurry(self) -> None:
+        """From now on the world is no longer written to its file after each call."""
+        self._simulation.store = _Nowhere(self._simulation.store.path)
 
 
 @contextmanager

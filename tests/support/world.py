@@ -274,6 +274,12 @@ class World:
         made = self.people("create-key", **{**fields, **other})
         return Credential(api_key=SecretStr(made["api_key"]), api_secret=SecretStr(made["api_secret"]))
 
+    def link_carry(self) -> None:
+        """Somebody signs ``carry`` up, support links it to the desk, and its owner confirms."""
+        self.people("create-account", name="carry", email=CARRY.email)
+        self.people("support-process", master=DESK.email, subaccount=CARRY.email)
+        self.people("email-confirm", email=CARRY.email)
+
     def calls(self, ending: str = "", *, only: Credential | None = None) -> list[dict[str, Any]]:
         """What Kraken was asked, apart from the time."""
         return [
