@@ -13,6 +13,7 @@ from krakenstate.engine.handover import Handover, new_account_record
 from krakenstate.engine.observe import subject_of
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
+from krakenstate.engine.reports import known_of
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import (
@@ -330,23 +331,24 @@ class Application:
     def _close(self, step: Step) -> Outcome:
         seen = self._snapshot.of(step.address)
         now = self._run.now
-        assert seen.presence is Presence.PRESENT  # noqa: S101 - the planner saw it
         resource = self._session.desired.get(step.address)
         if isinstance(resource, Key):
             record = self._key_record(step)
+            known = known_of(record, seen)
             self._run.state.put(
                 record.model_copy(
                     update={
                         "terms": KeyTerms.of(resource),
-                        "description": seen.description,
-                        "described_at": seen.at,
-                        "provenance": Provenance.OBSERVED,
+                        "description": known.description,
+                        "described_at": known.at,
+                        "provenance": known.provenance,
                     }
                 )
             )
             because = "the key is as declared"
         else:
             assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - as planned
+            assert seen.presence is Presence.PRESENT  # noqa: S101 - the planner saw it
             self._record_link(resource, seen.facts["account_uid"].value, seen.facts.get("trading_enabled"))
             because = "the link is there"
         life.unblock(self._run.state, step.address)

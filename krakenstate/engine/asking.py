@@ -141,9 +141,28 @@ class Asker:
         except KrakenstateError as error:
             raise error.at_address(subject.address) from error.__cause__
 
-    def fresh_nonce(self, fingerprint: str) -> int:
-        """The smallest nonce never used with this key: 1, 2, 3, and so on."""
-        return self._ledger.next_nonce(fingerprint, 1)
+    def fresh_nonce(self, fingerprint: str, above: int = 0) -> int:
+        """The smallest nonce never used with this key: 1, 2, 3, and so on, or above one used elsewhere."""
+        return self._ledger.next_nonce(fingerprint, above + 1)
+
+    def hear_of_failure(self, subject: Subject, fingerprint: str, at: datetime, code: str) -> None:
+        """Keeps the breaker of a credential that was rejected where its process runs.
+
+        It opens that key's own breaker and no other: a report is its process's word.
+        """
+        until = min(at, self._clock()) + BREAKER_LASTS
+        if until > self._clock():
+            self._keep(
+                Breaker(
+                    scope=BreakerScope.CREDENTIAL,
+                    subject=fingerprint,
+                    opened_at=min(at, self._clock()),
+                    until=until,
+                    code=code,
+                    address=subject.address,
+                    account=subject.account,
+                )
+            )
 
     def clock_nonce(self, fingerprint: str, unit: NonceUnit) -> int:
         """The clock in a unit, or one more than the last one used.
@@ -184,8 +203,7 @@ class Asker:
                 address=subject.address,
                 account=subject.account,
             )
-            self._breakers = [b for b in self._known() if (b.scope, b.subject) != (scope, of)] + [breaker]
-            self._ledger.open_breaker(breaker)
+            self._keep(breaker)
 
         failed_before = any(
             b.scope is BreakerScope.CREDENTIAL
@@ -199,6 +217,11 @@ class Asker:
         open_(BreakerScope.CREDENTIAL, fingerprint)
         if failed_before:
             open_(BreakerScope.ACCOUNT, str(subject.account))
+
+    def _keep(self, breaker: Breaker) -> None:
+        same = (breaker.scope, breaker.subject)
+        self._breakers = [b for b in self._known() if (b.scope, b.subject) != same] + [breaker]
+        self._ledger.open_breaker(breaker)
 
 
 def second_probe_at(candidate: Candidate, error: AuthenticationFailed, now: datetime) -> datetime | None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.identity import misplacement
+from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
 from krakenstate.errors import ClockOff, KrakenstateError, WrongAccount
 from krakenstate.model.address import Address
@@ -92,6 +93,7 @@ class _Observer:
             self._note(
                 _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
             )
+        found = dict(sorted(self._found.items()))
         return Snapshot(
             lineage=self._state.index.lineage,
             stack=session.desired.head.name,
@@ -100,7 +102,7 @@ class _Observer:
             site_networks=session.site_networks,
             observed_at=self._now,
             clock_offset_ms=round(offset.total_seconds() * 1000),
-            observations=dict(sorted(self._found.items())),
+            observations=with_reports(session, self._state, found, arrivals, self._now),
             arrivals=tuple(arrivals),
         )
 
