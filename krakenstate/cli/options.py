@@ -23,6 +23,7 @@ FLAGS = (
     "--json",
     "--no-color",
     "--refresh-only",
+    "--report",
     "--require-isolation",
     "--strict",
 )

@@ -1,4 +1,4 @@
-"""``krakenstate key verify``: what can this key do? Without a stack and without Vault."""
+"""``krakenstate key verify``: what can this key do? Of a declared one, or without stack and Vault."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from krakenstate.cli.options import InputOpt, JsonOpt
+from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, SiteOpt, StackOpt
 from krakenstate.cli.output import Output
 from krakenstate.errors import CredentialMalformed, UsageError
 from krakenstate.model.vocabulary import Api, NonceUnit
@@ -27,6 +27,18 @@ _VARIABLES = {
 
 
 def verify(
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ADDRESS", help="Declared key, asked where its process runs.", show_default=False
+        ),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Leave what ADDRESS says as a report in Vault.")
+    ] = False,
+    stack: StackOpt = None,
+    desired: DesiredOpt = None,
+    site: SiteOpt = None,
     api: Annotated[
         Api | None,
         typer.Option(
@@ -57,8 +69,13 @@ def verify(
 ) -> None:
     """Ask one key what it can do, from where and until when.
 
-    No stack and no Vault are needed. The key comes from KRAKEN_API_KEY and KRAKEN_API_SECRET, or
-    KRAKEN_FUTURES_API_KEY and KRAKEN_FUTURES_API_SECRET, else from the terminal or standard input: a JSON
+    With ADDRESS its secret is read from Vault: the one in quarantine, else the published one; a Spot key in
+    service is not asked. With --report the answer is left in Vault, where the next plan or settle finds it:
+    for a key that admits only the host of its process. The token may do no more than read that secret and
+    write that report.
+
+    Without ADDRESS no stack and no Vault are needed. The key comes from KRAKEN_API_KEY and KRAKEN_API_SECRET,
+    or KRAKEN_FUTURES_API_KEY and KRAKEN_FUTURES_API_SECRET, else from the terminal or standard input: a JSON
     object with api_key and api_secret, or two lines. It is asked once; if it is rejected, ask again after 15
     minutes at the earliest. A permission is a word of GetApiKeyInfo, such as withdraw-funds; of a Derivatives
     key it is general or transfer with the lowest level that counts, such as transfer=FULL_ACCESS.
@@ -70,6 +87,26 @@ def verify(
     from krakenstate.views.key_text import key_json, render_key
 
     output = Output(json=as_json)
+    if address is not None:
+        if api or nonce_unit or fresh:
+            raise UsageError(
+                "--api, --nonce-unit and --fresh are for a key without ADDRESS; a stack tells them."
+            )
+        from krakenstate.cli.verify_address import verify_address
+
+        verify_address(
+            address,
+            output,
+            report=report,
+            stack=stack,
+            desired=desired,
+            site=site,
+            require=require or (),
+            forbid=forbid or (),
+        )
+        return
+    if report:
+        raise UsageError("A report is about a declared key.", next_step="Name it: spot_key.pnl, for example.")
     for name in (name for names in _VARIABLES.values() for name in names):
         register(os.environ.get(name, ""))
     platform, is_given = _platform(api, os.environ)

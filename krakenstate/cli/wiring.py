@@ -282,6 +282,7 @@ def _records(
     vault: VaultClient, desired: Desired, clock: Callable[[], datetime], who: str, env: Mapping[str, str]
 ) -> Records:
     from krakenstate.store.base import Records
+    from krakenstate.store.vault.evidence import VaultEvidence
     from krakenstate.store.vault.journal import VaultJournal
     from krakenstate.store.vault.ledger import VaultLedger
     from krakenstate.store.vault.lock import VaultLockKeeper
@@ -306,6 +307,7 @@ def _records(
         ),
         snapshots=VaultSnapshots(vault, mount, path),
         ledger=VaultLedger(vault, mount, path, clock=clock),
+        evidence=VaultEvidence(vault, mount, path, stack=desired.head.name),
     )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from krakenstate.engine.diff import compare_terms
+from krakenstate.engine.identity import Misplaced
+from krakenstate.model.identity import mask_tail
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import Finding, KeyRecord
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api
 
 
-def find_differences(record: KeyRecord, description: KeyDescription) -> tuple[Finding, ...]:
-    """Every attribute in which a key is not as approved."""
+def find_differences(
+    record: KeyRecord, description: KeyDescription, misplaced: Misplaced | None = None
+) -> tuple[Finding, ...]:
+    """Every attribute in which a key is not as approved, the account it was reported on included."""
     found = [
         Finding(
             attribute=c.name,
@@ -25,6 +29,11 @@ def find_differences(record: KeyRecord, description: KeyDescription) -> tuple[Fi
         declared = f'"{record.key_name}"'
         summary = f"name: {shown} instead of {declared}"
         found.append(Finding(attribute="name", declared=declared, found=shown, summary=summary))
+    if misplaced is not None:
+        tail = mask_tail(misplaced.iiban) if misplaced.iiban else "another"
+        declared = record.account.name
+        summary = f"account: {misplaced.text}"
+        found.append(Finding(attribute="account", declared=declared, found=tail, summary=summary))
     return tuple(sorted(found, key=lambda f: f.attribute))
 
 

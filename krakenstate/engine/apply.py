@@ -13,6 +13,7 @@ from krakenstate.engine.handover import Handover, new_account_record
 from krakenstate.engine.observe import subject_of
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
+from krakenstate.engine.reports import known_of
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import (
@@ -334,15 +335,15 @@ class Application:
         now = self._run.now
         resource = self._session.desired.get(step.address)
         if isinstance(resource, Key):
-            assert seen.description is not None  # noqa: S101 - the planner compared it
             record = self._key_record(step)
+            known = known_of(record, seen)
             self._run.state.put(
                 record.model_copy(
                     update={
                         "terms": KeyTerms.of(resource),
-                        "description": seen.description,
-                        "described_at": seen.at,
-                        "provenance": Provenance.OBSERVED,
+                        "description": known.description,
+                        "described_at": known.at,
+                        "provenance": known.provenance,
                     }
                 )
             )

@@ -197,9 +197,30 @@ class Asker:
         except KrakenstateError as error:
             raise error.at_address(subject.address) from error.__cause__
 
-    def fresh_nonce(self, fingerprint: str) -> int:
-        """The smallest nonce never used with this key: 1, 2, 3, and so on."""
-        return self._ledger.next_nonce(fingerprint, 1)
+    def fresh_nonce(self, fingerprint: str, above: int = 0) -> int:
+        """The smallest nonce never used with this key: 1, 2, 3, and so on, or above one used elsewhere."""
+        return self._ledger.next_nonce(fingerprint, above + 1)
+
+    def hear_of_failure(self, subject: Subject, fingerprint: str, at: datetime, code: str) -> None:
+        """Keeps the breaker of a credential that was rejected where its process runs.
+
+        It opens that key's own breaker and no other: a report is its process's word.
+        """
+        until = min(at, self._clock()) + BREAKER_LASTS
+        if until <= self._clock():
+            return
+        breaker = Breaker(
+            scope=BreakerScope.CREDENTIAL,
+            subject=fingerprint,
+            opened_at=min(at, self._clock()),
+            until=until,
+            code=code,
+            address=subject.address,
+            account=subject.account,
+        )
+        with self._mutex:
+            self._hold(breaker)
+        self._ledger.open_breaker(breaker)
 
     def clock_nonce(self, fingerprint: str, unit: NonceUnit) -> int:
         """The clock in a unit, or one more than the last one used: for keys that nobody else uses.
@@ -256,7 +277,7 @@ class Asker:
                 address=subject.address,
                 account=subject.account,
             )
-            self._breakers = [b for b in self._known() if (b.scope, b.subject) != (scope, of)] + [breaker]
+            self._hold(breaker)
             opened.append(breaker)
 
         with self._mutex:
@@ -274,6 +295,11 @@ class Asker:
                 open_(BreakerScope.ACCOUNT, str(subject.account))
         for breaker in opened:
             self._ledger.open_breaker(breaker)
+
+    def _hold(self, breaker: Breaker) -> None:
+        """Under the mutex."""
+        same = (breaker.scope, breaker.subject)
+        self._breakers = [b for b in self._known() if (b.scope, b.subject) != same] + [breaker]
 
 
 def second_probe_at(candidate: Candidate, error: AuthenticationFailed, now: datetime) -> datetime | None:

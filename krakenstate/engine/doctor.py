@@ -141,6 +141,8 @@ class _Doctor:
             *rights("data", "read", *secrets),
             *rights("metadata", "read", *secrets),
             *rights("metadata", "list", f"{state}/breakers/", f"{state}/inbox/", f"{state}/quarantine/"),
+            *rights("metadata", "list", f"{state}/evidence/"),
+            *rights("data", "read", f"{state}/evidence/process/key"),
         ]
         owned = [f"{state}/{name}" for name in ("index", "lock", "resources/stack", "journal/run/run")]
         taken_in = [f"{state}/{name}/process/key" for name in ("inbox", "quarantine")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from krakenstate.engine.diff import compare_descriptions
 from krakenstate.engine.outlook import Outlook, key_label
+from krakenstate.engine.reports import known_of
 from krakenstate.engine.risk import risks_of_changes, sort_risks
 from krakenstate.model.plan import AttributeChange, DriftItem
 from krakenstate.model.snapshot import Presence
@@ -37,8 +38,9 @@ def _key_drift(record: KeyRecord, look: Outlook) -> tuple[list[AttributeChange],
     last_four = record.published.last_four if record.published else None
     label = key_label(record.key_name, last_four, record.account.name)
     changes: list[AttributeChange] = []
-    if record.description and seen.description:
-        changes += compare_descriptions(record.description, seen.description)
+    known = known_of(record, seen).description
+    if record.description and known:
+        changes += compare_descriptions(record.description, known)
     fact = seen.facts.get("secret")
     if record.published and fact and fact.is_known and fact.value != record.published.fingerprint:
         before, after = record.published.fingerprint[:4], str(fact.value)[:4] if fact.value else "gone"

@@ -10,11 +10,14 @@ places.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
 from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.observe import check_clock
+from krakenstate.engine.reports import failure_of, hear_of, nonce_reported
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import (
@@ -29,6 +32,7 @@ from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Account, Key
 from krakenstate.model.provenance import Provenance
+from krakenstate.model.report import Answer, Attempt
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import (
@@ -87,6 +91,10 @@ class Handover:
         subject = Subject(key.address, key.account.address, record.terms.networks)
         again = is_second_probe(record.candidate, self._run.now)
         refusal = self._asker.refusal(subject, credential.fingerprint, second_probe=again)
+        if refusal or (record.candidate and record.candidate.verdict is Verdict.REFUSED):
+            told = hear_of(self._session, key, credential.fingerprint, record.candidate)
+            if told is not None:
+                return self._on_report(key, record, credential, subject, told)
         if refusal:
             self._run.save()
             return _waiting(key, f"in quarantine: {refusal}")
@@ -199,7 +207,7 @@ class Handover:
         unit = unit_of(record.terms)
         nonce: int | None
         if candidate is None or candidate.fresh:
-            nonce = self._asker.fresh_nonce(fingerprint)
+            nonce = self._asker.fresh_nonce(fingerprint, nonce_reported(self._session, key, fingerprint))
         elif unit is None:
             return "it was used before, and no nonce_unit is declared whose clock it could be asked from"
         elif record.terms.controls:
@@ -215,7 +223,21 @@ class Handover:
             lambda: self._asker.describe(inspector, subject, credential, nonce, second_probe=again),
         )
 
-    def _refused(self, key: Key, record: KeyRecord, error: AuthenticationFailed) -> Outcome:
+    def _on_report(
+        self, key: Key, record: KeyRecord, credential: Credential, subject: Subject, told: Answer | Attempt
+    ) -> Outcome:
+        """Publishes, holds or refuses a key on its host's word, which never drops its secret."""
+        if isinstance(told, Attempt):
+            self._asker.hear_of_failure(subject, credential.fingerprint, told.at, told.code)
+            return self._refused(key, record, failure_of(told), heard_at=told.at)
+        wrong = misplacement(told.description, key.account, self._session.desired, self._run.state)
+        if findings := find_differences(record, told.description, wrong):
+            return self._differs(key, record, findings, heard_at=told.at)
+        return self._publish(key, record, credential, told.description, heard_at=told.at)
+
+    def _refused(
+        self, key: Key, record: KeyRecord, error: AuthenticationFailed, *, heard_at: datetime | None = None
+    ) -> Outcome:
         candidate = record.candidate
         assert candidate is not None  # noqa: S101 - verify registered it
         can_ask_again = unit_of(record.terms) is not None
@@ -223,10 +245,10 @@ class Handover:
             reason = (
                 "the key is not fresh: somebody has used it; asked again later from the clock in its unit"
             )
-            changed = candidate.model_copy(update={"fresh": False, "asked_at": self._run.now})
+            changed = candidate.model_copy(update={"fresh": False, "asked_at": heard_at or self._run.now})
         else:
             reason = error.headline + ": " + error.message
-            again_at = second_probe_at(candidate, error, self._run.now)
+            again_at = None if heard_at else second_probe_at(candidate, error, self._run.now)
             if again_at is not None:
                 reason += (
                     f" Kraken may not know a fresh key yet: asked once more after {format_instant(again_at)}."
@@ -235,7 +257,7 @@ class Handover:
                 update={
                     "verdict": Verdict.REFUSED,
                     "refusal": error.code,
-                    "asked_at": self._run.now,
+                    "asked_at": heard_at or self._run.now,
                     "again_at": again_at,
                 }
             )
@@ -255,13 +277,15 @@ class Handover:
             report=f"The rejected key ends in ...{credential.last_four}. {WrongAccount.remedy}",
         )
 
-    def _differs(self, key: Key, record: KeyRecord, findings: tuple[Finding, ...]) -> Outcome:
+    def _differs(
+        self, key: Key, record: KeyRecord, findings: tuple[Finding, ...], *, heard_at: datetime | None = None
+    ) -> Outcome:
         candidate = record.candidate
         assert candidate is not None  # noqa: S101 - verify registered it
         before = candidate.findings
         changed = candidate.model_copy(update={"verdict": Verdict.DIFFERS, "findings": findings})
-        if before != findings:
-            changed = changed.model_copy(update={"asked_at": self._run.now})
+        if heard_at or before != findings:
+            changed = changed.model_copy(update={"asked_at": heard_at or self._run.now})
         self._run.state.put(record.model_copy(update={"candidate": changed}))
         listed = "; ".join(f.summary for f in findings)
         report = self._work.correction(record, key.process.owner, findings)
@@ -283,7 +307,13 @@ class Handover:
         )
 
     def _publish(
-        self, key: Key, record: KeyRecord, credential: Credential, description: KeyDescription
+        self,
+        key: Key,
+        record: KeyRecord,
+        credential: Credential,
+        description: KeyDescription,
+        *,
+        heard_at: datetime | None = None,
     ) -> Outcome:
         slot = self._slot(key)
         label = self._label(key, record, description.iiban)
@@ -306,12 +336,12 @@ class Handover:
                         at=now,
                     ),
                     "description": description,
-                    "described_at": now,
-                    "provenance": Provenance.OBSERVED,
+                    "described_at": heard_at or now,
+                    "provenance": Provenance.REPORTED if heard_at else Provenance.OBSERVED,
                 }
             )
         )
-        self._pin(key.account, description)
+        self._pin(key.account, description, is_asked=heard_at is None)
         for task in self._run.state.open_tasks(key.address):
             if task.kind is TaskKind.CREATE_KEY:
                 life.close(self._run.state, task, "the key is in service", now)
@@ -320,22 +350,24 @@ class Handover:
         return Outcome(
             address=key.address,
             effect=Effect.PUBLISHED,
-            text=f"published at {held.path}, version {held.version}",
+            text=f"published at {held.path}, version {held.version}{', as reported' if heard_at else ''}",
         )
 
-    def _pin(self, account: Account, description: KeyDescription) -> None:
-        """The first accepted key of an account shows that it exists, and who it is."""
+    def _pin(self, account: Account, description: KeyDescription, *, is_asked: bool) -> None:
+        """The first accepted key of an account shows that it exists, and, if it was asked here, who it is."""
         state, now = self._run.state, self._run.now
+        # A report pins no identity: a wrong one would make later keys be dropped as another account's.
         record = state.account(account.address) or new_account_record(account, AccountStatus.AWAITED)
+        known = record.provenance if record.existed_at else None
         exists = record.status is AccountStatus.EXISTS or account.type_name != "derivatives_subaccount"
         state.put(
             record.model_copy(
                 update={
                     "status": AccountStatus.EXISTS if exists else record.status,
-                    "iiban": record.iiban or description.iiban,
-                    "account_uid": record.account_uid or description.account_uid,
+                    "iiban": record.iiban or (description.iiban if is_asked else None),
+                    "account_uid": record.account_uid or (description.account_uid if is_asked else None),
                     "existed_at": record.existed_at or (now if exists else None),
-                    "provenance": Provenance.OBSERVED,
+                    "provenance": Provenance.OBSERVED if is_asked else (known or Provenance.REPORTED),
                 }
             )
         )

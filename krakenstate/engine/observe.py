@@ -19,6 +19,7 @@ from functools import partial
 from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.identity import misplacement
+from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
 from krakenstate.engine.side_by_side import run_all
 from krakenstate.errors import ClockOff, KrakenstateError, SecretDisappeared, WrongAccount
@@ -103,6 +104,7 @@ class _Observer:
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
             for account in session.desired.of(SpotSubaccount)
         ]
+        by_address = {seen.address: seen for seen in sorted(found, key=lambda seen: seen.address)}
         return Snapshot(
             lineage=self._state.index.lineage,
             stack=session.desired.head.name,
@@ -111,7 +113,7 @@ class _Observer:
             site_networks=session.site_networks,
             observed_at=self._now,
             clock_offset_ms=round(offset.total_seconds() * 1000),
-            observations={seen.address: seen for seen in sorted(found, key=lambda seen: seen.address)},
+            observations=with_reports(session, self._state, by_address, arrivals, self._now),
             arrivals=tuple(arrivals),
         )
 

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
+from krakenstate.engine.reports import is_reported, known_of
 from krakenstate.engine.steps import (
     additions,
     by_api,
@@ -22,7 +23,7 @@ from krakenstate.errors import AttributeFixed
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Action, AttributeChange, Reason, Step
-from krakenstate.model.provenance import Missing
+from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.state import Candidate, KeyRecord, Removal, Verdict
 from krakenstate.model.task import TaskKind
@@ -99,6 +100,9 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
     arrival = look.arrival(key.address, Place.QUARANTINE)
     if arrival is not None:
         known = record.candidate
+        if is_reported(key, record, arrival, look):
+            note = "handed in; asked where its process runs, and compared as reported"
+            return settlement(key.address, Action.VERIFY, label, note)
         if known is not None and _is_refused(known, arrival) and not is_second_probe(known, look.now):
             note = f"Kraken rejected the key ({known.refusal}); hand in a correct one, or this again later"
             return (
@@ -108,7 +112,7 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
             )
         if look.site_admits(key):
             return settlement(key.address, Action.VERIFY, label, "handed in; it is asked and compared")
-        note = "handed in; waits for a run from a site inside its allowlist"
+        note = "handed in; waits for a run from a site inside its allowlist, or for a report from there"
         return held_up(key.address, label, note, task=task)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
 
@@ -133,7 +137,8 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         return settlement(key.address, Action.ADVANCE, label, "in service; its copy in quarantine is dropped")
     observation = look.snapshot.of(key.address)
     task = look.open_task(key.address, TaskKind.EDIT_KEY)
-    described = observation.description or record.description
+    known = known_of(record, observation)
+    described = known.description
     if observation.missing is Missing.UNREADABLE or described is None:
         if task is not None:
             return waiting(key.address, task, label)
@@ -143,7 +148,13 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
         return _edit(key, record, changes, label)
-    if task is not None and observation.description is not None and record.terms == terms:
+    is_shown = observation.description is not None or (
+        task is not None
+        and known.provenance is Provenance.REPORTED
+        and known.at is not None
+        and known.at > task.opened_at
+    )
+    if task is not None and is_shown and record.terms == terms:
         note = "the key is as declared; its edit task closes"
         return settlement(key.address, Action.CLOSE, label, note, task=task)
     if record.terms != terms:

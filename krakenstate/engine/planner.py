@@ -19,6 +19,7 @@ from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
 from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant
 from krakenstate.engine.plan_keys import plan_key, plan_removed_key
+from krakenstate.engine.reports import known_of
 from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, sort_risks
 from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
@@ -185,8 +186,11 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
         record = look.state.account(resource.address) or look.state.key(resource.address)
         if seen.missing is None or seen.description is not None:
             known: tuple[Provenance | None, object] = (Provenance.OBSERVED, seen.at)
+        elif isinstance(record, KeyRecord) and record.published is not None:
+            newest = known_of(record, seen)
+            known = (newest.provenance, newest.at)
         elif isinstance(record, KeyRecord):
-            known = (record.provenance, record.described_at)
+            known = (seen.provenance, seen.at)
         elif isinstance(record, AccountRecord):
             known = (record.provenance, record.existed_at)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.reports import find_report_checks
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.plan import Check, Upcoming
 from krakenstate.model.state import KeyRecord
@@ -70,7 +71,7 @@ def find_checks(look: Outlook) -> tuple[Check, ...]:
         else:
             continue
         found.append(Check(code="KS2206", address=record.address, text=text))
-    return (*found, *_unasked(look))
+    return (*found, *_unasked(look), *find_report_checks(look.snapshot, look.state))
 
 
 def _unasked(look: Outlook) -> list[Check]:

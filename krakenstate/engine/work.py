@@ -243,7 +243,7 @@ def policies_of(desired: Desired, author: GrantAuthor) -> dict[Address, PolicyTe
     return {
         grant.address: PolicyText(
             name=author.policy_name(desired.head.name, grant.name),
-            text=author.policy(vault.mount, vault.secrets, grant.process.name),
+            text=author.policy(vault.mount, vault.secrets, grant.process.name, vault.state),
         )
         for grant in desired.of(Grant)
     }

@@ -155,6 +155,13 @@ class BreakerOpen(KrakenError):
     remedy = "Wait until the time above, and correct the cause meanwhile."
 
 
+class NotAskedInService(KrakenError):
+    """The process uses this Spot key now: a signed call would move its nonce."""
+
+    code, headline = "KS2120", "Key in service is not asked"
+    remedy = "Look at the key in Kraken's web page, or ask it before it is published."
+
+
 class OutcomeUnknown(KrakenError):
     """A creation was sent and its answer never came; it is never sent again by itself."""
 
@@ -206,3 +213,10 @@ class SecretDisappeared(HandInError):
 
     code, headline = "KS2206", "Secret is not at its place"
     remedy = "Look at the path's history in Vault: bao kv metadata get."
+
+
+class ReportUnusable(HandInError):
+    """What lies at a key's evidence path is no report of it; nothing is concluded from it."""
+
+    code, headline = "KS2220", "Report cannot be used"
+    remedy = "Have its host write a new one: krakenstate key verify ADDRESS --report"

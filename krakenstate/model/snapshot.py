@@ -9,7 +9,8 @@ from pydantic import Field
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.network import Network
-from krakenstate.model.provenance import Fact, Missing
+from krakenstate.model.provenance import Fact, Missing, Provenance
+from krakenstate.model.report import Report
 from krakenstate.model.terms import KeyDescription
 
 FORMAT_VERSION = "1.0"
@@ -27,7 +28,9 @@ class Observation(Model):
     """What is known of one resource now.
 
     ``missing`` is set exactly when ``presence`` is unknown. ``facts`` hold the attributes of accounts,
-    ``description`` those of a key that was asked in this observation.
+    ``description`` those of a key that was asked in this observation, ``report`` what was left in Vault of
+    one that was not. ``provenance`` and ``at`` tell how and when the newest of what is known of it came to
+    be, whether or not it was asked now.
     """
 
     address: Address
@@ -37,6 +40,8 @@ class Observation(Model):
     code: str = ""
     facts: dict[str, Fact] = Field(default_factory=dict)
     description: KeyDescription | None = None
+    report: Report | None = None
+    provenance: Provenance | None = None
     at: Instant | None = None
 
 

@@ -291,8 +291,8 @@ class GrantAuthor(Protocol):
     def policy_name(self, stack: str, grant: str) -> str:
         """The policy's name in Vault."""
 
-    def policy(self, mount: str, secrets: str, process: str) -> str:
-        """A policy that lets a process read its own secrets and nothing else."""
+    def policy(self, mount: str, secrets: str, process: str, state: str) -> str:
+        """A policy that lets a process read its own secrets, leave reports of its keys, and nothing else."""
 
     def install_grant(self, job: GrantJob) -> str:
         """How an administrator installs it."""

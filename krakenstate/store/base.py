@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import JsonValue
 
+from krakenstate.model.address import Address
+from krakenstate.model.report import Evidence, Report
 from krakenstate.model.run import Breaker, CallKind, Intent, Lock, Probe, Result, Run
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import Index, State
@@ -210,6 +212,30 @@ class Ledger(Protocol):
         """Keeps what a claimed question came to: a description, or the code of a failure."""
 
 
+class EvidenceStore(Protocol):
+    """What hosts leave of the keys of their processes: somebody else's writing, never to be trusted."""
+
+    def path_of(self, process: str, address: str) -> str:
+        """Mount and path of a key's evidence, as a person types it."""
+
+    def read(self, process: str, address: str) -> tuple[Evidence | None, int]:
+        """What was left, and the version that the next write must name.
+
+        Raises:
+            ReportUnusable: Something else lies there.
+        """
+
+    def write(self, process: str, address: str, evidence: Evidence, version: int) -> int:
+        """Replaces exactly that version; the new one comes back.
+
+        Raises:
+            VaultConflict: Somebody else wrote meanwhile.
+        """
+
+    def reports(self, slots: Iterable[tuple[str, str]]) -> dict[Address, Report]:
+        """What was left for these (process, address); what cannot be used says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
     """Everything a run keeps, introduced to the engine by the composition root."""
@@ -219,3 +245,4 @@ class Records:
     journal: Journal
     snapshots: SnapshotStore
     ledger: Ledger
+    evidence: EvidenceStore

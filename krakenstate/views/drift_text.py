@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from krakenstate.model.base import format_instant
 from krakenstate.model.plan import FORMAT_VERSION, DriftItem
-from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.snapshot import Observation, Snapshot
 from krakenstate.views.blocks import drift_block, risk_lines
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_snapshot
 from krakenstate.views.plan_json import drift_rows
@@ -49,7 +49,7 @@ def render_drift(
         [paint.bold(title)],
         [paint.bold("Risk"), *risk_lines(risks, paint, width)] if risks else [],
         *(drift_block(item, paint, width) for item in sorted(items, key=lambda item: item.address)),
-        not_known_lines(of_snapshot(snapshot), paint, width),
+        not_known_lines(of_snapshot(snapshot, now), paint, width),
         [paint.bold(changed if items else NO_DRIFT)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -57,7 +57,7 @@ def render_drift(
 
 def drift_json(items: Sequence[DriftItem], snapshot: Snapshot, *, now: datetime) -> dict[str, JsonValue]:
     """A drift report as an object that any JSON library can write."""
-    missing = sorted(of_snapshot(snapshot), key=lambda row: row.address)
+    missing = sorted(of_snapshot(snapshot, now), key=lambda row: row.address)
     return {
         "format_version": FORMAT_VERSION,
         "timestamp": format_instant(now),
@@ -67,14 +67,18 @@ def drift_json(items: Sequence[DriftItem], snapshot: Snapshot, *, now: datetime)
         "site": None if snapshot.site is None else plain(snapshot.site),
         "complete": not snapshot.unreadable,
         "resource_drift": drift_rows(items),
-        "not_known": [_not_known(row) for row in missing],
+        "not_known": [_not_known(row, snapshot.of(row.address), now) for row in missing],
     }
 
 
-def _not_known(row: NotKnown) -> JsonValue:
+def _not_known(row: NotKnown, seen: Observation, now: datetime) -> JsonValue:
+    """Why something is not known, and how old and of what kind the knowledge is that serves instead."""
     return {
         "address": str(row.address),
         "missing": row.missing.value,
         "detail": plain(row.detail),
         "code": plain(row.code),
+        "provenance": seen.provenance.value if seen.provenance else None,
+        "at": format_instant(seen.at) if seen.at else None,
+        "age": max(0, int((now - seen.at).total_seconds())) if seen.at else None,
     }

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from krakenstate.model.address import Address
 from krakenstate.model.plan import Action, ObservationFact, Plan, Reason
-from krakenstate.model.provenance import Missing
+from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.views.style import MARKS, Paint, wrap
 from krakenstate.views.words import age
@@ -52,10 +52,17 @@ def of_plan(plan: Plan, now: datetime) -> list[NotKnown]:
     return list(found.values())
 
 
-def of_snapshot(snapshot: Snapshot) -> list[NotKnown]:
+def of_snapshot(snapshot: Snapshot, now: datetime) -> list[NotKnown]:
     """From an observation alone, single attributes that could not be read included."""
     whole = [
-        NotKnown(o.address, o.missing, o.detail, o.code, is_normal=o.missing is not Missing.UNREADABLE)
+        NotKnown(
+            o.address,
+            o.missing,
+            o.detail,
+            o.code,
+            _relied_on(o.provenance, o.at, now),
+            is_normal=o.missing is not Missing.UNREADABLE,
+        )
         for o in snapshot.observations.values()
         if o.missing
     ]
@@ -100,13 +107,18 @@ def _named(row: NotKnown) -> str:
     return f"{row.address} ({row.relied_on})" if row.relied_on else str(row.address)
 
 
+def _relied_on(provenance: Provenance | None, at: datetime | None, now: datetime) -> str:
+    if provenance is None:
+        return ""
+    return f"{provenance.value} {age(at, now)}" if at else provenance.value
+
+
 def _of_fact(fact: ObservationFact, now: datetime) -> NotKnown:
     missing = fact.missing or Missing.NOT_ASKED
-    relied_on = f"{fact.provenance.value} {age(fact.at, now)}" if fact.provenance and fact.at else ""
     return NotKnown(
         fact.address,
         missing,
         fact.detail,
-        relied_on=relied_on,
+        relied_on=_relied_on(fact.provenance, fact.at, now),
         is_normal=missing is not Missing.UNREADABLE,
     )

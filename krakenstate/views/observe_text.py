@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from krakenstate.model.provenance import Provenance
+from krakenstate.model.report import Report
 from krakenstate.model.snapshot import Arrival, Observation, Presence, Snapshot
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, plain, wrap
 from krakenstate.views.values import FINGERPRINT_SHOWN
@@ -67,12 +68,16 @@ def _rows(snapshot: Snapshot, paint: Paint, width: int, now: datetime) -> list[s
         code = f" ({observation.code})" if observation.code else ""
         if observation.detail or code:
             shown += wrap(f"{observation.detail}{code}", width, "    ")
+        if observation.report is not None:
+            shown += wrap(_report(observation.report, now), width, "    ")
     return shown
 
 
 def _row(observation: Observation, now: datetime) -> tuple[str, ...]:
     known = dict.fromkeys(fact.provenance for fact in observation.facts.values() if fact.provenance)
-    if observation.description is not None:
+    if observation.missing is not None and observation.provenance is not None:
+        known = {observation.provenance: None}  # of what serves instead; its age is shown beside it
+    elif observation.description is not None:
         known = {Provenance.OBSERVED: None, **known}
     return (
         observation.address,
@@ -81,6 +86,21 @@ def _row(observation: Observation, now: datetime) -> tuple[str, ...]:
         age(observation.at, now) if observation.at else "-",
         observation.missing.value.replace("_", " ") if observation.missing else "",
     )
+
+
+def _report(report: Report, now: datetime) -> str:
+    """A report in a few words: who asked, from where, and how that went."""
+    if report.problem:
+        return f"report not used: {report.problem}"
+    parts = []
+    if answer := report.answer:
+        where = f" at {answer.site}" if answer.site else ""
+        fp = answer.fingerprint[:FINGERPRINT_SHOWN]
+        parts.append(f"fp {fp} answered {answer.who} on {answer.host}{where}, {age(answer.at, now)}")
+    if failure := report.failure:
+        fp = failure.fingerprint[:FINGERPRINT_SHOWN]
+        parts.append(f"fp {fp} was rejected ({failure.code}), {age(failure.at, now)}")
+    return f"report: {'; '.join(parts) or 'asked, no answer yet'}"
 
 
 def _arrival(arrival: Arrival) -> str:

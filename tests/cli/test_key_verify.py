@@ -184,3 +184,14 @@ def test_words_that_are_not_known_are_no_assurance():
     assert len(violations(odd, ["general=READ_ONLY"], ["general=FULL_ACCESS"])) == 2
     assert moves_funds(odd) is False
     assert moves_funds(KeyDescription(api=Api.SPOT, permissions=("teleport",), **future)) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--report",), ("spot_key.pnl", "--fresh"), ("spot_key.pnl", "--report", "--api", "spot")],
+)
+def test_an_address_and_the_options_of_a_lone_key_exclude_each_other(kraken, verify, words):
+    """A report is about a declared key, and its stack tells platform and unit; nothing is asked."""
+    _, err = verify(*words, key=spot(kraken), code=1)
+    assert "KS8001" in err
+    assert asked(kraken) == 0

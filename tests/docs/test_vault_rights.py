@@ -30,7 +30,7 @@ BEFORE = """\
 eval "$(krakenstate dev up)"
 krakenstate dev web create-account --name desk --email ops@desk.example
 krakenstate dev egress 192.0.2.10
-for name in planner observer operator inbox; do
+for name in planner observer operator inbox verifier; do
   bao policy write $name $name.hcl
   bao token create -policy=$name -no-default-policy -field=token > $name.token
 done
@@ -64,9 +64,35 @@ denied planner bao kv get -mount=kv kraken/first/quoter/spot_key.quoter
 denied inbox bao kv get -mount=kv krakenstate/first/inbox/quoter/spot_key.quoter
 denied operator bao policy list
 """
+VERIFIER = """\
+cat >> stacks/first.py <<'EOF'
+colo = stack.add(Allowlist(name="colo", networks=["203.0.113.7"]))
+stack.add(DerivativesKey(name="bidder", account=desk, process=quoter, general=Access.READ_ONLY,
+    transfer=Access.NO_ACCESS, allowlist=[colo]))
+EOF
+as operator krakenstate apply --site runner --auto-approve
+krakenstate dev web create-key --account desk --api derivatives --general READ_ONLY --ip 203.0.113.7 \\
+  | as operator krakenstate key ingest derivatives_key.bidder --site runner
+krakenstate dev egress 203.0.113.7
+as verifier krakenstate key verify derivatives_key.bidder --report --forbid transfer=READ_ONLY
+krakenstate dev egress 192.0.2.10
+as operator krakenstate settle --site runner
+as observer krakenstate plan --site runner
+denied verifier krakenstate key verify derivatives_key.hedger --report
+denied verifier krakenstate settle --site runner
+denied verifier krakenstate state list
+denied verifier bao kv get -mount=kv kraken/first/hedger/derivatives_key.hedger
+denied verifier bao kv get -mount=kv krakenstate/first/inbox/quoter/spot_key.quoter
+denied verifier bao kv get -mount=kv krakenstate/first/quarantine/hedger/derivatives_key.hedger
+denied verifier bao kv put -mount=kv krakenstate/first/evidence/hedger/derivatives_key.hedger a=b
+denied verifier bao kv put -mount=kv krakenstate/first/quarantine/quoter/spot_key.quoter a=b
+denied verifier bao kv put -mount=kv kraken/first/quoter/spot_key.quoter a=b
+denied verifier bao kv get -mount=kv krakenstate/first/index
+denied verifier bao kv metadata delete -mount=kv krakenstate/first/evidence/quoter/spot_key.quoter
+"""
 
 
-@pytest.mark.parametrize("name", ["planner", "observer", "operator", "inbox"])
+@pytest.mark.parametrize("name", ["planner", "observer", "operator", "inbox", "verifier"])
 def test_the_policy_stands_in_the_page(name):
     """concepts.md holds a policy for each kind of token."""
     assert "capabilities" in POLICIES[name]
@@ -79,6 +105,6 @@ def test_the_policies_are_enough_and_no_more(folder):
         (folder / f"{name}.hcl").write_text(policy, encoding="utf-8")
     (folder / "stacks").mkdir()
     (folder / "stacks" / "first.py").write_text(STACK, encoding="utf-8")
-    done = run(BEFORE + OPERATOR + NARROWER, folder)
+    done = run(BEFORE + OPERATOR + NARROWER + VERIFIER, folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert done.stdout.count("No changes. Your accounts match the configuration.") == 3
+    assert done.stdout.count("No changes. Your accounts match the configuration.") == 4

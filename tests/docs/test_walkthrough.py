@@ -97,7 +97,7 @@ def test_the_ids_in_the_walkthrough_are_those_of_its_tasks():
 
 def test_the_policy_in_the_walkthrough_is_the_one_the_program_writes():
     """The policy a reader pastes grants what the task asks for, no more and no less."""
-    written = VaultGrants().policy("kv", "kraken/first", "quoter")
+    written = VaultGrants().policy("kv", "kraken/first", "quoter", "krakenstate/first")
     wanted = [line for line in written.splitlines() if line and not line.startswith("#")]
     script = "".join(blocks(README.section("Walkthrough"), "bash"))
     shown = script.partition("<<'EOF_POLICY'\n")[2].partition("EOF_POLICY")[0]

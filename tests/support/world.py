@@ -68,6 +68,7 @@ from krakenstate.sim.server import listen
 from krakenstate.sim.simulation import Simulation
 from krakenstate.sim.store import WorldStore
 from krakenstate.store.base import Records
+from krakenstate.store.vault.evidence import VaultEvidence
 from krakenstate.store.vault.journal import VaultJournal
 from krakenstate.store.vault.ledger import VaultLedger
 from krakenstate.store.vault.lock import VaultLockKeeper
@@ -326,6 +327,7 @@ class World:
             journal=VaultJournal(kv, MOUNT, STATE, clock=clock, scrub=self.redactor.scrub, **who),
             snapshots=VaultSnapshots(kv, MOUNT, STATE),
             ledger=VaultLedger(kv, MOUNT, STATE, clock=clock),
+            evidence=VaultEvidence(kv, MOUNT, STATE, stack=HEAD.name),
         )
         return Session(
             desired=self.desired,

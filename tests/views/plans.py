@@ -371,6 +371,24 @@ def nothing() -> Plan:
     return plan(in_sync("spot_key.pnl"), in_sync("master_account.desk"), observations=(fact,))
 
 
+def provenances() -> Plan:
+    """Each of the four ways to know and of the three reasons not to, with ages."""
+    known = (
+        ("derivatives_key.hedger", Provenance.OBSERVED, OBSERVED, None),
+        ("derivatives_key.quoter", Provenance.REPORTED, NOW - timedelta(hours=5), Missing.NOT_ASKED),
+        ("spot_key.mm-quoter", Provenance.ATTESTED, NOW - timedelta(days=2), Missing.NOT_ASKED),
+        ("spot_key.pnl", Provenance.REPORTED, NOW - timedelta(minutes=9), Missing.PENDING),
+        ("spot_key.spot-creator", None, None, Missing.PENDING),
+        ("spot_subaccount.mm", Provenance.RECORDED, NOW - timedelta(days=40), Missing.NOT_ASKED),
+        ("derivatives_subaccount.carry", Provenance.OBSERVED, NOW - timedelta(hours=1), Missing.UNREADABLE),
+    )
+    facts = tuple(
+        ObservationFact(address=Address(address), provenance=provenance, at=at, missing=missing)
+        for address, provenance, at, missing in known
+    )
+    return plan(in_sync("master_account.desk"), observations=facts, complete=False)
+
+
 def settlements() -> Plan:
     """Two keys were handed in, a task may close, and nothing is proposed."""
     return plan(
@@ -474,6 +492,7 @@ PLANS = {
     "tasks-open": tasks_open,
     "rejected": rejected,
     "nothing": nothing,
+    "provenances": provenances,
     "settlements": settlements,
     "unreadable": unreadable,
     "drift": drift,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from krakenstate.model.address import Address
 from krakenstate.model.network import parse_network
 from krakenstate.model.provenance import Fact, Missing, Provenance
+from krakenstate.model.report import Answer, Attempt, Report
 from krakenstate.model.run import Effect, Outcome
 from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
 from krakenstate.model.state import (
@@ -122,8 +123,23 @@ def state() -> State:
     return found
 
 
+EVIDENCE = "kv/krakenstate/prod/evidence"
+REPORT = Report(
+    path=f"{EVIDENCE}/at-colo/spot_key.at-colo",
+    attempt=Attempt(fingerprint="5c0a55556666", at=NOW - timedelta(hours=1), code="KS2101"),
+    answer=Answer(
+        at=NOW - timedelta(hours=5),
+        who="bot@colo-1",
+        host="colo-1",
+        site="colo",
+        krakenstate_version="0.1.0",
+        description=KeyDescription(api=Api.SPOT, fingerprint="5c0a55556666", last_four="7Kd2"),
+    ),
+)
+
+
 def snapshot() -> Snapshot:
-    """One key asked, one pending, one not asked, one unreadable, one link absent, one secret in the inbox."""
+    """Each way of knowing and each reason not to; one link absent, two reports, one secret in the inbox."""
     observations = [
         Observation(
             address=PNL,
@@ -139,6 +155,30 @@ def snapshot() -> Snapshot:
             presence=Presence.UNKNOWN,
             missing=Missing.NOT_ASKED,
             detail="this run's site is not inside its allowlist",
+            provenance=Provenance.ATTESTED,
+            at=NOW - timedelta(days=2),
+        ),
+        Observation(
+            address=Address("spot_key.at-colo"),
+            presence=Presence.UNKNOWN,
+            missing=Missing.NOT_ASKED,
+            detail="in service: asking it would move its nonce",
+            report=REPORT,
+            provenance=Provenance.REPORTED,
+            at=NOW - timedelta(hours=5),
+        ),
+        Observation(
+            address=Address("spot_key.junk"),
+            presence=Presence.UNKNOWN,
+            missing=Missing.PENDING,
+            report=Report(path=f"{EVIDENCE}/junk/spot_key.junk", problem="it is not of the form of a report"),
+        ),
+        Observation(
+            address=Address("spot_subaccount.mm"),
+            presence=Presence.UNKNOWN,
+            missing=Missing.NOT_ASKED,
+            provenance=Provenance.RECORDED,
+            at=CREATED,
         ),
         Observation(
             address=Address("derivatives_key.hedger"),

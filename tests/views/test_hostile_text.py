@@ -106,7 +106,13 @@ def texts_of(text, colour):
         update=dict.fromkeys(("id", "title", "assignee", "instructions", "evidence", "rejection"), text)
     )
     seen = samples.snapshot()
-    noted = {a: o.model_copy(update={"detail": text, "code": text}) for a, o in seen.observations.items()}
+    junk = samples.REPORT.model_copy(update={"path": text, "problem": text})
+    answer = samples.REPORT.answer.model_copy(update=dict.fromkeys(("who", "host", "site"), text))
+    reported = samples.REPORT.model_copy(update={"answer": answer})
+    noted = {
+        a: o.model_copy(update={"detail": text, "code": text, "report": reported if o.at else junk})
+        for a, o in seen.observations.items()
+    }
     snapshot = seen.model_copy(update={"observations": noted, "site": text, "stack": text})
     record = samples.ACCOUNT.model_copy(update={"email": text, "username": text})
     told = samples.outcome(Effect.FAILED, text, code=text, report=text)

@@ -11,7 +11,7 @@ def install_grant(job: GrantJob) -> str:
     return f"""\
 Who: a Vault administrator, one who may write policies.
 Why: the process {job.process} (owner: {job.owner}) reads its keys from Vault. This policy lets it read its
-own secrets and nothing else.
+own secrets, leave reports of its own keys, and nothing else.
 
 1. Install the policy, on a terminal with VAULT_ADDR and VAULT_TOKEN set. With HashiCorp Vault the command
    begins with vault instead of bao.

@@ -21,20 +21,22 @@ class VaultGrants:
         """The policy's name in Vault; ``grant`` is the grant's name, or its address."""
         return f"krakenstate-{stack}-{grant.rpartition('.')[2]}"
 
-    def policy(self, mount: str, secrets: str, process: str) -> str:
-        """A policy in HCL that lets a process read its own secrets, find them, and nothing else.
+    def policy(self, mount: str, secrets: str, process: str, state: str) -> str:
+        """A policy in HCL that lets a process read and find its own secrets, report on its keys, and no more.
 
         Args:
             mount: Path of the KV version 2 mount.
             secrets: The stack's ``secrets`` prefix.
             process: The process's name, or its address.
+            state: The stack's ``state`` prefix.
 
         Raises:
             DeclarationInvalid: A path has characters to which policies give a meaning of their own.
         """
         name = process.rpartition(".")[2]
         own = f"{secrets}/{name}"
-        for path in (mount, own):
+        evidence = f"{state}/evidence/{name}"
+        for path in (mount, own, evidence):
             if any(mark in path for mark in '*"\\{}$') or "+" in path.split("/"):
                 raise DeclarationInvalid(
                     f"The Vault path {path} has characters that would widen or break a policy."
@@ -48,6 +50,11 @@ path "{mount}/data/{own}/*" {{
 # Their names.
 path "{mount}/metadata/{own}/" {{
   capabilities = ["list"]
+}}
+
+# What its host reports of its keys (krakenstate key verify ADDRESS --report).
+path "{mount}/data/{evidence}/*" {{
+  capabilities = ["create", "update", "read"]
 }}
 """
 

@@ -22,7 +22,8 @@ def process(bao, mount, kv):
         "krakenstate/prod/resources/stack",
     ):
         kv.write(path, {"x": path}, cas=0)
-    client = bao.client(mount, token=bao.token_with(GRANTS.policy(mount, "kraken/prod", "mm-quoter")))
+    policy = GRANTS.policy(mount, "kraken/prod", "mm-quoter", "krakenstate/prod")
+    client = bao.client(mount, token=bao.token_with(policy))
     yield client
     client.close()
 
@@ -50,7 +51,21 @@ def test_a_process_reads_nothing_else(process, path):
         process.read(path)
 
 
-def test_a_process_writes_nothing(process):
+def test_a_process_leaves_reports_of_its_own_keys(process):
+    """It writes and reads its own evidence, never a neighbour's, and removes none."""
+    own = "krakenstate/prod/evidence/mm-quoter/spot_key.mm-quoter"
+    process.write(own, {"a": "b"}, cas=0)
+    assert process.read(own).data == {"a": "b"}
+    for call in (
+        lambda: process.write("krakenstate/prod/evidence/pnl/spot_key.pnl", {}, cas=0),
+        lambda: process.read("krakenstate/prod/evidence/pnl/spot_key.pnl"),
+        lambda: process.delete(own),
+    ):
+        with pytest.raises(VaultDenied):
+            call()
+
+
+def test_a_process_writes_nothing_else(process):
     """Its own secrets cannot be changed or removed by the process."""
     path = "kraken/prod/mm-quoter/spot_key.mm-quoter"
     for call in (
@@ -68,12 +83,12 @@ def test_a_process_writes_nothing(process):
 def test_a_path_that_would_widen_the_policy_is_refused(secrets):
     """Characters that policies understand as more than themselves are not written into one."""
     with pytest.raises(DeclarationInvalid):
-        GRANTS.policy("kv", secrets, "mm-quoter")
+        GRANTS.policy("kv", secrets, "mm-quoter", "krakenstate/prod")
 
 
 def test_the_instructions_can_be_pasted():
     """They hold the policy, the commands each on a line of its own, and how to attest."""
-    policy = GRANTS.policy("kv", "kraken/prod", "mm-quoter")
+    policy = GRANTS.policy("kv", "kraken/prod", "mm-quoter", "krakenstate/prod")
     name = GRANTS.policy_name("prod", "mm-quoter")
     text = GRANTS.install_grant(
         GrantJob("prod", "grant.mm-quoter", "mm-quoter", "market-making", policy_name=name, policy=policy)
