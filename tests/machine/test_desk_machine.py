@@ -182,6 +182,11 @@ class Desk(RuleBasedStateMachine):
             self.trial.interrupt_at(number, lambda: self.trial._hand_in(self._key(other).address, second))
         self._command(command, dice, credential)
 
+    @rule(back=st.integers(1, 4))
+    def an_older_state_is_put_back(self, back):
+        """It is refused, nothing is done on it, and the version that the error names goes on."""
+        self.trial.put_an_older_state_back(back)
+
     @rule(
         site=st.sampled_from(["runner", "colo", None]), egress=st.sampled_from([None, None, "runner", "colo"])
     )

@@ -13,8 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from krakenstate.engine import people, runs
-from krakenstate.errors import CredentialMalformed, KrakenstateError
+from krakenstate.errors import CredentialMalformed, KrakenstateError, StateRestored
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.plan import Action, Plan
@@ -307,6 +309,21 @@ class Trial:
             return False
 
         self.world.mains.watch = watch
+
+    def put_an_older_state_back(self, back: int) -> None:
+        """Somebody puts an earlier version of the index back; every command refuses it, and they undo it."""
+        kv, path = self.world.kv, f"{STATE}/index"
+        newest = kv.read(path)
+        older = kv.read(path, newest.version - back) if newest else None
+        if newest is None or older is None or older.data["serial"] >= newest.data["serial"]:
+            return
+        kv.write(path, older.data, newest.version)
+        calls, paths = len(self.world.calls()), kv.paths
+        for command in (self._plan, self._apply, self._settle):
+            with pytest.raises(StateRestored):
+                command()
+        assert (len(self.world.calls()), kv.paths) == (calls, paths)
+        kv.write(path, newest.data, newest.version + 1)
 
     # -- the end ---------------------------------------------------------------------------------------
 
