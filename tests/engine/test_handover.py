@@ -468,6 +468,16 @@ def test_a_stray_key_is_attested_deleted_after_its_record_went(world):
     assert world.open_tasks() == []
 
 
+def test_a_link_is_not_asked_for_because_the_list_could_not_be_read(world):
+    """A new link whose master's list fails to load is unknown; the next look asks for it."""
+    world.people("create-account", name="carry", email=CARRY.email, kind="sub")
+    world.put_in_service(CONTROLLER)
+    world.declare(CONTROLLER, CARRY)
+    world.people("fault", kind="html-5xx", path="/derivatives/api/v3/subaccounts")
+    assert world.step(CARRY.address).action is Action.UNKNOWN
+    assert world.step(CARRY.address).task_kind is TaskKind.LINK_DERIVATIVES
+
+
 def test_an_open_breaker_does_not_keep_a_secret_out(world):
     """After a failed authentication a corrected key is stored at once, and asked: it is another
     credential."""
