@@ -243,4 +243,4 @@ def test_a_desk_lives_and_comes_to_rest(switchboard):
 @pytest.mark.soak
 def test_many_desks_live_and_come_to_rest(switchboard):
     """The same, long and at random."""
-    live(switchboard, max_examples=1000, stateful_step_count=50)
+    live(switchboard, max_examples=300, stateful_step_count=50)

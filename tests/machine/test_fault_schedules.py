@@ -94,7 +94,7 @@ def test_whatever_fails_nothing_is_lost_or_made_twice(switchboard, stack, settle
 
 
 @pytest.mark.soak
-@settings(deadline=None, max_examples=2000, suppress_health_check=CHECKS)
+@settings(deadline=None, max_examples=500, suppress_health_check=CHECKS)
 @given(STACKS, st.integers(0, 4), st.lists(EVENTS, min_size=2, max_size=25))
 def test_whatever_fails_for_long(switchboard, stack, settled, events):
     """The same, long and at random."""
