@@ -44,8 +44,7 @@ ITEMS: dict[str, list[Declaration]] = {
     "hedger": [
         derivatives_key(),
         derivatives_key(general=Access.FULL_ACCESS),
-        derivatives_key(allowlist=LISTS[1]),
-        derivatives_key(allowlist=LISTS[2]),
+        derivatives_key(allowlist=LISTS[1]),  # a move to COLO alone cannot be verified yet
     ],
     "carrier": [
         derivatives_key(name="carrier", account=CARRY, process=CARRIER),
