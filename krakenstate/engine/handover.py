@@ -47,7 +47,7 @@ from krakenstate.model.state import (
 )
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyDescription
-from krakenstate.secret.base import Label, Slot
+from krakenstate.secret.base import Held, Label, Slot
 from krakenstate.tasks import life
 
 
@@ -69,16 +69,37 @@ class Handover:
             return Outcome(address=key.address, effect=Effect.FAILED, text=error.message, code=error.code)
         if credential is None:
             return _waiting(key, "the inbox is empty again")
-        self._run.write(
-            CallKind.STORE_QUARANTINE,
-            key.address,
-            {"fingerprint": credential.fingerprint},
-            lambda: self._session.custody.store_quarantine(slot, credential),
-        )
+        self.quarantine(key, credential)
         self._candidate(key, credential)
         self._run.save()
         self._drop(key, Place.INBOX, CallKind.EMPTY_INBOX)
         return self.verify(key)
+
+    def quarantine(self, key: Key, credential: Credential) -> Held:
+        """Stores a secret in quarantine. Another key's that lies there is registered first.
+
+        So the next look at what replaced it asks for the deletion of that key, whatever happens in between,
+        and even if it was handed in beside another run and never looked at.
+
+        Raises:
+            QuarantineFailed: It is not certain that it is stored.
+        """
+        slot = self._slot(key)
+        try:
+            there = self._session.custody.read(Place.QUARANTINE, slot)
+        except CredentialMalformed:  # what is no key keeps none out
+            there = None
+        other = there if there is not None and there.fingerprint != credential.fingerprint else None
+        if other is not None:
+            self._candidate(key, other)
+            self._run.save()
+        replaces = other.fingerprint if other else None
+        return self._run.write(
+            CallKind.STORE_QUARANTINE,
+            key.address,
+            {"fingerprint": credential.fingerprint},
+            lambda: self._session.custody.store_quarantine(slot, credential, replaces=replaces),
+        )
 
     def verify(self, key: Key) -> Outcome:
         """Asks the key in quarantine, if this site may, and publishes, holds or rejects it."""

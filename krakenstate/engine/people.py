@@ -22,7 +22,11 @@ def attest(run: Writing, task: Task, who: str, note: str) -> Task:
         TaskNotPossible: The task ended, or an API verifies its kind.
     """
     closed = life.attest(run.state, task, who, note, run.now)
-    record = run.state.record(task.address)
+    state, address = (
+        run.state,
+        task.address,
+    )  # a task can outlive its record: a stray key is still to be deleted
+    record = state.key(address) or state.account(address) or state.grant(address)
     if task.kind is TaskKind.INSTALL_GRANT and isinstance(record, GrantRecord):
         run.state.put(record.model_copy(update={"installed": closed.attestation}))
     elif task.kind is TaskKind.REQUEST_SPOT_SUBACCOUNT and isinstance(record, AccountRecord):

@@ -123,7 +123,7 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
         return settlement(account.address, Action.CLOSE, label, "the link is there", task=task)
     if task is not None:
         return waiting(account.address, task, label)
-    if observation.missing is Missing.UNREADABLE and linked:
+    if observation.missing is Missing.UNREADABLE:
         return unread(account.address, observation, label)
     if not linked or observation.presence is Presence.ABSENT:
         return _link(account, label, look, Reason.NOT_FOUND)

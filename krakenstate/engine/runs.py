@@ -251,7 +251,8 @@ def hand_in(
 ) -> Outcome | None:
     """Quarantine first; then, if the lock is free, the key is verified at once.
 
-    Neither a breaker nor somebody else's lock keeps a secret out of quarantine.
+    Neither a breaker nor somebody else's lock keeps a secret out of quarantine; only another key that lies
+    there does, while a run is at work on it.
 
     Args:
         key: From ``expect_hand_in``.
@@ -267,14 +268,10 @@ def hand_in(
     slot = session.slot(key.process.address, key.address)
     try:
         with writing(session, "key ingest", wait_s=wait_s, stop=stop) as run:
-            held = run.write(
-                CallKind.STORE_QUARANTINE,
-                key.address,
-                {"fingerprint": credential.fingerprint},
-                lambda: session.custody.store_quarantine(slot, credential),
-            )
+            handover = Handover(run)
+            held = handover.quarantine(key, credential)
             stored(held.path)
-            outcome = Handover(run).verify(key)
+            outcome = handover.verify(key)
             run.save()
             return outcome
     except LockHeld as busy:

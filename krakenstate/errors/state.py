@@ -72,6 +72,13 @@ class StateTooLarge(StateError):
     remedy = "Give some of the account's keys a stack of their own, with its own state= path."
 
 
+class StateRestored(StateError):
+    """An older state was put back; what was created and published since is not in it, and would be again."""
+
+    code, headline = "KS3011", "State is an older one"
+    remedy = "Put the newest version of the index back, as named above."
+
+
 class TaskError(KrakenstateError):
     """A task command could not be carried out."""
 

@@ -65,11 +65,14 @@ class CredentialStore(Protocol):
             CredentialMalformed: What lies there is not a key.
         """
 
-    def store_quarantine(self, slot: Slot, credential: Credential) -> Held:
+    def store_quarantine(self, slot: Slot, credential: Credential, *, replaces: str | None = None) -> Held:
         """Stores with check-and-set and reads back before returning.
 
+        Another key that lies there is only written over if ``replaces`` is its fingerprint: whoever says so
+        holds the lock, and has asked for its deletion.
+
         Raises:
-            QuarantineFailed: It is not certain that it is stored.
+            QuarantineFailed: It is not certain that it is stored, or another key lies there.
         """
 
     def drop(self, place: Place, slot: Slot) -> None:

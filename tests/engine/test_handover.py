@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from krakenstate import DerivativesSubaccount, NonceUnit, Permission, SpotSubaccount
-from krakenstate.engine import runs
-from krakenstate.errors import HandInNotExpected, PathNotManaged
+from krakenstate.engine import people, runs
+from krakenstate.errors import HandInNotExpected, PathNotManaged, QuarantineFailed
 from krakenstate.model.credential import Credential
 from krakenstate.model.plan import Action
 from krakenstate.model.run import Effect
@@ -447,6 +447,62 @@ def test_somebody_elses_lock_does_not_keep_a_secret_out(world):
     assert world.quarantine("pnl", SPOT) == halves(credential)
     [published] = world.settle().outcomes
     assert published.effect is Effect.PUBLISHED
+
+
+def test_a_key_handed_in_while_another_is_published_is_not_removed_with_it(world):
+    """A run drops its own key from quarantine; a second one, told "stored" or kept out meanwhile, stays."""
+    key = apply_key(world, spot_key())
+    first, second, stored = world.make_key(key), world.make_key(key, name="second"), []
+    world.leave_in_inbox("pnl", SPOT, first)
+
+    def during_publishing(moment, path, data):
+        if path.endswith(f"{SECRETS}/pnl/{SPOT}") and moment == "after" and not stored:
+            with pytest.raises(QuarantineFailed, match="Another key lies at"):
+                runs.hand_in(world.session(), key, second, stored=stored.append, wait_s=0)
+        return False
+
+    world.mains.watch = during_publishing
+    [outcome] = world.settle().outcomes
+    assert (outcome.effect, stored) == (Effect.PUBLISHED, [])
+    assert as_declared(world, key) == IN_SERVICE
+
+
+def test_a_key_handed_in_unseen_and_then_replaced_is_asked_to_be_deleted(world):
+    """Stored beside another run, and written over before anybody looked at it: it exists at Kraken, so a task
+    names it."""
+    key = apply_key(world, spot_key())
+    first, second = world.make_key(key), world.make_key(key, name="second")
+    session = world.session()
+    with world.writing("apply"):
+        runs.hand_in(session, key, first, stored=lambda _path: None, wait_s=0)
+    world.hand_in(SPOT, second)
+    assert first.fingerprint in {t.subject for t in world.state.open_tasks(SPOT)}
+
+
+def test_a_stray_key_is_attested_deleted_after_its_record_went(world):
+    """A task to delete a replaced key outlives the record of its address, and can still be closed."""
+    key = apply_key(world, spot_key())
+    world.hand_in(SPOT, world.make_key(key, name="first"))
+    world.people("create-account", name="other", email="other@desk.example")
+    world.hand_in(SPOT, world.make_key(key, account="other@desk.example"))
+    world.declare()
+    world.apply()
+    assert world.state.key(SPOT) is None
+    while TaskKind.DELETE_KEY in world.open_tasks(SPOT):
+        [*_, task] = world.state.open_tasks(SPOT)
+        with world.writing("task attest", None) as run:
+            people.attest(run, task, "ann", "done")
+    assert world.open_tasks() == []
+
+
+def test_a_link_is_not_asked_for_because_the_list_could_not_be_read(world):
+    """A new link whose master's list fails to load is unknown; the next look asks for it."""
+    world.people("create-account", name="carry", email=CARRY.email, kind="sub")
+    world.put_in_service(CONTROLLER)
+    world.declare(CONTROLLER, CARRY)
+    world.people("fault", kind="html-5xx", path="/derivatives/api/v3/subaccounts")
+    assert world.step(CARRY.address).action is Action.UNKNOWN
+    assert world.step(CARRY.address).task_kind is TaskKind.LINK_DERIVATIVES
 
 
 def test_an_open_breaker_does_not_keep_a_secret_out(world):

@@ -14,6 +14,7 @@ from krakenstate.errors import (
     LineageMissing,
     StateConflict,
     StateDamaged,
+    StateRestored,
     StateTooLarge,
     StateTooNew,
     VaultConflict,
@@ -83,6 +84,26 @@ def test_a_missing_state_is_not_an_empty_one(store, mount):
     """Loading what was never created says so, with the place."""
     with pytest.raises(LineageMissing, match=f"{mount}/krakenstate/prod"):
         store.load()
+
+
+def test_an_older_index_put_back_is_refused_until_the_newest_is_back(store, kv, mount):
+    """What was done since would be done again; the error names the version that loads again."""
+    state = store.create(new_index().model_copy(update={"serial": 0}))
+    for name in ("mm", "carry"):
+        state.put(account(name))
+        store.save(state, NOW)
+    index = f"{PATH}/index"
+    kv.write(index, kv.read(index, 2).data, cas=3)
+    with pytest.raises(StateRestored, match="serial 1, put back over serial 2") as error:
+        store_over(kv, mount).load()
+    assert error.value.next_step == f"Put the newer one back: bao kv rollback -version=3 {mount}/{index}"
+    kv.write(index, kv.read(index, 3).data, cas=4)
+    again = store_over(kv, mount)
+    loaded = again.load()
+    assert len(list(loaded.records)) == 2
+    loaded.put(account("third"))
+    again.save(loaded, NOW)
+    assert len(list(store_over(kv, mount).load().records)) == 3
 
 
 def test_a_state_is_created_once(store, kv, mount):

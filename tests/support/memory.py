@@ -12,14 +12,22 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from krakenstate.errors import VaultConflict, WrappingTokenInvalid
+from krakenstate.errors import (
+    KrakenstateError,
+    VaultConflict,
+    VaultDenied,
+    VaultSealed,
+    VaultUnreachable,
+    WrappingTokenInvalid,
+)
 from krakenstate.store.base import Entry, KeyValue, Metadata
 
 KEPT_VERSIONS = 10
+T = TypeVar("T")
 
 
 @dataclass
@@ -81,11 +89,12 @@ class MemoryKeyValue:
         """Every entry there is."""
         return sorted(self._entries)
 
-    def everything(self) -> str:
+    def everything(self, *, apart_from: Callable[[str], bool] = lambda _path: False) -> str:
         """All data of all versions, and all metadata, as one text to search."""
         return "\n".join(
             f"{path} {kept.custom} {text}"
             for path, kept in self._entries.items()
+            if not apart_from(path)
             for text in kept.texts.values()
         )
 
@@ -105,7 +114,7 @@ class Mains:
     nothing either, as after SIGKILL.
     """
 
-    def __init__(self, inner: MemoryKeyValue) -> None:
+    def __init__(self, inner: KeyValue) -> None:
         self.inner = inner
         self.watch: Watch | None = None
         self.is_off = False
@@ -146,3 +155,54 @@ class Mains:
         if self.watch is not None and self.watch(moment, path, data):
             self.is_off = True
             raise PowerCut
+
+
+FAILURES: dict[str, type[KrakenstateError]] = {
+    "unreachable": VaultUnreachable,
+    "sealed": VaultSealed,
+    "denied": VaultDenied,
+    "lost": VaultUnreachable,
+}
+"""How a call can fail. ``lost``: it took effect, and its answer never came."""
+
+
+class Unreliable:
+    """A key-value store whose so-manyth call from now fails, and some that follow."""
+
+    def __init__(self, inner: KeyValue) -> None:
+        self._inner = inner
+        self.mend()
+
+    def mend(self) -> None:
+        """Every call works again."""
+        self._failure, self._first, self._last, self._number = "", 0, 0, 0
+
+    def fail(self, failure: str, number: int, times: int = 1) -> None:
+        """The call of that number from now, the first being 0, fails so, and ``times - 1`` after it."""
+        self._failure, self._first, self._last, self._number = failure, number, number + times - 1, -1
+
+    def read(self, path: str, version: int | None = None) -> Entry | None:
+        return self._call(lambda: self._inner.read(path, version))
+
+    def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
+        return self._call(lambda: self._inner.write(path, data, cas))
+
+    def delete(self, path: str) -> None:
+        self._call(lambda: self._inner.delete(path))
+
+    def list(self, path: str) -> builtins.list[str]:
+        return self._call(lambda: self._inner.list(path))
+
+    def metadata(self, path: str) -> Metadata | None:
+        return self._call(lambda: self._inner.metadata(path))
+
+    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
+        self._call(lambda: self._inner.write_metadata(path, custom))
+
+    def _call(self, call: Callable[[], T]) -> T:
+        self._number += 1
+        if not self._failure or not self._first <= self._number <= self._last:
+            return call()
+        if self._failure == "lost":
+            call()
+        raise FAILURES[self._failure]("The call failed, as this test wants it.")

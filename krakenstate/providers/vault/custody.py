@@ -97,16 +97,18 @@ class VaultCustody:
         expected = api_of(Address(slot.address)) if place is Place.INBOX else None
         return self._credential(path, self._kv.read(path), expected)
 
-    def store_quarantine(self, slot: Slot, credential: Credential) -> Held:
+    def store_quarantine(self, slot: Slot, credential: Credential, *, replaces: str | None = None) -> Held:
         """Stores with check-and-set and reads back both halves before returning.
 
         Raises:
-            QuarantineFailed: It is not certain that it is stored.
+            QuarantineFailed: It is not certain that it is stored, or another key lies there.
         """
         self._learn(credential)
         path = self._path(Place.QUARANTINE, slot)
         try:
-            return self._store_quarantine(path, slot, credential)
+            return self._store_quarantine(path, slot, credential, replaces)
+        except QuarantineFailed:
+            raise
         except KrakenstateError as error:
             cause = error
         raise QuarantineFailed(
@@ -251,12 +253,19 @@ class VaultCustody:
             next_step=f"Remove it and leave the key there again: bao kv metadata delete {self._shown(path)}",
         )
 
-    def _store_quarantine(self, path: str, slot: Slot, credential: Credential) -> Held:
+    def _store_quarantine(self, path: str, slot: Slot, credential: Credential, replaces: str | None) -> Held:
         head = self._kv.metadata(path)
         version = head.version if head else 0
         data = labels.halves(credential)
         present = self._kv.read(path) if head and not head.gone else None
         is_there = present is not None and present.data == data
+        if present is not None and not is_there and _fingerprint(present) not in {None, replaces}:
+            raise QuarantineFailed(
+                f"Another key lies at {self._shown(path)}, and a run that is at work may be about to publish "
+                "it. Writing over it, or being removed with it, would lose one of the two.",
+                next_step="Keep the dialog open, and hand the key in again when that run has ended.",
+                address=slot.address,
+            )
         coming = present.version if present and is_there else version + 1
         received_at = format_instant(self._clock())
         self._kv.write_metadata(
@@ -294,3 +303,11 @@ class VaultCustody:
         why = labels.is_foreign(head, self._stack, slot)
         if why:
             raise PathNotManaged(f"{self._shown(path)} {why}. It is left as it is.", address=slot.address)
+
+
+def _fingerprint(entry: Entry) -> str | None:
+    """Of the key an entry holds; ``None`` if it holds none."""
+    try:
+        return from_fields(entry.data).fingerprint
+    except CredentialMalformed:
+        return None

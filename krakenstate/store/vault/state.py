@@ -26,6 +26,7 @@ from krakenstate.errors import (
     LineageMissing,
     StateConflict,
     StateDamaged,
+    StateRestored,
     StateTooLarge,
     StateTooNew,
     VaultConflict,
@@ -89,6 +90,8 @@ class VaultStateStore:
             self._refuse_missing()
         self._check_format(entry.data, "index")
         index = parse(Index, entry, self._shown("index"))
+        if entry.version != index.serial + 1:
+            self._refuse_restored(index, entry.version)
         documents = {name: self._load(name, pin, index.lineage) for name, pin in index.documents.items()}
         return self._remember(State(index, documents), entry.version)
 
@@ -174,6 +177,25 @@ class VaultStateStore:
         if (document.lineage, document.name) != (lineage, name):
             raise StateDamaged(f"{shown} belongs to another state or is another document.")
         return document
+
+    def _refuse_restored(self, index: Index, version: int) -> None:
+        """An index that was put back is older than another in its entry's history.
+
+        Each save writes one version, so this is looked at only where serial and version do not go together.
+        """
+        for earlier in range(version - 1, 0, -1):
+            entry = self._kv.read(self._index_path, earlier)
+            serial = (
+                entry.data.get("serial") if entry and entry.data.get("lineage") == index.lineage else None
+            )
+            if isinstance(serial, int) and serial > index.serial:
+                raise StateRestored(
+                    f"The state at {self.location} is that of serial {index.serial}, put back over serial "
+                    f"{serial}. What was created, handed in and published since is not in it: going on could "
+                    "create a subaccount again, and publish over a key in service.",
+                    next_step=f"Put the newer one back: bao kv rollback -version={earlier} "
+                    f"{self._shown('index')}",
+                )
 
     def _refuse_if_moved(self, basis: _Basis) -> None:
         """Looks before writing documents, so that a run that lost its turn adds no versions to them."""

@@ -254,8 +254,18 @@ def test_quarantine_is_stored_and_read_back(custody, kv, mount):
     assert custom["address"] == SLOT.address
     assert custom["received-at"] == "2026-11-22T17:30:00Z"
     assert custody.store_quarantine(SLOT, FIRST).version == 1
-    assert custody.store_quarantine(SLOT, SECOND).version == 2
+    assert custody.store_quarantine(SLOT, SECOND, replaces=FIRST.fingerprint).version == 2
     assert custody.read(Place.QUARANTINE, SLOT) == SECOND
+
+
+def test_another_key_in_quarantine_is_not_written_over_unasked(custody):
+    """Only whoever names the key that lies there may replace it."""
+    custody.store_quarantine(SLOT, FIRST)
+    for replaces in (None, SECOND.fingerprint):
+        with pytest.raises(QuarantineFailed, match="Another key lies at") as error:
+            custody.store_quarantine(SLOT, SECOND, replaces=replaces)
+        assert "Keep the dialog open" in error.value.next_step
+    assert custody.read(Place.QUARANTINE, SLOT) == FIRST
 
 
 class Sabotaged:

@@ -1,0 +1,5 @@
+"""Fixtures of this folder."""
+
+from tests.support.world import switchboard
+
+__all__ = ["switchboard"]

@@ -1,0 +1,146 @@
+"""The books of a trial: what was promised, approved and attested, held against what is.
+
+How this works: secrets that somebody was told are stored, deletions that people attested, creations that were
+approved and journalled are noted when they happen. ``Books.check`` compares that with what Vault, the state
+and the simulated Kraken hold, reading past every fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from krakenstate.model.credential import Credential
+from krakenstate.model.plan import Action, Plan
+from krakenstate.model.state import AccountStatus, KeyRecord, Removal, State
+from krakenstate.model.task import TaskKind
+from krakenstate.store.vault.state import VaultStateStore
+from tests.support.world import MOUNT, SECRETS, STATE, World, halves
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A secret somebody was told is stored: which, and for which key of which process."""
+
+    credential: Credential
+    process: str
+    address: str
+
+
+class Books:
+    """What one world owes to those who live in it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._read: tuple[int, State] | None = None
+        self.made: list[Credential] = []
+        self.promised: dict[str, Promise] = {}
+        self.attested_deletions: set[str] = set()
+        self.absent: set[str] = set()
+        self.texts: list[str] = []
+        self.approved = 0
+        self.intended = 0
+
+    def count(self, moment: str, path: str, data: Mapping[str, Any]) -> bool:
+        """Watches writes for intents to create; cuts no power."""
+        is_creation = "/journal/" in path and data.get("kind") == "create-subaccount"
+        self.intended += moment == "after" and is_creation and data["result"] is None
+        return False
+
+    def promise(self, credential: Credential, process: str, address: str) -> None:
+        """Somebody was told that their secret is stored."""
+        self.promised[credential.fingerprint] = Promise(credential, process, address)
+
+    def look_at(self, plan: Plan) -> None:
+        """A failed read never becomes a change, and letting go is for what left the stack."""
+        self.texts.append(plan.model_dump_json())
+        unread = {f.address for f in plan.facts.observations if f.missing == "unreadable"}
+        for step in plan.steps:
+            changes = step.action in {Action.CREATE, Action.DELETE, Action.FORGET, Action.UPDATE}
+            assert not (step.address in unread and changes), step
+            asks = step.task_kind in {TaskKind.LINK_DERIVATIVES, TaskKind.DELETE_KEY}
+            assert not (step.address in unread and asks and step.step_class), step
+            if step.action in {Action.FORGET, Action.DELETE}:
+                assert step.address not in self._world.desired.resources, step
+
+    @property
+    def state(self) -> State:
+        """What is recorded now, read past every fault."""
+        head = self._world.kv.metadata(f"{STATE}/index")
+        version = head.version if head else 0
+        if self._read is None or self._read[0] != version:
+            self._read = (version, VaultStateStore(self._world.kv, MOUNT, STATE, version="test").load())
+        return self._read[1]
+
+    def recorded_and_declared(self) -> set[str]:
+        declared = self._world.desired.resources
+        return {str(r.address) for r in self.state.records if r.address in declared}
+
+    def check(self, before: set[str]) -> None:
+        """Holds the books against Vault, state and Kraken."""
+        state = self.state
+        self._no_promise_is_broken(state)
+        self._no_secret_is_anywhere_else()
+        self._creations_were_approved_and_written_down()
+        self._the_state_is_true(state)
+        recorded = {str(r.address) for r in state.records}
+        gone = {a for a in before - recorded - self.absent if f"all of {a}" not in self.attested_deletions}
+        assert gone == set(), "declared, and yet the state let go of it"
+
+    def _no_promise_is_broken(self, state: State) -> None:
+        for of_key, promise in self.promised.items():
+            if self._is_at_its_place(promise):
+                continue
+            if {of_key, f"all of {promise.address}"} & self.attested_deletions:
+                continue
+            record = state.key(promise.address)
+            if record and record.candidate and record.candidate.fingerprint == of_key:
+                continue  # replaced by another; the next look at that one asks for this one's deletion
+            subjects = {t.subject for t in state.tasks if t.kind is TaskKind.DELETE_KEY}
+            assert of_key in subjects, (
+                f"the secret of {promise.address} ({of_key}) is nowhere, and nobody is asked to delete "
+                "its key"
+            )
+
+    def _is_at_its_place(self, promise: Promise) -> bool:
+        wanted = halves(promise.credential).items()
+        slot = f"{promise.process}/{promise.address}"
+        places = (f"{SECRETS}/{slot}", f"{STATE}/quarantine/{slot}", f"{STATE}/inbox/{slot}")
+        found = [entry.data.items() for path in places if (entry := self._world.kv.read(path))]
+        return any(wanted <= there for there in found)
+
+    def _no_secret_is_anywhere_else(self) -> None:
+        texts = "\n".join([*self.texts, *self._world.said, self._world.kv.everything(apart_from=_is_a_place)])
+        self.texts.clear()
+        self._world.said.clear()
+        for credential in self.made:
+            for half in halves(credential).values():
+                assert half not in texts, "half a key is where no key belongs"
+
+    def _creations_were_approved_and_written_down(self) -> None:
+        calls = self._world.calls("CreateSubaccount")
+        assert len(calls) <= self.approved
+        assert len(calls) <= self.intended
+        assert [c["outcome"] for c in calls].count("ok") <= 1
+        emails = [a.email for a in self._world.simulation.world.accounts]
+        assert len(emails) == len(set(emails))
+
+    def _the_state_is_true(self, state: State) -> None:
+        emails = {a.email for a in self._world.simulation.world.accounts}
+        for record in state.records:
+            if record.kind == "account" and record.status is AccountStatus.EXISTS:
+                assert record.email in emails, f"{record.address} is recorded and does not exist"
+            if isinstance(record, KeyRecord) and record.published:
+                path = record.published.path.partition("/")[2]
+                entry = self._world.kv.read(path)
+                assert entry is not None or record.removal is Removal.DELETING, f"{path} is recorded; empty"
+                if entry is not None:
+                    fingerprints = {
+                        c.fingerprint for c in self.made if halves(c).items() <= entry.data.items()
+                    }
+                    assert fingerprints == {record.published.fingerprint}
+
+
+def _is_a_place(path: str) -> bool:
+    return path.startswith((f"{SECRETS}/", f"{STATE}/quarantine/", f"{STATE}/inbox/"))
