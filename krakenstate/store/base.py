@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -116,8 +116,10 @@ class Lease(Protocol):
 class LockKeeper(Protocol):
     """One writer at a time."""
 
-    def acquire(self, operation: str, *, wait_s: float) -> Lease:
+    def acquire(self, operation: str, *, wait_s: float, stop: Callable[[], None] = ...) -> Lease:
         """Takes the lock, waiting up to ``wait_s`` seconds; takes over one whose lease has ended.
+
+        ``stop`` is asked while waiting; it raises when somebody asked the run to stop.
 
         Raises:
             LockHeld: Somebody else holds it.
@@ -125,6 +127,17 @@ class LockKeeper(Protocol):
 
     def current(self) -> Lock | None:
         """Who holds it now."""
+
+    def last(self) -> Lock | None:
+        """The lock that was taken and not given back, also one whose lease has ended."""
+
+    def force_unlock(self, lock_id: str) -> Lock:
+        """Breaks somebody else's lock and returns it; an owner that is alive stops before its next write.
+
+        Raises:
+            LockMismatch: Another one is held.
+            LockNotHeld: None is.
+        """
 
 
 class Journal(Protocol):
