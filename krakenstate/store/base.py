@@ -27,12 +27,14 @@ class Metadata:
     """An entry's head: its newest version and custom metadata.
 
     ``version`` is what the next check-and-set write must name, also when that version's data is ``gone``
-    (deleted or destroyed); 0 when none was ever written.
+    (deleted or destroyed); 0 when none was ever written. ``keeps`` is how many versions the entry itself
+    asks to keep; what the mount keeps counts where that is more, and for an entry that asks for nothing (0).
     """
 
     version: int
     custom: dict[str, str]
     gone: bool = False
+    keeps: int = 0
 
 
 class KeyValue(Protocol):
@@ -64,6 +66,9 @@ class KeyValue(Protocol):
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         """Merges into an entry's custom metadata, creating the entry's head if need be."""
 
+    def keep_versions(self, path: str, count: int) -> None:
+        """Makes an entry keep at least so many versions, creating its head if need be."""
+
 
 class StateStore(Protocol):
     """Where the state is kept."""
@@ -93,6 +98,9 @@ class StateStore(Protocol):
         Raises:
             StateConflict: Somebody else wrote meanwhile.
         """
+
+    def own_limits(self, state: State) -> dict[str, int]:
+        """How many versions index and documents keep by their own word, by path; 0: as many as the mount."""
 
 
 class Lease(Protocol):

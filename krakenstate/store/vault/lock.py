@@ -161,7 +161,8 @@ class VaultLockKeeper:
 
     def last(self) -> Lock | None:
         """The lock that was taken and not given back, also one whose lease has ended."""
-        return self._read()[0]
+        entry = self._kv.read(self._path)
+        return self._lock_in(entry) if entry else None
 
     def force_unlock(self, lock_id: str) -> Lock:
         """Gives back somebody else's lock, whose id was named; an owner that is alive notices."""
@@ -241,10 +242,13 @@ class VaultLockKeeper:
     def _read(self) -> tuple[Lock | None, int]:
         """Who holds it, ended leases included, and the version to base a write on."""
         entry, version = look(self._kv, self._path)
-        if entry is None or entry.data.get("released") is True:
-            return None, version
+        return self._lock_in(entry) if entry else None, version
+
+    def _lock_in(self, entry: Entry) -> Lock | None:
+        if entry.data.get("released") is True:
+            return None
         data = {k: v for k, v in entry.data.items() if k != "released"}
-        return parse(Lock, Entry(data, version), self._shown), version
+        return parse(Lock, Entry(data, entry.version), self._shown)
 
     def _lost(self, now: Lock | None, mine: Lock) -> LockLost:
         """Why ``mine`` is not ours any more, as far as the entry tells."""
