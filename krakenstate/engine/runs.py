@@ -197,10 +197,13 @@ def break_lock(session: Session, lock_id: str) -> Lock:
         LockMismatch: Another lock is held.
         LockNotHeld: None is.
     """
-    journal = session.records.journal
+    journal, locks = session.records.journal, session.records.locks
+    held = locks.last()
+    if held is None or held.id != lock_id:
+        return locks.force_unlock(lock_id)  # refused, and worth no journal
     journal.begin("force-unlock")
     try:
-        broken = session.records.locks.force_unlock(lock_id)
+        broken = locks.force_unlock(lock_id)
     except KrakenstateError as error:
         journal.end(f"stopped: {error.code}")
         raise
