@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
+from krakenstate.cli.confirm import is_confirmed
 from krakenstate.cli.options import (
     ApprovedDigestOpt,
     AutoApproveOpt,
@@ -20,7 +20,7 @@ from krakenstate.cli.options import (
     StackArg,
 )
 from krakenstate.cli.output import Output
-from krakenstate.cli.signals import stopping_at_once, stopping_between_steps
+from krakenstate.cli.signals import stopping_between_steps
 from krakenstate.errors import ApplyCancelled, ApplyPartial, ApprovalNeeded, DigestMismatch
 
 if TYPE_CHECKING:
@@ -117,15 +117,7 @@ def _approve(
         return
     if auto_approve:
         return
-    if not ask or not sys.stdin.isatty():
-        raise ApprovalNeeded("This plan proposes changes, and there is no terminal to ask on.")
-    output.progress("")
-    output.progress("Do you want to perform these actions?")
-    output.progress("  Only 'yes' will be accepted to approve.")
-    print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
-    with stopping_at_once():
-        answer = sys.stdin.readline()
-    if answer.strip() != "yes":
+    if not is_confirmed(output, "Do you want to perform these actions?", ask=ask):
         raise ApplyCancelled("The answer was not 'yes'.")
 
 

@@ -60,6 +60,18 @@ def commit_of(path: Path | None) -> str | None:
     return found.stdout.strip() or None if found.returncode == 0 else None
 
 
+def write_file(path: Path, text: str) -> None:
+    """Writes a file that was named on the command line.
+
+    Raises:
+        FileUnusable: It cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise FileUnusable(f"{path} cannot be written: {problem.strerror}.") from problem
+
+
 def snapshot_for(wired: Wired, state: State, *, refresh: bool, observed: Path | None = None) -> Snapshot:
     """A fresh observation, the stored one, or one from a file.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from krakenstate.cli.options import JsonOpt, OutOpt, RequireIsolationOpt, StackArg
 from krakenstate.cli.output import Output
-from krakenstate.errors import FileUnusable
 
 
 def render(
@@ -18,6 +17,7 @@ def render(
     The result is what --desired takes. It goes to standard output unless --out names a file; --json changes
     how failures are reported.
     """
+    from krakenstate.cli.common import write_file
     from krakenstate.stack.load import dump_rendered, load_stack
 
     output = Output(json=as_json)
@@ -26,9 +26,6 @@ def render(
     if out is None:
         output.result(text)
         return
-    try:
-        out.write_text(text + "\n", encoding="utf-8")
-    except OSError as problem:
-        raise FileUnusable(f"{out} cannot be written: {problem.strerror}.") from problem
+    write_file(out, text + "\n")
     name, count = loaded.desired.head.name, len(loaded.desired.resources)
     output.progress(f"Rendered {name}: {count} declarations, {loaded.isolation} isolation, to {out}.")

@@ -106,7 +106,7 @@ def wire(
         origins=origins,
         providers=providers,
         custody=_custody(vault, loaded.desired, clock),
-        records=_records(vault, loaded.desired, clock, who, env),
+        records=_records(vault, loaded.desired, clock, who, env, output.progress),
         site=_site(loaded.desired, site),
         clock=clock,
         version=__version__,
@@ -279,7 +279,12 @@ def _custody(vault: VaultClient, desired: Desired, clock: Callable[[], datetime]
 
 
 def _records(
-    vault: VaultClient, desired: Desired, clock: Callable[[], datetime], who: str, env: Mapping[str, str]
+    vault: VaultClient,
+    desired: Desired,
+    clock: Callable[[], datetime],
+    who: str,
+    env: Mapping[str, str],
+    tell: Callable[[str], None],
 ) -> Records:
     from krakenstate.store.base import Records
     from krakenstate.store.vault.evidence import VaultEvidence
@@ -301,6 +306,7 @@ def _records(
             host=socket.gethostname(),
             version=__version__,
             run_link=run_link(env),
+            tell=tell,
         ),
         journal=VaultJournal(
             vault, mount, path, clock=clock, who=who, version=__version__, scrub=redactor.scrub

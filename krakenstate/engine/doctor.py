@@ -184,6 +184,29 @@ class _Doctor:
             "written_by": index.krakenstate_version,
         }
         yield _found(Area.STATE, "state", text, facts=facts)
+        yield from _attempt(Area.STATE, "history", lambda: self._history(state), tolerated=True)
+
+    def _history(self, state: State) -> Iterable[Check]:
+        """Whether a pinned version outlives the writing of the next one."""
+        try:
+            mount: int | None = self._vault.kept_versions()
+        except VaultDenied:
+            mount = None
+        own = self._session.records.state.own_limits(state)
+        kept = {path: max(limit, mount or 0) for path, limit in own.items()}
+        short = sorted(path for path, count in kept.items() if count == 1 or (count == 0 and mount == 1))
+        facts: dict[str, JsonValue] = {"mount_keeps": mount, "too_short": [*short]}
+        if short:
+            more = f", and {len(short) - 1} more" if len(short) > 1 else ""
+            text = (
+                f"{short[0]} keeps one version alone{more}: a run that dies while it writes the state could "
+                f"lose it. Set it: bao kv metadata put -max-versions=10 {short[0]}"
+            )
+        elif mount is None and 0 in kept.values():
+            text = "This token may not see how many versions the mount keeps; let it be two or more."
+        else:
+            text = f"Its entries keep {min(kept.values())} versions or more."
+        yield _found(Area.STATE, "history", text, warning=bool(short), facts=facts)
 
     def _lock(self) -> Iterable[Check]:
         lock = self._session.records.locks.current()

@@ -38,7 +38,7 @@ from krakenstate.errors import (
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Plan
-from krakenstate.model.run import CallKind, Intent, Outcome, Result, Run
+from krakenstate.model.run import CallKind, Intent, Lock, Outcome, Result, Run
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import Index, State
 from krakenstate.store.base import Journal
@@ -145,8 +145,9 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         LockHeld: Somebody else holds it.
         LockLost: It was lost while the body worked.
     """
-    lease = session.records.locks.acquire(operation, wait_s=wait_s)
+    lease = session.records.locks.acquire(operation, wait_s=wait_s, stop=stop)
     journal = _LazyJournal(session.records.journal, operation)
+    run: Writing | None = None
     try:
         run = Writing(
             session=session, lease=lease, journal=journal, state=load_state(session), stop_requested=stop
@@ -156,9 +157,12 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         yield run
         run.save()
     except KrakenstateError as error:
-        if isinstance(error, Interrupted) and journal.has_open_intent:
-            journal.abandon()
+        cut_off = journal.open_intent if isinstance(error, Interrupted) else None
+        if cut_off is not None or (run is not None and run.state.changed):
+            journal.abandon()  # what it did is written in it alone, so recovery shall look at it
         _end_quietly(journal, f"stopped: {error.code or type(error).__name__}")
+        if cut_off is not None:
+            raise _name_cut_off(error, cut_off) from None
         raise
     except BaseException:
         journal.abandon()
@@ -169,12 +173,42 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         lease.release()
 
 
+def _name_cut_off(error: KrakenstateError, intent: Intent) -> KrakenstateError:
+    """The interrupt, saying which call was under way."""
+    return type(error)(
+        f"Stopped at once. {intent.kind.value} for {intent.address} was under way, and may or may not have "
+        "taken effect; the next run looks at its journal and says what it found.",
+        address=intent.address,
+    )
+
+
 def _end_quietly(journal: _LazyJournal, conclusion: str) -> None:
     """Closes the journal of a run that fails; what made it fail is said, not this."""
     try:
         journal.end(conclusion)
     except (StateError, VaultError) as error:
         log.warning("The journal was not closed: %s", error.message)
+
+
+def break_lock(session: Session, lock_id: str) -> Lock:
+    """Breaks another run's lock, and leaves a journal that says so.
+
+    Raises:
+        LockMismatch: Another lock is held.
+        LockNotHeld: None is.
+    """
+    journal, locks = session.records.journal, session.records.locks
+    held = locks.last()
+    if held is None or held.id != lock_id:
+        return locks.force_unlock(lock_id)  # refused, and worth no journal
+    journal.begin("force-unlock")
+    try:
+        broken = locks.force_unlock(lock_id)
+    except KrakenstateError as error:
+        journal.end(f"stopped: {error.code}")
+        raise
+    journal.end(f"broke the lock {broken.id} of {broken.who} ({broken.operation})")
+    return broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +323,7 @@ class _LazyJournal:
         self._operation = operation
         self._is_open = False
         self._is_abandoned = False
-        self.has_open_intent = False
+        self.open_intent: Intent | None = None
 
     def begin(self, operation: str) -> Run:
         self._is_open = True
@@ -298,13 +332,12 @@ class _LazyJournal:
     def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
         if not self._is_open:
             self.begin(self._operation)
-        intent = self._inner.intend(kind, address, details)
-        self.has_open_intent = True
-        return intent
+        self.open_intent = self._inner.intend(kind, address, details)
+        return self.open_intent
 
     def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
         self._inner.conclude(intent, result, detail)
-        self.has_open_intent = False
+        self.open_intent = None
 
     def end(self, conclusion: str) -> None:
         if self._is_open and not self._is_abandoned:

@@ -32,6 +32,27 @@ class LockLost(LockError):
     remedy = "See what the other run did, then run the command again."
 
 
+class LockMismatch(LockError):
+    """The lock to be broken is not the one that is held; nothing was broken."""
+
+    code, headline = "KS6003", "Another lock is held"
+    remedy = "See whose it is, and name its id: krakenstate lock info"
+
+
+class LockNotHeld(LockError):
+    """There is no lock to break."""
+
+    code, headline, exit_code = "KS6004", "No lock is held", 1
+    remedy = "Nothing to do."
+
+
+class UnlockCancelled(LockError):
+    """The question before breaking a lock was not answered with yes."""
+
+    code, headline, exit_code = "KS6005", "Force-unlock cancelled", 1
+    remedy = "Nothing was changed."
+
+
 class PlanError(KrakenstateError):
     """A plan cannot be made or carried out."""
 

@@ -15,7 +15,7 @@ from krakenstate.model.provenance import Provenance
 from krakenstate.model.task import Attestation, Task
 from krakenstate.model.terms import KeyDescription, KeyTerms
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 STACK_DOCUMENT = "stack"
 """The document of what belongs to no account: grants."""
 

@@ -151,6 +151,13 @@ class VaultProbe(Protocol):
             VaultError: No answer, or none that tells.
         """
 
+    def kept_versions(self) -> int:
+        """How many versions the mount keeps of an entry that does not say itself.
+
+        Raises:
+            VaultDenied: The token may not ask that.
+        """
+
 
 class Greeter(Protocol):
     """A server that can be reached without a credential."""

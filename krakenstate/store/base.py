@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -30,12 +30,14 @@ class Metadata:
     """An entry's head: its newest version and custom metadata.
 
     ``version`` is what the next check-and-set write must name, also when that version's data is ``gone``
-    (deleted or destroyed); 0 when none was ever written.
+    (deleted or destroyed); 0 when none was ever written. ``keeps`` is how many versions the entry itself
+    asks to keep; what the mount keeps counts where that is more, and for an entry that asks for nothing (0).
     """
 
     version: int
     custom: dict[str, str]
     gone: bool = False
+    keeps: int = 0
 
 
 class KeyValue(Protocol):
@@ -67,6 +69,9 @@ class KeyValue(Protocol):
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         """Merges into an entry's custom metadata, creating the entry's head if need be."""
 
+    def keep_versions(self, path: str, count: int) -> None:
+        """Makes an entry keep at least so many versions, creating its head if need be."""
+
 
 class StateStore(Protocol):
     """Where the state is kept."""
@@ -97,6 +102,9 @@ class StateStore(Protocol):
             StateConflict: Somebody else wrote meanwhile.
         """
 
+    def own_limits(self, state: State) -> dict[str, int]:
+        """How many versions index and documents keep by their own word, by path; 0: as many as the mount."""
+
 
 class Lease(Protocol):
     """A lock that is held."""
@@ -119,8 +127,10 @@ class Lease(Protocol):
 class LockKeeper(Protocol):
     """One writer at a time."""
 
-    def acquire(self, operation: str, *, wait_s: float) -> Lease:
+    def acquire(self, operation: str, *, wait_s: float, stop: Callable[[], None] = ...) -> Lease:
         """Takes the lock, waiting up to ``wait_s`` seconds; takes over one whose lease has ended.
+
+        ``stop`` is asked while waiting; it raises when somebody asked the run to stop.
 
         Raises:
             LockHeld: Somebody else holds it.
@@ -128,6 +138,17 @@ class LockKeeper(Protocol):
 
     def current(self) -> Lock | None:
         """Who holds it now."""
+
+    def last(self) -> Lock | None:
+        """The lock that was taken and not given back, also one whose lease has ended."""
+
+    def force_unlock(self, lock_id: str) -> Lock:
+        """Breaks somebody else's lock and returns it; an owner that is alive stops before its next write.
+
+        Raises:
+            LockMismatch: Another one is held.
+            LockNotHeld: None is.
+        """
 
 
 class Journal(Protocol):

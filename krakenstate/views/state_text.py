@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from krakenstate.model.state import FORMAT_VERSION, Record, State
+from krakenstate.model.state import Record, State
 from krakenstate.model.task import Task
 from krakenstate.views import values
 from krakenstate.views.blocks import resource_title
 from krakenstate.views.style import Paint, plain
 
+FORMAT_VERSION = "1"
+"""Of this JSON; the format in which the state is stored is told by its own parts."""
 NOTHING_RECORDED = "The state records nothing yet."
 _HEADING = {"kind", "address"}
 
@@ -24,7 +27,7 @@ def render_state_list(state: State) -> str:
 def state_list_json(state: State) -> dict[str, JsonValue]:
     """The state's head, and each record's address and kind."""
     return {
-        "format_version": str(FORMAT_VERSION),
+        "format_version": FORMAT_VERSION,
         "lineage": plain(state.index.lineage),
         "serial": state.index.serial,
         "stack": plain(state.index.stack),
@@ -62,10 +65,23 @@ def render_record(record: Record, *, tasks: Sequence[Task] = (), colour: bool = 
 def record_json(record: Record, *, tasks: Sequence[Task] = ()) -> dict[str, JsonValue]:
     """A record and its open tasks, whole."""
     return {
-        "format_version": str(FORMAT_VERSION),
+        "format_version": FORMAT_VERSION,
         "record": values.clean_object(record.model_dump(mode="json")),
         "tasks": [values.clean_object(task.model_dump(mode="json")) for task in tasks],
     }
+
+
+def whole_state(state: State) -> str:
+    """Index and all documents as one JSON text: nothing left out, and the same state is the same text.
+
+    Sorted, indented, and ASCII only, so that a terminal can show it without losing a character.
+    """
+    everything = {
+        "format_version": FORMAT_VERSION,
+        "index": state.index.model_dump(mode="json"),
+        "documents": {name: document.model_dump(mode="json") for name, document in state.documents.items()},
+    }
+    return json.dumps(everything, indent=2, sort_keys=True, allow_nan=False)
 
 
 def _body(attributes: Mapping[str, JsonValue], indent: str) -> Iterable[str]:

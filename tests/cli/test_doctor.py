@@ -45,6 +45,10 @@ class Probe:
         """Everything."""
         return {path: frozenset({"root"}) for path in paths}
 
+    def kept_versions(self):
+        """As many as Vault keeps where nobody says otherwise."""
+        return 10
+
 
 class Silent:
     """A Derivatives server that answers."""
@@ -73,7 +77,7 @@ def test_a_desk_in_order(new_desk):
     future = desk.make_key(MASTER, "derivatives", general="READ_ONLY", transfer="NO_ACCESS", ip=[RUNNER])
     before, signed = desk.vault(), len(desk.signed_calls())
     data = desk.data("doctor", *AT_RUNNER)
-    assert data["summary"] == {"ok": 11, "warning": 0, "problem": 0, "skipped": 0}
+    assert data["summary"] == {"ok": 12, "warning": 0, "problem": 0, "skipped": 0}
     keys = {c["name"]: c for c in data["checks"] if c["area"] == "keys"}
     assert keys["spot_key.pnl"]["facts"] == {"may_be_asked": False, "reason": "not_asked"}
     assert keys["derivatives_key.hedger"]["facts"] == {"may_be_asked": False, "reason": "pending"}
@@ -84,7 +88,7 @@ def test_a_desk_in_order(new_desk):
     desk.hand_in("derivatives_key.hedger", future, *AT_RUNNER)
     said = desk.run("doctor", *AT_RUNNER, expect="derivatives_key.hedger may be asked from this site").stdout
     assert "asking it would move its nonce" in said
-    assert said.rstrip().endswith("Checked 11 things: 0 problems, 0 warnings.")
+    assert said.rstrip().endswith("Checked 12 things: 0 problems, 0 warnings.")
     assert "derivatives_key.hedger not asked: no site was named" in desk.run("doctor").stdout
 
 
@@ -180,7 +184,7 @@ def test_lock_runs_and_breakers_are_told(world):
     with world.writing("task claim"):
         session.records.journal.begin("apply")
         checkup = examined(world)
-    [_, lock, run] = found_in(checkup, Area.STATE)
+    [_, _, lock, run] = found_in(checkup, Area.STATE)
     assert lock[0] is run[0] is Level.WARNING
     assert "ann@desk holds the lock for task claim since 2026-11-02T09:00:00Z" in lock[1]
     assert "apply" in run[1]
@@ -191,6 +195,33 @@ def test_lock_runs_and_breakers_are_told(world):
     assert checkup.problems == ()
     world.clock.advance(minutes=16)
     assert found_in(examined(world), Area.BREAKERS) == [(Level.OK, "No breaker is open.")]
+
+
+@pytest.mark.parametrize("told", ["settings readable", "settings denied"])
+def test_an_entry_that_keeps_too_little_history_is_named(new_desk, told):
+    """Entries that keep one version are named with the command that helps; krakenstate's own ask for ten."""
+    desk = new_desk(HEADER + PNL)
+    desk.bao.request("POST", f"{desk.mount}/config", {"max_versions": 1})
+    desk.run("init")
+    desk.run(*APPLY)
+    if told == "settings denied":
+        policy = f'path "{desk.mount}/config" {{ capabilities = ["deny"] }}\n'
+        policy += (
+            f'path "{desk.mount}/*" {{ capabilities = ["read", "list", "create", "update", "delete"] }}\n'
+        )
+        desk.always["VAULT_TOKEN"] = desk.bao.token_with(policy)
+
+    def history():
+        data = desk.data("doctor", *AT_RUNNER)
+        return next(c for c in data["checks"] if c["name"] == "history")
+
+    assert (history()["level"], history()["facts"]["too_short"]) == ("ok", [])
+    path = "krakenstate/prod/resources/master_account.desk"
+    desk.bao.request("POST", f"{desk.mount}/metadata/{path}", {"max_versions": 1})
+    found = history()
+    assert found["level"] == "warning"
+    assert found["facts"]["too_short"] == [f"{desk.mount}/{path}"]
+    assert f"bao kv metadata put -max-versions=10 {desk.mount}/{path}" in found["text"]
 
 
 def test_a_key_behind_a_breaker_says_so(world):

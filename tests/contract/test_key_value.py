@@ -88,6 +88,19 @@ def test_only_the_last_versions_are_kept(kv):
     assert [kv.read("a", n) is None for n in (1, 2, 3, 12)] == [True, True, False, False]
 
 
+def test_an_entry_may_ask_to_keep_more(kv):
+    """An entry that asks for more versions keeps them, before and after its first data, and says so."""
+    kv.keep_versions("a", KEPT_VERSIONS + 5)
+    kv.write_metadata("a", {"k": "v"})
+    for n in range(KEPT_VERSIONS + 6):
+        kv.write("a", {"n": n}, cas=n)
+    assert [kv.read("a", n) is None for n in (1, 2)] == [True, False]
+    kv.keep_versions("a", KEPT_VERSIONS + 6)
+    assert kv.metadata("a") == Metadata(
+        version=KEPT_VERSIONS + 6, custom={"k": "v"}, gone=False, keeps=KEPT_VERSIONS + 6
+    )
+
+
 def test_what_was_read_is_a_copy(kv):
     """Changing an answer does not change what is kept."""
     kv.write("a", {"x": ["1"]}, cas=0)

@@ -59,6 +59,9 @@ denied observer krakenstate settle --site runner
 as planner krakenstate plan --refresh=false
 as planner krakenstate task list
 as planner krakenstate state show spot_key.quoter
+as planner krakenstate state pull --out state.json
+as planner krakenstate lock info
+denied planner krakenstate force-unlock 0b6c2f5e --auto-approve
 denied planner krakenstate plan --site runner
 denied planner bao kv get -mount=kv kraken/first/quoter/spot_key.quoter
 denied inbox bao kv get -mount=kv krakenstate/first/inbox/quoter/spot_key.quoter

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -70,17 +71,39 @@ def test_the_second_signal_stops_at_once_and_leaves_the_question(
     running.send_signal(number)
     assert any("Again: stop at once" in line for line in running.stderr)
     running.send_signal(number)
+    with suppress(ProcessLookupError):
+        running.send_signal(number)  # impatience while the lock is given back does not keep it
     _, stderr = running.communicate(timeout=COMMAND_MAX_S)
     way.let_go()
 
     assert running.returncode == code, stderr
     assert f"\n  {ks}\n" in stderr
-    assert "may or may not have taken effect" in " ".join(stderr.split())
+    told = " ".join(stderr.split())
+    assert "create-subaccount for spot_subaccount.mm was under way, and may or may not have taken" in told
     assert "Traceback" not in stderr
     assert desk.lock_is_free()
     desk.run(*APPLY, "--detailed-exitcode", code=8)
     assert desk.task(TaskKind.SETTLE_UNKNOWN, "spot_subaccount.mm") in desk.tasks()
     assert len(desk.calls(CREATE)) == 1
+
+
+@pytest.mark.timeout(240)
+def test_the_second_signal_while_observing_leaves_nothing_unknown(controlled: tuple[Desk, Proxy]) -> None:
+    """Where nothing is being changed, stopping at once says so, and leaves no question behind."""
+    desk, way = controlled
+    before = desk.lasting()
+    way.treat("/0/public/Time", Way.STALLED)
+    running = desk.start("settle", *AT_RUNNER)
+    assert way.reached.wait(COMMAND_MAX_S)
+    running.send_signal(signal.SIGINT)
+    assert any("Stopping" in line for line in running.stderr)
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=COMMAND_MAX_S)
+    way.let_go()
+    assert running.returncode == 130, stderr
+    assert "while nothing was being changed" in " ".join(stderr.split())
+    assert desk.lasting() == before
+    assert desk.lock_is_free()
 
 
 @pytest.mark.timeout(240)

@@ -7,8 +7,9 @@ import pytest
 
 from krakenstate.errors import StateDamaged, StateTooNew, VaultConflict
 from krakenstate.model.network import parse_network
+from krakenstate.model.provenance import Missing
 from krakenstate.model.run import Breaker, BreakerScope
-from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.snapshot import Observation, Presence, Snapshot
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api
 from krakenstate.store.vault.ledger import VaultLedger
@@ -205,6 +206,36 @@ def test_the_snapshot_is_replaced(kv, mount):
         )
     assert two.load_snapshot().clock_offset_ms == 2
     assert two.load_snapshot().observed_at == NOW
+
+
+def test_a_snapshot_of_a_large_desk_is_taken(kv, mount):
+    """It holds more strings than OpenBao takes in a request, and is one text."""
+    store = VaultSnapshots(kv, mount, PATH)
+    snapshot = Snapshot(
+        lineage="l",
+        stack="prod",
+        environment="production",
+        observed_at=NOW,
+        observations={
+            f"spot_key.k{n}": Observation(
+                address=f"spot_key.k{n}",
+                presence=Presence.UNKNOWN,
+                missing=Missing.NOT_ASKED,
+                detail="no site",
+            )
+            for n in range(400)
+        },
+    )
+    store.save_snapshot(snapshot)
+    assert store.load_snapshot() == snapshot
+
+
+def test_a_snapshot_as_it_was_stored_before_is_read(kv, mount):
+    """Its fields stood in the entry itself; the next observation replaces it."""
+    store = VaultSnapshots(kv, mount, PATH)
+    old = Snapshot(lineage="l", stack="prod", environment="production", observed_at=NOW)
+    kv.write(f"{PATH}/snapshot", old.model_dump(mode="json"), cas=0)
+    assert store.load_snapshot() == old
 
 
 def test_a_snapshot_of_another_form_is_named(kv, mount):

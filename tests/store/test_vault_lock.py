@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from krakenstate.errors import LockHeld, LockLost, StateDamaged, VaultUnreachable
+from krakenstate.errors import (
+    Interrupted,
+    LockHeld,
+    LockLost,
+    LockMismatch,
+    LockNotHeld,
+    StateDamaged,
+    VaultUnreachable,
+)
 from krakenstate.store.vault.lock import VaultLockKeeper
 
 START = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
@@ -146,14 +154,55 @@ def test_a_late_owner_whom_nobody_replaced_goes_on(keeper, clock):
 def test_a_lock_given_back_by_force_is_lost(keeper, other, caplog):
     """Breaking a lock needs its id; its owner notices."""
     lease = keeper.acquire("apply", wait_s=0)
-    with pytest.raises(LockHeld):
+    with pytest.raises(LockMismatch, match="ann@desk"):
         other.force_unlock("another-id")
+    lease.check()
     assert other.force_unlock(lease.lock.id) == lease.lock
+    assert "The lock of ann@desk (apply, since 2026-11-22T17:30:00Z" in caplog.text
     assert "was broken by bob@desk" in caplog.text
-    with pytest.raises(LockLost):
+    with pytest.raises(LockLost, match="broken by bob@desk at 2026-11-22T17:30:00Z"):
         lease.check()
-    with pytest.raises(LockLost):
+    with pytest.raises(LockNotHeld):
         other.force_unlock(lease.lock.id)
+
+
+def test_a_lock_that_is_renewed_meanwhile_is_broken_all_the_same(keeper, kv, mount, clock):
+    """Its id is what counts, not the version of its entry."""
+    lease = keeper.acquire("apply", wait_s=0)
+    clock.forward(30)
+    interrupted = Happening(kv, lease.check)
+    broken = keeper_of("bob", interrupted, mount, clock).force_unlock(lease.lock.id)
+    assert broken.expires_at == START + timedelta(seconds=90)
+    assert keeper.last() is None
+
+
+def test_a_lock_whose_lease_ended_can_still_be_seen(keeper, clock):
+    """It is held by nobody, and it says who left it."""
+    lease = keeper.acquire("apply", wait_s=0)
+    clock.forward(61)
+    assert keeper.current() is None
+    assert keeper.last() == lease.lock
+    lease.release()
+    assert keeper.last() is None
+
+
+def test_whoever_waits_is_told_once_and_can_be_stopped(keeper, kv, mount, clock):
+    """Waiting names the holder, and a request to stop ends it, with nothing taken."""
+    keeper.acquire("apply", wait_s=0)
+    told, asked = [], []
+
+    def stop():
+        asked.append(clock.now)
+        if len(asked) == 3:
+            raise Interrupted("enough")
+
+    waiting = keeper_of("bob", kv, mount, clock, tell=told.append)
+    with pytest.raises(Interrupted):
+        waiting.acquire("settle", wait_s=30, stop=stop)
+    [line] = told
+    assert line.startswith("Waiting up to 30 s for the lock, held by ann@desk (apply, since ")
+    assert clock.now == START + timedelta(seconds=2)
+    assert keeper.current().who == "ann@desk"
 
 
 def test_deleting_the_entry_loses_the_lock(keeper, other, kv, bao, mount):
@@ -250,7 +299,7 @@ def test_without_vault_a_lease_is_not_certain_and_its_release_does_not_mask_the_
     assert "could not be given back, its lease ends at 2026-11-22T17:31:00Z" in caplog.text
 
 
-class Interrupted:
+class Happening:
     """A key-value store in which something happens right after the first reading."""
 
     def __init__(self, inner, happening):
@@ -271,7 +320,7 @@ class Interrupted:
 def test_a_lock_taken_between_two_looks_is_not_overwritten(keeper, kv, mount, clock):
     """Where there was no lock at the first look and one at the second, the second look counts."""
     won = []
-    interrupted = Interrupted(kv, lambda: won.append(keeper.acquire("apply", wait_s=0)))
+    interrupted = Happening(kv, lambda: won.append(keeper.acquire("apply", wait_s=0)))
     with pytest.raises(LockHeld):
         keeper_of("bob", interrupted, mount, clock).acquire("settle", wait_s=0)
     won[0].check()

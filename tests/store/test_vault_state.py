@@ -18,11 +18,13 @@ from krakenstate.errors import (
     StateTooLarge,
     StateTooNew,
     VaultConflict,
+    VaultDenied,
     VaultUnreachable,
 )
 from krakenstate.model.address import Address
-from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, Index
+from krakenstate.model.state import FORMAT_VERSION, AccountRecord, AccountStatus, GrantRecord, Index
 from krakenstate.model.task import Task, TaskKind, TaskStatus
+from krakenstate.store.vault.formats import seal, unsealed
 from krakenstate.store.vault.state import VaultStateStore
 
 NOW = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
@@ -268,6 +270,100 @@ def test_repeated_deaths_do_not_push_the_pinned_version_out(store, kv, mount):
     assert store_over(kv, mount).load().account("spot_subaccount.mm").status is AccountStatus.UNKNOWN
 
 
+def die(kv, mount, number):
+    """A run that changes an account, and dies between document and index."""
+    dying = VaultStateStore(Dying(kv, 1), mount, PATH, version="1.2.3")
+    doomed = dying.load()
+    doomed.put(account("mm", username=f"other-{number}"))
+    dying.save(doomed, NOW)
+
+
+def test_not_even_deaths_that_leave_something_else_each_time_push_it_out(store, kv, mount):
+    """Where unpinned versions pile up, the entry is told to keep more of them before one more is written."""
+    state = store.create(new_index())
+    state.put(account("mm"))
+    store.save(state, NOW)
+    for number in range(25):
+        with pytest.raises(VaultUnreachable):
+            die(kv, mount, number)
+    found = store_over(kv, mount).load()
+    assert found.account("spot_subaccount.mm") == account("mm")
+    assert kv.metadata(f"{PATH}/resources/spot_subaccount.mm").version == 26
+
+
+def test_a_mount_that_keeps_one_version_loses_nothing(bao, kv, mount):
+    """Entries of the state say themselves how many versions they keep."""
+    bao.request("POST", f"{mount}/config", {"max_versions": 1})
+    store = store_over(kv, mount)
+    state = store.create(new_index())
+    state.put(account("mm"))
+    store.save(state, NOW)
+    with pytest.raises(VaultUnreachable):
+        die(kv, mount, 1)
+    assert store_over(kv, mount).load().account("spot_subaccount.mm") == account("mm")
+    assert set(store.own_limits(state).values()) == {10}
+
+
+def test_a_token_that_may_not_set_that_goes_on_with_what_the_mount_keeps(bao, kv, mount):
+    """Rights on metadata are not needed to save; where too much piled up for the mount, saving is refused."""
+    store = store_over(kv, mount)
+    saved(store)
+    policy = f"""
+      path "{mount}/data/*" {{ capabilities = ["create", "update", "read"] }}
+      path "{mount}/metadata/*" {{ capabilities = ["read", "delete"] }}
+    """
+    narrow = bao.client(mount, token=bao.token_with(policy))
+    bao.request("POST", f"{mount}/metadata/{PATH}/resources/spot_subaccount.mm", {"max_versions": 0})
+    for number in range(9):
+        with pytest.raises(VaultUnreachable):
+            die(narrow, mount, number)
+    with pytest.raises(VaultDenied):
+        die(narrow, mount, 9)
+    assert store_over(narrow, mount).load().account("spot_subaccount.mm") == account("mm")
+    narrow.close()
+
+
+def test_a_reader_that_is_overtaken_reads_again(store, kv, mount):
+    """A document that a writer removes while another run reads is no damage: there is a newer index."""
+    saved(store)
+    writer = store.load()
+
+    class Overtaken(Dying):
+        def read(self, path, version=None):
+            if "/resources/" in path and writer.changed == set():
+                writer.forget("spot_subaccount.mm")
+                writer.put(account("carry"))
+                store.save(writer, NOW)
+            return self._inner.read(path, version)
+
+    found = VaultStateStore(Overtaken(kv, 0), mount, PATH, version="1.2.3").load()
+    assert [r.address for r in found.records] == ["spot_subaccount.carry"]
+
+
+@pytest.mark.parametrize("moved", ["another account's", "another state's"])
+def test_a_document_in_a_wrong_place_is_named(store, kv, mount, moved):
+    """A document copied from another account or another lineage is refused, saying what it is."""
+    path = saved(store)
+    if moved == "another account's":
+        state = store.load()
+        state.put(account("carry"))
+        store.save(state, NOW)
+        data = kv.read(f"{PATH}/resources/spot_subaccount.carry").data
+    else:
+        foreign = VaultStateStore(kv, mount, "krakenstate/other", version="1.2.3")
+        state = foreign.create(new_index())
+        state.put(account("mm"))
+        foreign.save(state, NOW)
+        data = kv.read("krakenstate/other/resources/spot_subaccount.mm").data
+    repin(kv, path, data)
+    before = kv.metadata(f"{PATH}/index").version
+    with pytest.raises(StateDamaged, match=rf"{mount}/{path} belongs to another") as caught:
+        store.load()
+    assert data["lineage"] in caught.value.message
+    assert "krakenstate state rebuild" in caught.value.next_step
+    assert kv.metadata(f"{PATH}/index").version == before
+
+
 def test_another_writer_of_a_document_is_a_conflict(store, kv, mount):
     """A document that changes between looking and writing stops the save before the index."""
 
@@ -300,7 +396,12 @@ def repin(kv, path, data):
     index = kv.read(f"{PATH}/index")
     pin = {"version": version, "digest": hashlib.sha256(rfc8785.dumps(data)).hexdigest()}
     index.data["documents"] = {path.rpartition("/")[2]: pin}
-    kv.write(f"{PATH}/index", index.data, cas=index.version)
+    reseal(kv, index.data)
+
+
+def reseal(kv, data):
+    """Writes an index whose digest fits, as somebody who knows the format could."""
+    kv.write(f"{PATH}/index", seal(unsealed(data)), cas=kv.metadata(f"{PATH}/index").version)
 
 
 def test_an_edit_by_hand_is_not_loaded(store, kv):
@@ -374,7 +475,7 @@ def test_a_damaged_index_is_named(store, kv, mount, field):
     saved(store)
     entry = kv.read(f"{PATH}/index")
     entry.data[field] = {"spot_subaccount.mm": {"version": 1}} if field == "documents" else None
-    kv.write(f"{PATH}/index", entry.data, cas=entry.version)
+    reseal(kv, entry.data)
     with pytest.raises(StateDamaged, match=rf"{mount}/{PATH}/index .*{field}"):
         store.load()
 
@@ -383,22 +484,39 @@ def test_a_newer_format_is_told_from_damage(store, kv):
     """A state that a newer krakenstate wrote asks for that version, in index and document."""
     path = saved(store)
     data = kv.read(path).data
-    repin(kv, path, {**data, "format_version": 2, "new": True})
+    repin(kv, path, {**data, "format_version": FORMAT_VERSION + 1, "new": True})
     with pytest.raises(StateTooNew, match=path):
         store.load()
     entry = kv.read(f"{PATH}/index")
-    kv.write(f"{PATH}/index", {**entry.data, "format_version": 2, "new": True}, cas=entry.version)
-    with pytest.raises(StateTooNew, match="index"):
+    newer = {"format_version": FORMAT_VERSION + 1, "new": True, "krakenstate_version": "7.8.9"}
+    kv.write(f"{PATH}/index", {**entry.data, **newer}, cas=entry.version)
+    with pytest.raises(StateTooNew, match=r"index was written by krakenstate 7\.8\.9 in format") as caught:
         store.load()
+    assert caught.value.next_step == "Use krakenstate 7.8.9 or newer."
 
 
-def test_a_document_that_is_too_large_is_refused_before_anything_is_written(store, kv):
-    """256 KiB are the limit; the message names the document, and the other documents are not written."""
+def test_an_index_that_was_edited_by_hand_is_named(store, kv, mount):
+    """Nothing pins the index, so it carries a digest of its own; the message says how to go back."""
+    saved(store)
+    entry = kv.read(f"{PATH}/index")
+    kv.write(f"{PATH}/index", {**entry.data, "serial": 1}, cas=entry.version)
+    with pytest.raises(
+        StateDamaged, match=rf"Version 3 of {mount}/{PATH}/index is not what krakenstate wrote"
+    ) as caught:
+        store.load()
+    assert f"bao kv rollback -version=2 {mount}/{PATH}/index" in caught.value.next_step
+    assert "krakenstate state rebuild" in caught.value.next_step
+    kv.write(f"{PATH}/index", entry.data, cas=3)
+    assert store.load().index.serial == 2
+
+
+def test_a_record_that_fits_no_part_is_refused_before_anything_is_written(store, kv):
+    """256 KiB are the limit; the message names document and task, and nothing is written."""
     state = store.create(new_index())
     state.put(account("a"))
     state.put(account("mm"))
     state.put_task(task(1, text="x" * 256 * 1024))
-    with pytest.raises(StateTooLarge, match=r"spot_subaccount\.mm") as caught:
+    with pytest.raises(StateTooLarge, match=r"spot_subaccount\.mm .*00000001") as caught:
         store.save(state, NOW)
     assert caught.value.code == "KS3009"
     assert kv.list(f"{PATH}/resources") == []

@@ -35,13 +35,18 @@ class _Kept:
     version: int = 0
     custom: dict[str, str] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
+    keeps: int = 0
 
 
 class MemoryKeyValue:
-    """``store.base.KeyValue`` in a dictionary. Safe to share between threads."""
+    """``store.base.KeyValue`` in a dictionary. Safe to share between threads.
 
-    def __init__(self) -> None:
+    ``keeps`` is how many versions the mount keeps.
+    """
+
+    def __init__(self, keeps: int = KEPT_VERSIONS) -> None:
         self._mutex = threading.Lock()
+        self._keeps = keeps
         self._entries: dict[str, _Kept] = {}
 
     def read(self, path: str, version: int | None = None) -> Entry | None:
@@ -60,7 +65,8 @@ class MemoryKeyValue:
             self._entries[path] = kept
             kept.version += 1
             kept.texts[kept.version] = text
-            kept.texts.pop(kept.version - KEPT_VERSIONS, None)
+            oldest = kept.version - max(self._keeps, kept.keeps) + 1
+            kept.texts = {version: text for version, text in kept.texts.items() if version >= oldest}
             return kept.version
 
     def delete(self, path: str) -> None:
@@ -75,10 +81,18 @@ class MemoryKeyValue:
         kept = self._entries.get(path)
         if kept is None:
             return None
-        return Metadata(version=kept.version, custom=dict(kept.custom), gone=kept.version not in kept.texts)
+        return Metadata(
+            version=kept.version,
+            custom=dict(kept.custom),
+            gone=kept.version not in kept.texts,
+            keeps=kept.keeps,
+        )
 
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         self._entries.setdefault(path, _Kept()).custom.update(custom)
+
+    def keep_versions(self, path: str, count: int) -> None:
+        self._entries.setdefault(path, _Kept()).keeps = count
 
     def unwrap(self, token: SecretStr) -> dict[str, Any]:
         """Nothing was ever wrapped here."""
@@ -144,6 +158,9 @@ class Mains:
 
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         self._live.write_metadata(path, custom)
+
+    def keep_versions(self, path: str, count: int) -> None:
+        self._live.keep_versions(path, count)
 
     @property
     def _live(self) -> KeyValue:

@@ -45,6 +45,8 @@ from krakenstate.providers.vault.nodes import (
 from krakenstate.store.base import Entry, Metadata
 
 log = logging.getLogger("krakenstate.vault")
+_KEPT_BY_DEFAULT = 10
+"""Versions of an entry. Source: OpenBao and Vault, KV version 2 API, max_versions (read in November 2026)."""
 
 
 class _Sender:
@@ -310,7 +312,10 @@ class VaultClient:
             newest.get(mark) for mark in ("deletion_time", "destroyed")
         )
         texts = {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {}
-        return Metadata(version=current, custom=texts, gone=gone)
+        keeps = found.get("max_versions")
+        return Metadata(
+            version=current, custom=texts, gone=gone, keeps=keeps if isinstance(keeps, int) else 0
+        )
 
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         """Merges into an entry's custom metadata, creating the entry's head if need be."""
@@ -323,6 +328,23 @@ class VaultClient:
         answer = self._ask("post", full, body={"custom_metadata": merged})
         if answer.status not in {200, 204}:
             raise failure(answer, full, "create or update")
+
+    def keep_versions(self, path: str, count: int) -> None:
+        """Makes an entry keep at least so many versions, creating its head if need be."""
+        full = self._at("metadata", path)
+        answer = self._ask("post", full, body={"max_versions": count})
+        if answer.status not in {200, 204}:
+            raise failure(answer, full, "create or update")
+
+    def kept_versions(self) -> int:
+        """How many versions the mount keeps of an entry that does not say itself.
+
+        Raises:
+            VaultDenied: The token may not read the mount's settings.
+        """
+        where = f"{_encode(self._mount)}/config"
+        found = expect(self._ask("get", where), where, "read").get("max_versions")
+        return found if isinstance(found, int) and found else _KEPT_BY_DEFAULT
 
     def unwrap(self, token: SecretStr) -> dict[str, Any]:
         """What a response-wrapping token wraps. It can be opened once, and this opens it.

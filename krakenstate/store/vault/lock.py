@@ -18,7 +18,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from krakenstate.errors import LockError, LockHeld, LockLost, VaultConflict, VaultError
+from krakenstate.errors import (
+    LockError,
+    LockHeld,
+    LockLost,
+    LockMismatch,
+    LockNotHeld,
+    VaultConflict,
+    VaultError,
+)
 from krakenstate.model.base import format_instant
 from krakenstate.model.run import Lock
 from krakenstate.store.base import Entry, KeyValue
@@ -99,6 +107,7 @@ class VaultLockKeeper:
         lease_s: How long it is held without renewal.
         in_background: Whether a thread renews it too, for calls that take longer than a lease.
         sleep: How to wait for another's lock.
+        tell: Told, once, whom this run waits for.
     """
 
     def __init__(
@@ -115,6 +124,7 @@ class VaultLockKeeper:
         lease_s: float = LEASE_S,
         in_background: bool = True,
         sleep: Callable[[float], None] = time.sleep,
+        tell: Callable[[str], None] = log.info,
     ) -> None:
         self._kv = kv
         self._path = f"{path}/lock"
@@ -124,8 +134,11 @@ class VaultLockKeeper:
         self.lease_s = lease_s
         self._in_background = in_background
         self._sleep = sleep
+        self._tell = tell
 
-    def acquire(self, operation: str, *, wait_s: float) -> VaultLease:
+    def acquire(
+        self, operation: str, *, wait_s: float, stop: Callable[[], None] = lambda: None
+    ) -> VaultLease:
         """Takes the lock, waiting up to ``wait_s`` seconds; takes over one whose lease has ended."""
         waited_s = 0.0
         while True:
@@ -134,39 +147,38 @@ class VaultLockKeeper:
                 return taken
             if waited_s >= wait_s:
                 raise _held(taken)
+            stop()
+            if not waited_s:
+                self._tell(f"Waiting up to {wait_s:g} s for the lock, held by {_describe(taken)}.")
             pause_s = min(POLL_S, wait_s - waited_s)
             self._sleep(pause_s)
             waited_s += pause_s
 
     def current(self) -> Lock | None:
         """Who holds it now; nobody once the lease has ended."""
-        found = self._read()[0]
+        found = self.last()
         return found if found and found.expires_at > self._clock() else None
 
-    def force_unlock(self, lock_id: str) -> Lock:
-        """Gives back somebody else's lock, whose id was named.
+    def last(self) -> Lock | None:
+        """The lock that was taken and not given back, also one whose lease has ended."""
+        entry = self._kv.read(self._path)
+        return self._lock_in(entry) if entry else None
 
-        Raises:
-            LockHeld: Another lock is held.
-            LockLost: None is held.
-        """
-        found, version = self._read()
-        if found is None:
-            raise LockLost("Nobody holds the lock.", next_step="Nothing to do.")
-        if found.id != lock_id:
-            raise _held(found)
-        try:
-            self._kv.write(self._path, self._released(found), version)
-        except VaultConflict:
-            pass
-        else:
-            log.warning(
-                "The lock of %s (%s, %s) was broken by %s.", found.who, found.operation, found.id, self._who
-            )
+    def force_unlock(self, lock_id: str) -> Lock:
+        """Gives back somebody else's lock, whose id was named; an owner that is alive notices."""
+        for _ in range(ATTEMPTS):
+            found, version = self._read()
+            if found is None:
+                raise LockNotHeld(f"Nobody holds {self._shown}.")
+            if found.id != lock_id:
+                raise LockMismatch(f"The lock is held by {_describe(found)}, not by {lock_id[:40]}.")
+            try:
+                self._kv.write(self._path, self._released(found) | {"broken": True}, version)
+            except VaultConflict:  # its owner renewed it meanwhile, or gave it back
+                continue
+            log.warning("The lock of %s was broken by %s.", _describe(found), self._who)
             return found
-        raise LockLost(
-            "The lock changed hands at this moment.", next_step="See who holds it: krakenstate lock info"
-        )
+        raise VaultConflict(f"{self._shown} changes too fast to be broken.")
 
     def is_due(self, lock: Lock) -> bool:
         """Whether more than a third of a lease has passed since it was last renewed."""
@@ -180,7 +192,7 @@ class VaultLockKeeper:
         """
         found, version = self._read()
         if found is None or found.id != lock.id:
-            raise _lost(found)
+            raise self._lost(found, lock)
         if not self.is_due(found):
             return found
         renewed = found.model_copy(update={"expires_at": self._lease_end()})
@@ -190,7 +202,7 @@ class VaultLockKeeper:
             pass
         else:
             return renewed
-        raise _lost(self._read()[0])
+        raise self._lost(self._read()[0], lock)
 
     def give_back(self, lock: Lock) -> None:
         """Notes that the lock is free, if it is still ours."""
@@ -230,10 +242,22 @@ class VaultLockKeeper:
     def _read(self) -> tuple[Lock | None, int]:
         """Who holds it, ended leases included, and the version to base a write on."""
         entry, version = look(self._kv, self._path)
-        if entry is None or entry.data.get("released") is True:
-            return None, version
+        return self._lock_in(entry) if entry else None, version
+
+    def _lock_in(self, entry: Entry) -> Lock | None:
+        if entry.data.get("released") is True:
+            return None
         data = {k: v for k, v in entry.data.items() if k != "released"}
-        return parse(Lock, Entry(data, version), self._shown), version
+        return parse(Lock, Entry(data, entry.version), self._shown)
+
+    def _lost(self, now: Lock | None, mine: Lock) -> LockLost:
+        """Why ``mine`` is not ours any more, as far as the entry tells."""
+        if now is not None:
+            return LockLost(f"It is now held by {_describe(now)}.")
+        left = self._kv.read(self._path)
+        if left is not None and left.data.get("broken") is True and left.data.get("id") == mine.id:
+            return LockLost(f"It was broken by {left.data.get('by')} at {left.data.get('at')}.")
+        return LockLost("It was given back or broken meanwhile.")
 
     def _new(self, operation: str) -> Lock:
         return Lock(
@@ -272,12 +296,7 @@ def _held(lock: Lock) -> LockHeld:
         f"The lock is held by {_describe(lock)}.",
         next_step=(
             "Wait for the other run, or give it time: --lock-timeout 60s\n"
-            "If that run is dead, its lease ends by itself, and the next run takes over."
+            "If that run is dead, its lease ends by itself, and the next run takes over. Sooner only if you "
+            f"are sure of it:\n    krakenstate force-unlock {lock.id}"
         ),
-    )
-
-
-def _lost(now: Lock | None) -> LockLost:
-    return LockLost(
-        f"It is now held by {_describe(now)}." if now else "It was given back or broken meanwhile."
     )

@@ -1,10 +1,16 @@
-"""The last observation, kept for plans that hold no credentials of Kraken."""
+"""The last observation, kept for plans that hold no credentials of Kraken.
+
+It is stored as one text: a desk with many keys has more strings in it than OpenBao takes in a request (1000,
+see ``parts``), and nobody edits it.
+"""
 
 from __future__ import annotations
 
+import json
+
 from krakenstate.errors import StateTooNew
 from krakenstate.model.snapshot import FORMAT_VERSION, Snapshot
-from krakenstate.store.base import KeyValue
+from krakenstate.store.base import Entry, KeyValue
 from krakenstate.store.vault.records import parse, update
 
 
@@ -35,9 +41,16 @@ class VaultSnapshots:
         major = str(entry.data.get("format_version")).partition(".")[0]
         if major.isdigit() and int(major) > int(FORMAT_VERSION.partition(".")[0]):
             raise StateTooNew(f"{self._shown} has format {major}; this krakenstate reads {FORMAT_VERSION}.")
-        return parse(Snapshot, entry, self._shown)
+        text = entry.data.get("snapshot")
+        if not isinstance(text, str):  # as it was before it was one text
+            return parse(Snapshot, entry, self._shown)
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = None
+        return parse(Snapshot, Entry(data if isinstance(data, dict) else {}, entry.version), self._shown)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replaces it, whatever is there."""
-        data = snapshot.model_dump(mode="json")
+        data = {"format_version": snapshot.format_version, "snapshot": snapshot.model_dump_json()}
         update(self._kv, self._path, lambda _: data)

@@ -1,25 +1,24 @@
-"""The state in Vault: one entry per document, and an index that pins their versions.
+"""The state in Vault: an entry per document, or per part of a large one, and an index that pins versions.
 
-How this works: changed documents are written first, each over its newest version; then the index, with
+How this works: changed parts are written first, each over its newest version; then the index, with
 check-and-set on the version it was loaded at. Whoever reads the index reads exactly the versions it pins, and
-checks their digests, so a run that dies between documents and index has changed nothing: its documents are
-versions nobody pins, and the next save writes over them. A document without records and tasks leaves the
-index, and is deleted after the index was written.
+checks their digests, so a run that dies between parts and index has changed nothing: what it wrote are
+versions nobody pins, and the next save writes over them. A part without records and tasks leaves the index,
+and is deleted after the index was written.
 
-KV keeps ten versions of an entry unless the mount says otherwise; keep it at two or more, so that the pinned
-version outlives the writing of the next one.
+The pinned version must outlive the writing of the next one, also when several runs in a row die before their
+index. So each entry says itself how many versions it keeps, whatever the mount says (one, at worst): ten, or
+more while versions that nobody pins pile up. A token that may not say so goes on with what the mount keeps;
+``doctor`` warns where that is too little.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 from weakref import WeakKeyDictionary
-
-import rfc8785
 
 from krakenstate.errors import (
     LineageExists,
@@ -28,16 +27,20 @@ from krakenstate.errors import (
     StateDamaged,
     StateRestored,
     StateTooLarge,
-    StateTooNew,
     VaultConflict,
+    VaultDenied,
     VaultError,
 )
-from krakenstate.model.state import FORMAT_VERSION, Document, Index, Pin, State
-from krakenstate.store.base import KeyValue
-from krakenstate.store.vault.records import parse
+from krakenstate.model.state import Document, Index, Pin, State
+from krakenstate.store.base import Entry, KeyValue, Metadata
+from krakenstate.store.vault.formats import digest_of, is_sealed, seal, unsealed, upgrade
+from krakenstate.store.vault.parts import MAX_STRINGS, Part, divide, strings_in, unite
+from krakenstate.store.vault.records import ATTEMPTS, parse
 
 log = logging.getLogger("krakenstate.state")
-MAX_DOCUMENT_BYTES = 256 * 1024
+KEPT_VERSIONS = 10
+_STRINGS_PER_PIN = 4
+_REBUILD = "or make the state anew from what exists:\n\n    krakenstate state rebuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class VaultStateStore:
         """Starts a lineage. A deleted index whose history is left counts as existing: it can be restored."""
         index = index.model_copy(update={"krakenstate_version": self._version})
         try:
-            version = self._kv.write(self._index_path, index.model_dump(mode="json"), cas=0)
+            version = self._kv.write(self._index_path, seal(index.model_dump(mode="json")), cas=0)
         except VaultConflict:
             pass
         else:
@@ -84,16 +87,20 @@ class VaultStateStore:
         )
 
     def load(self) -> State:
-        """Reads index and pinned documents, checking each."""
-        entry = self._kv.read(self._index_path)
-        if entry is None:
-            self._refuse_missing()
-        self._check_format(entry.data, "index")
-        index = parse(Index, entry, self._shown("index"))
-        if entry.version != index.serial + 1:
-            self._refuse_restored(index, entry.version)
-        documents = {name: self._load(name, pin, index.lineage) for name, pin in index.documents.items()}
-        return self._remember(State(index, documents), entry.version)
+        """Reads index and pinned documents, checking each.
+
+        Whoever writes meanwhile may remove what an index just read still pins; then there is a newer one.
+        """
+        entry = self._read_index()
+        for _ in range(ATTEMPTS):
+            try:
+                return self._load_under(entry)
+            except StateDamaged:
+                newest = self._read_index()
+                if newest.version == entry.version:
+                    raise
+                entry = newest
+        raise StateConflict(f"The state at {self.location} changes too fast to be read.")
 
     def save(self, state: State, now: datetime) -> None:
         """Writes changed documents, then the index with the next serial; nothing if nothing changed."""
@@ -102,19 +109,21 @@ class VaultStateStore:
             raise StateConflict(
                 f"This state was not read from {self.location}, so it cannot be written there."
             )
-        contents = {n: _content(d) for n, d in sorted(state.documents.items()) if d.records or d.tasks}
+        if not state.changed and _without_pins(state.index) == _without_pins(basis.index):
+            return
+        contents = {n: part for _, d in sorted(state.documents.items()) for n, part in divide(d).items()}
         pinned = basis.index.documents
         fresh = {n: c for n, c in contents.items() if n not in pinned or pinned[n].digest != c.digest}
         kept = {n: pinned[n] for n in contents if n not in fresh}
         if not fresh and kept == pinned and _without_pins(state.index) == _without_pins(basis.index):
             state.changed.clear()
             return
-        for name, content in fresh.items():
-            if content.size > MAX_DOCUMENT_BYTES:
-                raise StateTooLarge(
-                    f"The document {name} would have {content.size} bytes, and {MAX_DOCUMENT_BYTES} are the "
-                    "limit. Nothing was written."
-                )
+        head = strings_in(_without_pins(state.index).model_dump(mode="json"))
+        if head + _STRINGS_PER_PIN * len(contents) > MAX_STRINGS:
+            raise StateTooLarge(
+                f"The index would have to pin {len(contents)} documents and parts, more than Vault takes in "
+                "one entry. Nothing was written."
+            )
         self._refuse_if_moved(basis)
         written = {name: self._write(name, content, pinned.get(name)) for name, content in fresh.items()}
         index = state.index.model_copy(
@@ -128,9 +137,16 @@ class VaultStateStore:
         state.index = index
         self._remember(state, self._write_index(index, basis.version))
         for name in sorted(set(pinned) - set(contents)):
-            state.documents.pop(name, None)
             self._delete(name)
+        for name in [n for n, d in state.documents.items() if not d.records and not d.tasks]:
+            del state.documents[name]
         state.changed.clear()
+
+    def own_limits(self, state: State) -> dict[str, int]:
+        """How many versions the entries of index and documents keep by their own word, by path."""
+        paths = [self._index_path, *map(self._document_path, state.index.documents)]
+        heads = {path: self._kv.metadata(path) for path in paths}
+        return {f"{self._mount}/{path}": head.keeps if head else 0 for path, head in heads.items()}
 
     @property
     def _index_path(self) -> str:
@@ -158,24 +174,52 @@ class VaultStateStore:
             )
         raise LineageMissing(f"There is no state at {self.location}.")
 
-    def _check_format(self, data: dict[str, Any], name: str) -> None:
-        found = data.get("format_version")
-        if isinstance(found, int) and found > FORMAT_VERSION:
-            raise StateTooNew(
-                f"{self._shown(name)} has format {found}; this krakenstate reads up to {FORMAT_VERSION}."
-            )
+    def _read_index(self) -> Entry:
+        entry = self._kv.read(self._index_path)
+        return self._refuse_missing() if entry is None else entry
 
-    def _load(self, name: str, pin: Pin, lineage: str) -> Document:
+    def _load_under(self, entry: Entry) -> State:
+        shown = self._shown("index")
+        writer = entry.data.get("krakenstate_version")
+        upgraded = upgrade(entry.data, shown, reader=self._version, writer=writer)
+        if not is_sealed(entry.data):
+            raise StateDamaged(
+                f"Version {entry.version} of {shown} is not what krakenstate wrote: its digest does not fit.",
+                next_step=(
+                    f"See its history, and put the last good version back:\n\n    bao kv metadata get {shown}"
+                    f"\n    bao kv rollback -version={max(1, entry.version - 1)} {shown}\n\n{_REBUILD}"
+                ),
+            )
+        index = parse(Index, Entry(unsealed(upgraded), entry.version), shown)
+        if entry.version != index.serial + 1:
+            self._refuse_restored(index, entry.version)
+        parts = [self._load(name, pin, index) for name, pin in index.documents.items()]
+        return self._remember(State(index, unite(parts)), entry.version)
+
+    def _load(self, name: str, pin: Pin, index: Index) -> Document:
         shown = self._shown(name)
         entry = self._kv.read(self._document_path(name), pin.version)
         if entry is None:
-            raise StateDamaged(f"Version {pin.version} of {shown} is gone; the index pins it.")
-        if _digest(entry.data) != pin.digest:
-            raise StateDamaged(f"Version {pin.version} of {shown} is not what the index pinned.")
-        self._check_format(entry.data, name)
-        document = parse(Document, entry, shown)
-        if (document.lineage, document.name) != (lineage, name):
-            raise StateDamaged(f"{shown} belongs to another state or is another document.")
+            raise StateDamaged(
+                f"Version {pin.version} of {shown} is gone; the index pins it. Nothing was written.",
+                next_step=(
+                    "If it was deleted and not destroyed, bring it back:\n\n    bao kv undelete "
+                    f"-versions={pin.version} {shown}\n\n{_REBUILD}"
+                ),
+            )
+        if digest_of(entry.data) != pin.digest:
+            raise StateDamaged(
+                f"Version {pin.version} of {shown} is not what the index pinned. Nothing was written.",
+                next_step=f"Restore it from a backup of Vault, {_REBUILD}",
+            )
+        data = upgrade(entry.data, shown, reader=self._version, writer=index.krakenstate_version)
+        document = parse(Document, Entry(data, entry.version), shown)
+        if (document.lineage, document.name) != (index.lineage, name):
+            raise StateDamaged(
+                f"{shown} belongs to another state or is another document: it says {document.name[:80]}, of "
+                f"the lineage {document.lineage[:40]}. Nothing was written.",
+                next_step=f"Restore it from a backup of Vault, {_REBUILD}",
+            )
         return document
 
     def _refuse_restored(self, index: Index, version: int) -> None:
@@ -185,9 +229,9 @@ class VaultStateStore:
         """
         for earlier in range(version - 1, 0, -1):
             entry = self._kv.read(self._index_path, earlier)
-            serial = (
-                entry.data.get("serial") if entry and entry.data.get("lineage") == index.lineage else None
-            )
+            if entry is None or entry.data.get("lineage") != index.lineage or not is_sealed(entry.data):
+                continue
+            serial = entry.data.get("serial")
             if isinstance(serial, int) and serial > index.serial:
                 raise StateRestored(
                     f"The state at {self.location} is that of serial {index.serial}, put back over serial "
@@ -202,8 +246,22 @@ class VaultStateStore:
         head = self._kv.metadata(self._index_path)
         if head is None or head.version != basis.version:
             raise StateConflict(f"The state at {self.location} was written since this run read it.")
+        self._keep_history(self._index_path, head, basis.version)
 
-    def _write(self, name: str, content: _Content, pin: Pin | None) -> Pin:
+    def _keep_history(self, path: str, head: Metadata | None, pinned: int) -> None:
+        """Makes an entry keep the pinned version beside the one that is written next, and some more."""
+        newest = head.version if head else 0
+        needed = newest + 2 - pinned if pinned else 0
+        if (head.keeps if head else 0) >= max(KEPT_VERSIONS, needed):
+            return
+        try:
+            self._kv.keep_versions(path, KEPT_VERSIONS if needed <= KEPT_VERSIONS else needed + KEPT_VERSIONS)
+        except VaultDenied as error:
+            if needed > KEPT_VERSIONS:
+                raise
+            log.debug("%s keeps as many versions as the mount says: %s", path, error.message)
+
+    def _write(self, name: str, content: Part, pin: Pin | None) -> Pin:
         path = self._document_path(name)
         head = self._kv.metadata(path)
         newest = head.version if head else 0
@@ -211,8 +269,9 @@ class VaultStateStore:
             # A run died before its index. What it left is used if it is what is wanted, so that repeated
             # deaths do not push the pinned version out of the entry's history.
             left = self._kv.read(path)
-            if left is not None and _digest(left.data) == content.digest:
+            if left is not None and digest_of(left.data) == content.digest:
                 return Pin(version=left.version, digest=content.digest)
+        self._keep_history(path, head, pin.version if pin else 0)
         try:
             return Pin(version=self._kv.write(path, content.data, cas=newest), digest=content.digest)
         except VaultConflict:
@@ -221,7 +280,7 @@ class VaultStateStore:
 
     def _write_index(self, index: Index, version: int) -> int:
         try:
-            return self._kv.write(self._index_path, index.model_dump(mode="json"), cas=version)
+            return self._kv.write(self._index_path, seal(index.model_dump(mode="json")), cas=version)
         except VaultConflict:
             pass
         raise StateConflict(f"The state at {self.location} was written since this run read it.")
@@ -231,27 +290,6 @@ class VaultStateStore:
             self._kv.delete(self._document_path(name))
         except VaultError as error:
             log.warning("The empty document %s was left behind: %s", self._shown(name), error.message)
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    data: dict[str, Any]
-    digest: str
-    size: int
-
-
-def _content(document: Document) -> _Content:
-    data = document.model_dump(mode="json")
-    canonical = rfc8785.dumps(data)
-    return _Content(data, hashlib.sha256(canonical).hexdigest(), len(canonical))
-
-
-def _digest(data: dict[str, Any]) -> str | None:
-    """SHA-256 of the canonical JSON; ``None`` for data that has none and so was never written by us."""
-    try:
-        return hashlib.sha256(rfc8785.dumps(data)).hexdigest()
-    except (rfc8785.CanonicalizationError, ValueError):
-        return None
 
 
 def _without_pins(index: Index) -> Index:

@@ -1,0 +1,33 @@
+"""The question before something that cannot be taken back: only 'yes' is yes."""
+
+from __future__ import annotations
+
+import sys
+
+from krakenstate.cli.output import Output
+from krakenstate.cli.signals import stopping_at_once
+from krakenstate.errors import ApprovalNeeded
+
+
+def is_confirmed(output: Output, question: str, *remarks: str, ask: bool) -> bool:
+    """Asks on the terminal; whether the answer was ``yes``.
+
+    Args:
+        output: Where the question goes: standard error.
+        question: A sentence that ends with a question mark.
+        remarks: Sentences below it.
+        ask: ``False`` under ``--input=false``.
+
+    Raises:
+        ApprovalNeeded: There is nobody to ask.
+        Interrupted: The question was left with Ctrl-C.
+    """
+    if not ask or not sys.stdin.isatty():
+        raise ApprovalNeeded("This needs a yes, and there is no terminal to ask on.")
+    output.progress("")
+    output.progress(question)
+    for remark in (*remarks, "Only 'yes' will be accepted to approve."):
+        output.progress(f"  {remark}")
+    print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
+    with stopping_at_once():
+        return sys.stdin.readline().strip() == "yes"
