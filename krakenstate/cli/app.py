@@ -34,7 +34,7 @@ from krakenstate.cli import (
     plan,
     render,
     settle,
-    state,
+    state_changes,
     task,
     validate,
     version,
@@ -88,7 +88,7 @@ def build() -> typer.Typer:
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
     add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
-    app.add_typer(state.app, name="state", rich_help_panel=STATE)
+    app.add_typer(state_changes.app, name="state", rich_help_panel=STATE)
     add(app, demo.demo, panel=REHEARSE, example="krakenstate demo")
     app.add_typer(dev.app, name="dev", rich_help_panel=REHEARSE)
     return app

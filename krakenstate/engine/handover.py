@@ -143,7 +143,7 @@ class Handover:
             return Outcome(
                 address=record.address, effect=Effect.ADVANCED, text=f"task {task.id} opened: delete-key"
             )
-        slot = self._session.slot(record.process, record.address)
+        slot = self._session.shelf(record)
         for drop in (
             lambda: self._session.custody.drop_published(slot),
             lambda: self._session.custody.drop(Place.QUARANTINE, slot),
@@ -174,7 +174,7 @@ class Handover:
         )
         self._run.state.put(record.model_copy(update={"candidate": None}))
         self._run.save()
-        slot = self._session.slot(record.process, record.address)
+        slot = self._session.shelf(record)
         self._run.write(
             CallKind.DROP_SECRET,
             key.address,
@@ -301,7 +301,7 @@ class Handover:
         )
         self._pin(key.account, description)
         for task in self._run.state.open_tasks(key.address):
-            if task.kind is TaskKind.CREATE_KEY:
+            if task.kind in {TaskKind.CREATE_KEY, TaskKind.SETTLE_UNKNOWN}:
                 life.close(self._run.state, task, "the key is in service", now)
         self._run.save()
         self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
@@ -397,7 +397,8 @@ class Handover:
         )
 
     def _slot(self, key: Key) -> Slot:
-        return self._session.slot(key.process.address, key.address)
+        record = self._run.state.key(key.address)
+        return self._session.shelf(record) if record else self._session.slot(key.process.address, key.address)
 
 
 def new_account_record(account: Account, status: AccountStatus) -> AccountRecord:
@@ -409,6 +410,7 @@ def new_account_record(account: Account, status: AccountStatus) -> AccountRecord
         email=account.email,
         username=getattr(account, "username", None),
         master=master.address if master is not None else None,
+        protect=account.protect,
     )
 
 

@@ -68,8 +68,14 @@ def slots_of(session: Session, state: State) -> list[tuple[Address, Address]]:
     pairs = {k.address: k.process.address for k in session.desired.of(Key)}
     for record in state.records:
         if isinstance(record, KeyRecord):
-            pairs.setdefault(record.address, record.process)
+            pairs.setdefault(record.shelf, record.process)
     return [(process, address) for address, process in sorted(pairs.items())]
+
+
+def addressed(arrivals: list[Arrival], state: State) -> list[Arrival]:
+    """Arrivals under the addresses that keys have now: a renamed key's secrets lie under its first one."""
+    renamed = {r.kept_as: r.address for r in state.records if isinstance(r, KeyRecord) and r.kept_as}
+    return [a.model_copy(update={"address": renamed.get(a.address, a.address)}) for a in arrivals]
 
 
 class _Observer:
@@ -83,7 +89,7 @@ class _Observer:
     def observe(self, offset: timedelta) -> Snapshot:
         session = self._session
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
-        arrivals = session.custody.arrivals(slots)
+        arrivals = addressed(session.custody.arrivals(slots), self._state)
         for key in session.desired.of(Key):
             self._note(self._key(key, arrivals))
         for master in session.desired.of(MasterAccount):
@@ -119,7 +125,7 @@ class _Observer:
     def _published(self, key: Key, record: KeyRecord) -> Observation:
         session, published = self._session, record.published
         assert published is not None  # noqa: S101 - the caller looked
-        slot = session.slot(record.process, key.address)
+        slot = session.shelf(record)
         held = session.custody.held(slot)
         facts = {"secret": self._fact(held.fingerprint if held and held.version else None)}
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
@@ -175,7 +181,7 @@ class _Observer:
         self, controller: Key, record: KeyRecord, subaccounts: list[DerivativesSubaccount]
     ) -> None:
         session = self._session
-        credential = session.custody.read_published(session.slot(record.process, controller.address))
+        credential = session.custody.read_published(session.shelf(record))
         if credential is None:
             for account in subaccounts:
                 self._note(_unknown(account.address, Missing.PENDING, "the controller's secret is gone"))
