@@ -1,4 +1,4 @@
-"""``Moved`` and ``Removed`` between the file and the plan: rendered, read back, and held against each other."""
+"""``Moved`` and ``Removed`` between file and plan: rendered, read back, and held against each other."""
 
 import json
 
@@ -21,11 +21,14 @@ stack.add(Removed(address="spot_key.old"))
 """
 
 
-def problems(*entries, declared=(*BASIS, spot_key())):
+DECLARED = (*BASIS, spot_key())
+
+
+def problems(*entries):
     """What is said about them."""
     moves = [e for e in entries if isinstance(e, Moved)]
     removed = [e for e in entries if isinstance(e, Removed)]
-    return [p.message for p in check_renames(moves, removed, declared, [])]
+    return [p.message for p in check_renames(moves, removed, DECLARED, [])]
 
 
 def keys(old, new):
