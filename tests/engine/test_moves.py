@@ -218,6 +218,21 @@ def test_a_rename_that_dies_anywhere_is_finished_by_the_next_apply(world, moment
     assert world.published("pnl", OLD)
 
 
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_creation_that_died_is_not_sent_again_under_another_name(world, says_so):
+    """The run died, then somebody renamed the declaration: it is still the same user name."""
+    world.put_in_service(CREATOR)
+    declare(world, CREATOR, MM)
+    world.cut_power_at(
+        lambda moment, path, data: moment == "after" and data.get("kind") == "create-subaccount", world.apply
+    )
+    there = MM.model_copy(update={"name": "maker"})
+    declare(world, CREATOR, there, renames=[move(MM.address, there.address)] if says_so else [])
+    world.apply()
+    assert world.open_tasks(there.address) == [TaskKind.SETTLE_UNKNOWN]
+    assert world.calls("CreateSubaccount") == []
+
+
 def test_letting_go_touches_nothing_but_the_label(world):
     """The key stays at Kraken, its secret in Vault; a lost state does not take it back."""
     made = world.put_in_service(KEY)
