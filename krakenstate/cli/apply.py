@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from krakenstate.cli.confirm import is_confirmed
+from krakenstate.cli.confirm import ask_yes
 from krakenstate.cli.options import (
     ApprovedDigestOpt,
     AutoApproveOpt,
     DesiredOpt,
     DetailedExitcodeOpt,
+    ExcludeOpt,
     InputOpt,
     JsonOpt,
     LockTimeoutOpt,
     SiteOpt,
     StackArg,
+    TargetOpt,
 )
 from krakenstate.cli.output import Output
 from krakenstate.cli.signals import stopping_between_steps
-from krakenstate.errors import ApplyCancelled, ApplyPartial, ApprovalNeeded, DigestMismatch
+from krakenstate.errors import ApplyPartial, ApprovalNeeded, DigestMismatch
 
 if TYPE_CHECKING:
     from krakenstate.model.plan import Plan
@@ -37,6 +39,8 @@ def apply(
     approved_digest: ApprovedDigestOpt = None,
     ask: InputOpt = True,
     lock_timeout: LockTimeoutOpt = 0.0,
+    target: TargetOpt = None,
+    exclude: ExcludeOpt = None,
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
@@ -50,6 +54,7 @@ def apply(
         commit_of,
         exit_code_for_gaps,
         exit_code_for_outcomes,
+        scope_of,
         shows_hints,
     )
     from krakenstate.cli.wiring import is_ci, wire
@@ -57,6 +62,7 @@ def apply(
     from krakenstate.views.plan_text import render_plan
 
     output = Output(json=as_json)
+    scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
     check_policy(session.desired)
@@ -76,6 +82,7 @@ def apply(
             snapshot,
             commit=commit_of(wired.loaded.path),
             isolation=wired.loaded.isolation,
+            scope=scope,
         )
         if not as_json:
             output.result(
@@ -117,8 +124,7 @@ def _approve(
         return
     if auto_approve:
         return
-    if not is_confirmed(output, "Do you want to perform these actions?", ask=ask):
-        raise ApplyCancelled("The answer was not 'yes'.")
+    ask_yes(output, "This plan proposes changes", ask=ask)
 
 
 def _report(output: Output, plan: Plan, outcomes: list[Outcome], tasks: list[Task], *, hints: bool) -> None:

@@ -16,12 +16,14 @@ from krakenstate.errors import (
     StackProblems,
     StackResultInvalid,
     TemporaryLockout,
+    UsageError,
     catalogue,
 )
 
 if TYPE_CHECKING:
     from krakenstate.cli.output import Output
     from krakenstate.cli.wiring import Wired
+    from krakenstate.engine.scope import Scope
     from krakenstate.model.desired import Desired
     from krakenstate.model.plan import Plan
     from krakenstate.model.run import Outcome
@@ -128,6 +130,23 @@ def exit_code_for_gaps(snapshot: Snapshot) -> int:
 def exit_code_for_outcomes(outcomes: Iterable[Outcome]) -> int:
     """3 when Kraken rejected a key that was asked, else 0; a key that merely differs is no failure."""
     return 3 if {o.code for o in outcomes} & _REJECTED_BY_KRAKEN else 0
+
+
+def scope_of(targets: list[str] | None, excluded: list[str] | None) -> Scope:
+    """What ``--target`` and ``--exclude`` ask for.
+
+    Raises:
+        UsageError: Both were given.
+        AddressUnknown: One is no address.
+    """
+    from krakenstate.engine.scope import Scope
+    from krakenstate.model.address import Address
+
+    if targets and excluded:
+        raise UsageError(
+            "--target and --exclude were both given.", next_step="Give one of them, as often as needed."
+        )
+    return Scope(tuple(map(Address, targets or ())), tuple(map(Address, excluded or ())))
 
 
 def detailed_code(plan: Plan) -> int:

@@ -162,3 +162,21 @@ WithinOpt = Annotated[
         show_default="30d",
     ),
 ]
+TargetOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="ADDR",
+        help="Only this address and what it depends on; may be given several times.",
+        show_default=False,
+    ),
+]
+ExcludeOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="ADDR",
+        help="Not this address nor what depends on it; may be given several times.",
+        show_default=False,
+    ),
+]

@@ -10,10 +10,12 @@ import typer
 from krakenstate.cli.options import (
     DesiredOpt,
     DetailedExitcodeOpt,
+    ExcludeOpt,
     JsonOpt,
     RefreshOpt,
     SiteOpt,
     StackArg,
+    TargetOpt,
     WithinOpt,
 )
 from krakenstate.cli.output import Output
@@ -29,6 +31,8 @@ def plan(
     ] = None,
     refresh: RefreshOpt = True,
     within: WithinOpt = 30 * 86400.0,
+    target: TargetOpt = None,
+    exclude: ExcludeOpt = None,
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
@@ -43,6 +47,7 @@ def plan(
         commit_of,
         detailed_code,
         exit_code_for_gaps,
+        scope_of,
         shows_hints,
         snapshot_for,
     )
@@ -52,6 +57,7 @@ def plan(
     from krakenstate.views.plan_text import render_plan
 
     output = Output(json=as_json)
+    scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
     check_policy(session.desired)
@@ -64,6 +70,7 @@ def plan(
         commit=commit_of(wired.loaded.path),
         isolation=wired.loaded.isolation,
         horizon=timedelta(seconds=within),
+        scope=scope,
     )
     now = session.clock()
     if as_json:

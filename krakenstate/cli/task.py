@@ -126,7 +126,7 @@ def settle(
         desired,
         lock_timeout,
         as_json,
-        lambda run, task: people.settle_unknown(run, task, created=created),
+        lambda run, task: people.settle_unknown(run, task, created=created, who=getpass.getuser()),
     )
 
 

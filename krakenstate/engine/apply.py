@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from krakenstate.engine.handover import Handover, new_account_record
+from krakenstate.engine import moves
+from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.handover import Handover
+from krakenstate.engine.moves import leans_on_move
 from krakenstate.engine.observe import subject_of
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
 from krakenstate.engine.reports import known_of
+from krakenstate.engine.retirement import Retirement
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import (
@@ -34,7 +38,7 @@ from krakenstate.model.declarations import (
     MasterAccount,
     SpotSubaccount,
 )
-from krakenstate.model.plan import Action, Plan, Step, StepClass
+from krakenstate.model.plan import Action, Plan, Reason, Step, StepClass
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Presence, Snapshot
@@ -81,23 +85,30 @@ class Application:
 
     def apply(self, plan: Plan) -> list[Outcome]:
         """Proposals first, then the settlements that were ready."""
-        proposals = sorted(plan.proposals, key=lambda s: (_FIRST.get(s.action, 9), s.address))
-        outcomes = self._carry_out(proposals)
-        if proposals:
+        outcomes = self._carry_out(plan.moves, self._move)
+        own = [s for s in plan.proposals if s.action.step_class is StepClass.PROPOSAL]
+        outcomes += self._carry_out(sorted(own, key=lambda s: (_FIRST.get(s.action, 9), s.address)))
+        if plan.proposals:
             self._run.state.note_applied(plan.digest)
-        return outcomes + self.settle(plan.settlements)
+        ready = [s for s in plan.steps if s.action.step_class is StepClass.SETTLEMENT]
+        return outcomes + self._carry_out(ready)
 
-    def settle(self, steps: Iterable[Step]) -> list[Outcome]:
-        """What an earlier approval already allows; proposals are left alone."""
-        return self._carry_out([s for s in steps if s.step_class is StepClass.SETTLEMENT])
+    def settle(self, plan: Plan) -> list[Outcome]:
+        """What an earlier approval already allows; proposals, and what sits on a rename, are left alone."""
+        pending = {s.address: s.previous_address for s in plan.moves if s.previous_address}
+        resources = self._session.desired.resources
+        ready = [s for s in plan.settlements if not leans_on_move(resources.get(s.address), pending)]
+        return self._carry_out(ready)
 
-    def _carry_out(self, steps: list[Step]) -> list[Outcome]:
+    def _carry_out(
+        self, steps: Iterable[Step], act: Callable[[Step], Outcome] | None = None
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for step in steps:
             self._run.stop_requested()
             self._session.audience.begin(step.address, step.action)
             try:
-                outcome = self._one(step)
+                outcome = (act or self._one)(step)
             except FATAL:
                 raise
             except KrakenstateError as error:
@@ -121,6 +132,13 @@ class Application:
             Action.CLOSE: self._close,
         }
         return table[step.action](step)
+
+    def _move(self, step: Step) -> Outcome:
+        assert step.previous_address is not None  # noqa: S101 - a move names where from
+        moves.carry_out(self._run, step.previous_address, step.address)
+        return Outcome(
+            address=step.address, effect=Effect.MOVED, text=f"renamed; it was {step.previous_address}"
+        )
 
     # -- proposals -------------------------------------------------------------------------------------
 
@@ -173,6 +191,13 @@ class Application:
 
     def _update(self, step: Step) -> Outcome:
         resource = self._session.desired.get(step.address)
+        if {change.name for change in step.changes} == {"protect"}:
+            known = self._run.state.record(step.address)
+            self._run.state.put(known.model_copy(update={"protect": resource.protect}))
+            word = str(resource.protect).lower()
+            return Outcome(
+                address=step.address, effect=Effect.UPDATED, text=f"Modifications complete [protect={word}]"
+            )
         if isinstance(resource, Key):
             record = self._key_record(step)
             changed = record.model_copy(update={"terms": KeyTerms.of(resource)})
@@ -244,7 +269,7 @@ class Application:
         if record is not None:
             moved = (record.account, record.process) != (key.account.address, key.process.address)
             if moved:
-                self._handover.retire_candidate(key, record, "the stack now asks for another key")
+                Retirement(self._run).retire_candidate(key, record, "the stack now asks for another key")
                 self._cancel(key.address, "the declaration changed", TaskKind.CREATE_KEY)
                 self._run.state.forget(key.address)
                 record = None
@@ -259,6 +284,8 @@ class Application:
             key_name=name_at_kraken(key, FIRST_GENERATION),
             terms=KeyTerms.of(key),
             candidate=candidate,
+            protect=key.protect,
+            kept_as=record.kept_as if record and candidate else None,
         )
         self._cancel(key.address, "the declaration changed; a new task takes its place", TaskKind.CREATE_KEY)
         self._run.state.put(new)
@@ -302,6 +329,7 @@ class Application:
             process=grant.process.address,
             policy_name=policy.name,
             policy=policy.text,
+            protect=grant.protect,
         )
         self._cancel(grant.address, "the policy changed; a new task takes its place")
         self._run.state.put(record)
@@ -309,6 +337,11 @@ class Application:
 
     def _forget(self, step: Step) -> Outcome:
         record = self._run.state.record(step.address)
+        if step.reason is Reason.LET_GO:
+            stays = moves.let_go(self._run, record)
+            return Outcome(
+                address=step.address, effect=Effect.FORGOTTEN, text=f"removed from the state; {stays}"
+            )
         report = ""
         if isinstance(record, AccountRecord) and step.address.type == DerivativesSubaccount.type_name:
             report = self._work.unlink_text(record)
@@ -328,7 +361,7 @@ class Application:
         if record.removal is None:
             return self._handover.drop_copy(self._key(step))
         earlier = [t.assignee for t in self._run.state.tasks if t.address == step.address]
-        return self._handover.advance_removal(record, earlier[-1] if earlier else record.process.name)
+        return Retirement(self._run).advance_removal(record, earlier[-1] if earlier else record.process.name)
 
     def _close(self, step: Step) -> Outcome:
         seen = self._snapshot.of(step.address)
@@ -354,7 +387,7 @@ class Application:
             self._record_link(resource, seen.facts["account_uid"].value, seen.facts.get("trading_enabled"))
             because = "the link is there"
         life.unblock(self._run.state, step.address)
-        closing = {TaskKind.EDIT_KEY, TaskKind.LINK_DERIVATIVES}
+        closing = {TaskKind.EDIT_KEY, TaskKind.LINK_DERIVATIVES, TaskKind.SETTLE_UNKNOWN}
         for task in self._run.state.open_tasks(step.address):
             if task.kind in closing:
                 life.close(self._run.state, task, because, now)
@@ -381,7 +414,9 @@ class Application:
     def _controller(self, master: MasterAccount, api: Api) -> tuple[Key, Credential]:
         controller = self._session.desired.controller(master, api)
         assert controller is not None  # noqa: S101 - the planner found it
-        slot = self._session.slot(controller.process.address, controller.address)
+        record = self._run.state.key(controller.address)
+        assert record is not None  # noqa: S101 - the planner found it in service
+        slot = self._session.shelf(record)
         credential = self._session.custody.read_published(slot)
         if credential is None:
             raise SecretDisappeared(

@@ -12,7 +12,14 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from krakenstate.engine.observe import CLOCK_TOLERANCE, check_offset, refusal_of, slots_of, whereabouts
+from krakenstate.engine.observe import (
+    CLOCK_TOLERANCE,
+    addressed,
+    check_offset,
+    refusal_of,
+    slots_of,
+    whereabouts,
+)
 from krakenstate.engine.runs import load_state
 from krakenstate.engine.session import Session
 from krakenstate.errors import Interrupted, KrakenstateError, VaultDenied
@@ -258,7 +265,7 @@ class _Doctor:
     def _keys(self, state: State) -> Iterable[Check]:
         session = self._session
         slots = [session.slot(process, address) for process, address in slots_of(session, state)]
-        arrivals = session.custody.arrivals(slots)
+        arrivals = addressed(session.custody.arrivals(slots), state)
         for key in session.desired.of(Key):
             record = state.key(key.address)
             if record is None or record.published is None:

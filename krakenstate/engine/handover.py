@@ -13,11 +13,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from krakenstate.engine.acceptance import find_differences
+from krakenstate.engine.accounts import accept_account
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
 from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.observe import check_clock
 from krakenstate.engine.reports import failure_of, hear_of, nonce_reported
+from krakenstate.engine.retirement import Retirement
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import (
@@ -30,19 +32,16 @@ from krakenstate.errors import (
 )
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
-from krakenstate.model.declarations import Account, Key
+from krakenstate.model.declarations import Key
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.report import Answer, Attempt
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import (
-    AccountRecord,
-    AccountStatus,
     Candidate,
     Finding,
     KeyRecord,
     Published,
-    Removal,
     Verdict,
 )
 from krakenstate.model.task import TaskKind
@@ -167,55 +166,6 @@ class Handover:
         self._run.state.put(record.model_copy(update={"published": moved}))
         self._run.save()
 
-    def advance_removal(self, record: KeyRecord, owner: str) -> Outcome:
-        """The next stage of a key's removal, once a person attested the last one."""
-        if record.removal is Removal.STOPPING:
-            changed = record.model_copy(update={"removal": Removal.DELETING})
-            self._run.state.put(changed)
-            task = self._work.delete_key(changed, owner, "it was removed from the stack")
-            self._run.save()
-            return Outcome(
-                address=record.address, effect=Effect.ADVANCED, text=f"task {task.id} opened: delete-key"
-            )
-        slot = self._session.slot(record.process, record.address)
-        for drop in (
-            lambda: self._session.custody.drop_published(slot),
-            lambda: self._session.custody.drop(Place.QUARANTINE, slot),
-        ):
-            self._run.write(CallKind.DROP_SECRET, record.address, {"process": str(record.process)}, drop)
-        self._run.state.forget(record.address)
-        self._run.save()
-        return Outcome(
-            address=record.address,
-            effect=Effect.DESTROYED,
-            text="deleted at Kraken as attested; its secret left Vault",
-        )
-
-    def retire_candidate(
-        self, key: Key, record: KeyRecord, why: str, misplaced: Misplaced | None = None
-    ) -> None:
-        """A key in quarantine that is no longer wanted: a task to delete it, then its secret goes."""
-        candidate = record.candidate
-        if candidate is None:
-            return
-        self._work.delete_key(
-            record,
-            key.process.owner,
-            why,
-            subject=candidate.fingerprint,
-            last_four=candidate.last_four,
-            misplaced=misplaced,
-        )
-        self._run.state.put(record.model_copy(update={"candidate": None}))
-        self._run.save()
-        slot = self._session.slot(record.process, record.address)
-        self._run.write(
-            CallKind.DROP_SECRET,
-            key.address,
-            {"fingerprint": candidate.fingerprint},
-            lambda: self._session.custody.drop(Place.QUARANTINE, slot),
-        )
-
     def _ask(
         self, key: Key, record: KeyRecord, subject: Subject, credential: Credential, *, again: bool
     ) -> KeyDescription | str:
@@ -289,7 +239,7 @@ class Handover:
 
     def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: Misplaced) -> Outcome:
         self._reject_task(key, wrong.text)
-        self.retire_candidate(key, record, wrong.text, wrong)
+        Retirement(self._run).retire_candidate(key, record, wrong.text, wrong)
         return Outcome(
             address=key.address,
             effect=Effect.REJECTED,
@@ -362,9 +312,9 @@ class Handover:
                 }
             )
         )
-        self._pin(key.account, description, is_asked=heard_at is None)
+        accept_account(self._run, key.account, description, is_asked=heard_at is None)
         for task in self._run.state.open_tasks(key.address):
-            if task.kind is TaskKind.CREATE_KEY:
+            if task.kind in {TaskKind.CREATE_KEY, TaskKind.SETTLE_UNKNOWN}:
                 life.close(self._run.state, task, "the key is in service", now)
         self._run.save()
         self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
@@ -373,38 +323,6 @@ class Handover:
             effect=Effect.PUBLISHED,
             text=f"published at {held.path}, version {held.version}{', as reported' if heard_at else ''}",
         )
-
-    def _pin(self, account: Account, description: KeyDescription, *, is_asked: bool) -> None:
-        """The first accepted key of an account shows that it exists, and, if it was asked here, who it is."""
-        state, now = self._run.state, self._run.now
-        # A report pins no identity: a wrong one would make later keys be dropped as another account's.
-        record = state.account(account.address) or new_account_record(account, AccountStatus.AWAITED)
-        known = record.provenance if record.existed_at else None
-        exists = record.status is AccountStatus.EXISTS or account.type_name != "derivatives_subaccount"
-        state.put(
-            record.model_copy(
-                update={
-                    "status": AccountStatus.EXISTS if exists else record.status,
-                    "iiban": record.iiban or (description.iiban if is_asked else None),
-                    "account_uid": record.account_uid or (description.account_uid if is_asked else None),
-                    "existed_at": record.existed_at or (now if exists else None),
-                    "provenance": Provenance.OBSERVED if is_asked else (known or Provenance.REPORTED),
-                }
-            )
-        )
-        if exists:
-            life.unblock(state, account.address)
-        settled = {
-            TaskKind.FINISH_EMAIL_SETUP,
-            TaskKind.REQUEST_SPOT_SUBACCOUNT,
-            TaskKind.SETTLE_UNKNOWN,
-        }
-        for task in state.open_tasks(account.address):
-            if task.kind in settled:
-                life.close(state, task, "a key of the account answers", now)
-                self._session.audience.say(
-                    f"{account.address}: task {task.id} closed: a key of the account answers"
-                )
 
     def _candidate(self, key: Key, credential: Credential) -> KeyRecord:
         """Registers what lies in quarantine; another key than before asks for the earlier one's deletion."""
@@ -462,19 +380,8 @@ class Handover:
         )
 
     def _slot(self, key: Key) -> Slot:
-        return self._session.slot(key.process.address, key.address)
-
-
-def new_account_record(account: Account, status: AccountStatus) -> AccountRecord:
-    """What is recorded of an account before anything is known of it."""
-    master = getattr(account, "master", None)
-    return AccountRecord(
-        address=account.address,
-        status=status,
-        email=account.email,
-        username=getattr(account, "username", None),
-        master=master.address if master is not None else None,
-    )
+        record = self._run.state.key(key.address)
+        return self._session.shelf(record) if record else self._session.slot(key.process.address, key.address)
 
 
 def _waiting(key: Key, text: str) -> Outcome:

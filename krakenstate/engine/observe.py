@@ -83,8 +83,14 @@ def slots_of(session: Session, state: State) -> list[tuple[Address, Address]]:
     pairs = {k.address: k.process.address for k in session.desired.of(Key)}
     for record in state.records:
         if isinstance(record, KeyRecord):
-            pairs.setdefault(record.address, record.process)
+            pairs.setdefault(record.shelf, record.process)
     return [(process, address) for address, process in sorted(pairs.items())]
+
+
+def addressed(arrivals: list[Arrival], state: State) -> list[Arrival]:
+    """Arrivals under the addresses that keys have now: a renamed key's secrets lie under its first one."""
+    renamed = {r.kept_as: r.address for r in state.records if isinstance(r, KeyRecord) and r.kept_as}
+    return [a.model_copy(update={"address": renamed.get(a.address, a.address)}) for a in arrivals]
 
 
 class _Observer:
@@ -98,7 +104,7 @@ class _Observer:
     def observe(self, offset: timedelta) -> Snapshot:
         session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
-        arrivals = session.custody.arrivals(slots)
+        arrivals = addressed(session.custody.arrivals(slots), self._state)
         found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
         found += [
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
@@ -147,7 +153,7 @@ class _Observer:
     def _published(self, key: Key, record: KeyRecord) -> Observation:
         session, published = self._session, record.published
         assert published is not None  # noqa: S101 - the caller looked
-        slot = session.slot(record.process, key.address)
+        slot = session.shelf(record)
         held = session.custody.held(slot)
         facts = {"secret": self._fact(held.fingerprint if held and held.version else None)}
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
@@ -236,7 +242,7 @@ class _Observer:
             return
         session = self._session
         links = session.providers.links
-        credential = session.custody.read_published(session.slot(record.process, controller.address))
+        credential = session.custody.read_published(session.shelf(record))
         if credential is None or credential.fingerprint != said.description.fingerprint:
             raise SecretDisappeared(f"The secret of {controller.address} is no longer at its place.")
         subject = subject_of(controller, record)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, time
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import TaskNotPossible
-from krakenstate.model.declarations import SpotSubaccount
+from krakenstate.model.declarations import DerivativesSubaccount, Key, SpotSubaccount
 from krakenstate.model.provenance import Provenance
-from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord
-from krakenstate.model.task import Task, TaskKind
+from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord, State
+from krakenstate.model.task import Attestation, Task, TaskKind
 from krakenstate.model.terms import KeyDescription, KeyTerms
 from krakenstate.tasks import life
 
@@ -54,8 +54,8 @@ def attest(run: Writing, task: Task, who: str, note: str) -> Task:
     return closed
 
 
-def settle_unknown(run: Writing, task: Task, *, created: bool) -> Task:
-    """Answers what became of a creation.
+def settle_unknown(run: Writing, task: Task, *, created: bool, who: str = "") -> Task:
+    """Answers what became of a creation. Nothing is created by either answer.
 
     Raises:
         TaskNotPossible: The task asks something else, or has ended.
@@ -69,7 +69,15 @@ def settle_unknown(run: Writing, task: Task, *, created: bool) -> Task:
     declared = run.session.desired.resources.get(task.address)
     answer = "it exists" if created else "it does not exist"
     closed = life.close(run.state, task, f"answered: {answer}", run.now)
-    if created and isinstance(record, AccountRecord):
+    if created and isinstance(declared, Key) and isinstance(record, KeyRecord):
+        Work(run).create_key(record, declared.process.owner, ())
+    elif created and isinstance(record, GrantRecord):
+        word = Attestation(by=who or task.assignee, at=run.now, note=answer)
+        run.state.put(record.model_copy(update={"installed": word}))
+    elif created and isinstance(declared, DerivativesSubaccount) and isinstance(record, AccountRecord):
+        run.state.put(record.model_copy(update={"status": AccountStatus.AWAITED}))
+        Work(run).account(TaskKind.LINK_DERIVATIVES, declared, task.assignee)
+    elif created and isinstance(record, AccountRecord):
         run.state.put(
             record.model_copy(
                 update={
@@ -80,12 +88,18 @@ def settle_unknown(run: Writing, task: Task, *, created: bool) -> Task:
             )
         )
         life.unblock(run.state, record.address)
-        if isinstance(declared, SpotSubaccount):
+        if isinstance(declared, SpotSubaccount) and not _has_key_in_service(run.state, record):
             Work(run).account(TaskKind.FINISH_EMAIL_SETUP, declared, task.assignee)
     elif not created:
         run.state.forget(task.address, with_tasks=False)  # the next question gets an id of its own
     run.save()
     return closed
+
+
+def _has_key_in_service(state: State, account: AccountRecord) -> bool:
+    """Whether a key of the account was accepted already, so that its set-up is finished."""
+    keys = (record for record in state.records if isinstance(record, KeyRecord))
+    return any(key.account == account.address and key.published for key in keys)
 
 
 def as_declared(description: KeyDescription, terms: KeyTerms) -> KeyDescription:

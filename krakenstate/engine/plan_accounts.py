@@ -47,6 +47,9 @@ def plan_removed_account(record: AccountRecord, look: Outlook) -> Step:
     )
     if keys:
         return held_up(record.address, label, "an account leaves the state after its keys", waits_on=keys)
+    question = look.open_task(record.address, TaskKind.SETTLE_UNKNOWN)
+    if question is not None:
+        return waiting(record.address, question, label)
     note = "nothing at Kraken changes; no API closes an account"
     if record.address.type == DerivativesSubaccount.type_name:
         note = "nothing at Kraken changes; applying prints the text for a support request to unlink it"
@@ -117,6 +120,10 @@ def _plan_derivatives(account: DerivativesSubaccount, record: AccountRecord | No
     observation = look.snapshot.of(account.address)
     task = look.open_task(account.address, TaskKind.LINK_DERIVATIVES)
     linked = record is not None and record.status is AccountStatus.EXISTS
+    question = look.open_task(account.address, TaskKind.SETTLE_UNKNOWN)
+    if question is not None and observation.presence is not Presence.PRESENT:
+        return waiting(account.address, question, label)
+    task = task or question
     if record is not None and not linked and record.email != account.email:
         return _link(account, label, look, Reason.DECLARATION_CHANGED)
     if observation.presence is Presence.PRESENT and (task is not None or not linked):

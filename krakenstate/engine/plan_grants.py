@@ -20,6 +20,9 @@ def plan_grant(grant: Grant, look: Outlook) -> Step:
     record = look.state.grant(grant.address)
     label = f'policy "{policy.name}" for process {grant.process.name}'
     changed = record is not None and (record.policy, record.policy_name) != (policy.text, policy.name)
+    question = look.open_task(grant.address, TaskKind.SETTLE_UNKNOWN)
+    if question is not None:
+        return waiting(grant.address, question, label)
     task = look.open_task(grant.address, TaskKind.INSTALL_GRANT)
     if task is not None and not changed:
         return waiting(grant.address, task, label)
@@ -42,13 +45,17 @@ def plan_grant(grant: Grant, look: Outlook) -> Step:
     )
 
 
-def plan_removed_grant(record: GrantRecord) -> Step:
+def plan_removed_grant(record: GrantRecord, look: Outlook) -> Step:
     """Letting go of a grant the stack no longer declares."""
+    label = f'policy "{record.policy_name}"'
+    question = look.open_task(record.address, TaskKind.SETTLE_UNKNOWN)
+    if question is not None:
+        return waiting(record.address, question, label)
     return by_api(
         record.address,
         Action.FORGET,
         Reason.REMOVED_FROM_STACK,
-        f'policy "{record.policy_name}"',
+        label,
         note=f"an administrator removes it: bao policy delete {record.policy_name}",
         before={"policy": record.policy_name},
     )

@@ -57,6 +57,9 @@ def plan_removed_key(record: KeyRecord, look: Outlook) -> Step:
     if record.removal is not None:
         return _removing(record, look)
     label = _record_label(record, look)
+    question = look.open_task(record.address, TaskKind.SETTLE_UNKNOWN)
+    if question is not None:
+        return waiting(record.address, question, label)
     if record.published is not None:
         note = "its process is stopped first, then the key is deleted, then its secret"
         return _remove(record, TaskKind.STOP_PROCESS, label, note, look)
@@ -91,6 +94,9 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
     label = _label(key, record, look)
     if record is None:
         return _create(key, Reason.NOT_HANDED_IN, label, look)
+    question = look.open_task(key.address, TaskKind.SETTLE_UNKNOWN)
+    if question is not None and not any(look.arrival(key.address, place) for place in Place):
+        return waiting(key.address, question, label)
     moved = (record.account, record.process) != (key.account.address, key.process.address)
     if record.terms != terms or moved:
         return _create(key, Reason.DECLARATION_CHANGED, label, look, before=_attributes_of(record))
@@ -265,8 +271,8 @@ def _attributes_of(record: KeyRecord) -> dict[str, JsonValue]:
 
 
 def _label(key: Key, record: KeyRecord | None, look: Outlook) -> str:
-    generation = record.generation if record else FIRST_GENERATION
-    return key_label(name_at_kraken(key, generation), known_last_four(record), look.label(key.account))
+    name = record.key_name if record else name_at_kraken(key, FIRST_GENERATION)
+    return key_label(name, known_last_four(record), look.label(key.account))
 
 
 def _record_label(record: KeyRecord, look: Outlook) -> str:

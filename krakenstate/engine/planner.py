@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import rfc8785
 
 from krakenstate.engine.drift import find_drift
+from krakenstate.engine.moves import Renames, foreseen
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
 from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant
 from krakenstate.engine.plan_keys import plan_key, plan_removed_key
+from krakenstate.engine.plan_marks import find_rename_checks, marked, plan_let_go, refuse_protected
 from krakenstate.engine.reports import known_of
 from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, sort_risks
+from krakenstate.engine.scope import EVERYTHING, Scope
 from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, Grant, Key
+from krakenstate.model.entry import Declaration
 from krakenstate.model.plan import (
     Action,
     Facts,
@@ -67,13 +72,18 @@ def build_plan(
     commit: str | None = None,
     isolation: str = "process",
     horizon: timedelta = HORIZON,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
     """Everything to do now, in the order it is shown.
 
     Raises:
         StackProblems: Declarations that cannot be carried out on what exists, all of them together.
+        AddressTaken: A ``Moved`` leads to where something is recorded already.
+        AddressUnknown: ``scope`` names what is neither declared nor recorded.
     """
-    steps = sorted(_steps(look), key=lambda s: (_ORDER[s.action], s.address))
+    state, pending = foreseen(look.desired, look.state)
+    look = replace(look, state=state)
+    steps = sorted(_steps(look, pending, scope), key=lambda s: (_ORDER[s.action], s.address))
     proposals = [s for s in steps if s.step_class is StepClass.PROPOSAL]
     return Plan(
         krakenstate_version=version,
@@ -82,8 +92,10 @@ def build_plan(
         lineage=look.state.index.lineage,
         steps=tuple(steps),
         risks=sort_risks(risk for step in proposals for risk in _risks(step)),
-        digest=decision_digest(look, proposals),
+        digest=decision_digest(look, proposals, scope),
         complete=not look.snapshot.unreadable,
+        targets=scope.targets,
+        excluded=scope.excluded,
         facts=Facts(
             planned_at=look.now,
             observed_at=look.snapshot.observed_at,
@@ -96,62 +108,92 @@ def build_plan(
             observations=_observations(look),
             tasks=_tasks(look),
             upcoming=find_upcoming(look, horizon),
-            checks=find_checks(look),
+            checks=(*find_checks(look), *find_rename_checks(look)),
             drift=find_drift(look),
         ),
     )
 
 
-def decision_digest(look: Outlook, proposals: Iterable[Step]) -> str:
+def decision_digest(look: Outlook, proposals: Iterable[Step], scope: Scope = EVERYTHING) -> str:
     """SHA-256 of the decision's canonical JSON (RFC 8785)."""
     decision: dict[str, Any] = {
         "stack": look.desired.head.name,
         "environment": look.desired.head.environment.name,
         "lineage": look.state.index.lineage,
-        "proposals": [
-            {
-                "address": str(step.address),
-                "action": step.action.value,
-                "reason": step.reason.value,
-                "task": step.task_kind.value if step.task_kind else None,
-                "before": step.before,
-                "after": step.after,
-            }
-            for step in sorted(proposals, key=lambda s: s.address)
-        ],
+        "proposals": [_decided(step) for step in sorted(proposals, key=lambda s: s.address)],
     }
+    for name, addresses in (("targets", scope.targets), ("excluded", scope.excluded)):
+        if addresses:
+            decision[name] = sorted({str(address) for address in addresses})
     return hashlib.sha256(rfc8785.dumps(decision)).hexdigest()
 
 
-def _steps(look: Outlook) -> list[Step]:
+def _decided(step: Step) -> dict[str, Any]:
+    """What a proposal adds to the decision; of a rename with nothing else to approve, the rename alone."""
+    renamed = {"previous_address": str(step.previous_address)} if step.previous_address else {}
+    if step.action.step_class is not StepClass.PROPOSAL:
+        return {"address": str(step.address), **renamed}
+    return {
+        "address": str(step.address),
+        "action": step.action.value,
+        "reason": step.reason.value,
+        "task": step.task_kind.value if step.task_kind else None,
+        "before": step.before,
+        "after": step.after,
+        **renamed,
+    }
+
+
+def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:
     steps: list[Step] = []
     problems: list[KrakenstateError] = []
+    chosen = scope.chosen(look)
     for resource in look.desired.resources.values():
+        if resource.address not in chosen:
+            continue
         try:
-            match resource:
-                case Account():
-                    steps.append(plan_account(resource, look))
-                case Key():
-                    steps.append(plan_key(resource, look))
-                case Grant():
-                    steps.append(plan_grant(resource, look))
-                case _:
-                    pass  # processes and allowlists have no object of their own
+            step = _declared(resource, look)
         except KrakenstateError as problem:
             problems.append(problem.at(resource.source))
+            continue
+        if step is not None:
+            steps.append(marked(step, resource, look, pending))
+    for record in look.state.records:
+        if record.address in look.desired.resources or record.address not in chosen:
+            continue
+        try:
+            refuse_protected(record, look)
+        except KrakenstateError as problem:
+            problems.append(problem)
+            continue
+        steps.append(_undeclared(record, look))
     if problems:
         raise StackProblems(problems)
-    for record in look.state.records:
-        if record.address in look.desired.resources:
-            continue
-        match record:
-            case KeyRecord():
-                steps.append(plan_removed_key(record, look))
-            case AccountRecord():
-                steps.append(plan_removed_account(record, look))
-            case GrantRecord():
-                steps.append(plan_removed_grant(record))
     return steps
+
+
+def _declared(resource: Declaration, look: Outlook) -> Step | None:
+    match resource:
+        case Account():
+            return plan_account(resource, look)
+        case Key():
+            return plan_key(resource, look)
+        case Grant():
+            return plan_grant(resource, look)
+        case _:
+            return None  # processes and allowlists have no object of their own
+
+
+def _undeclared(record: AccountRecord | KeyRecord | GrantRecord, look: Outlook) -> Step:
+    if record.address in look.desired.removed:
+        return plan_let_go(record, look)
+    match record:
+        case KeyRecord():
+            return plan_removed_key(record, look)
+        case AccountRecord():
+            return plan_removed_account(record, look)
+        case GrantRecord():
+            return plan_removed_grant(record, look)
 
 
 def _risks(step: Step) -> list[Risk]:

@@ -9,10 +9,11 @@ next observation and the next settlement finish it.
 
 from __future__ import annotations
 
-from krakenstate.engine.handover import new_account_record
+from krakenstate.engine.accounts import new_account_record
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import Work
 from krakenstate.model.declarations import SpotSubaccount
+from krakenstate.model.desired import Desired
 from krakenstate.model.run import CallKind, Intent, Result
 from krakenstate.model.state import AccountRecord, AccountStatus, State
 from krakenstate.model.task import TaskKind
@@ -38,9 +39,9 @@ def foresee(session: Session, state: State) -> list[str]:
     said: list[str] = []
     for earlier, intents in session.records.journal.unfinished():
         for intent in intents:
-            declared = session.desired.resources.get(intent.address)
-            known = state.account(intent.address)
-            if not _is_open_creation(intent, known) or not isinstance(declared, SpotSubaccount):
+            declared = _meant(session.desired, intent)
+            known = state.account(declared.address if declared else intent.address)
+            if not _is_open_creation(intent, known) or declared is None:
                 continue
             done = intent.result is Result.DONE
             state.put(new_account_record(declared, AccountStatus.EXISTS if done else AccountStatus.UNKNOWN))
@@ -49,6 +50,15 @@ def foresee(session: Session, state: State) -> list[str]:
             "end; the next apply or settle says what became of it."
         )
     return said
+
+
+def _meant(desired: Desired, intent: Intent) -> SpotSubaccount | None:
+    """The declaration a creation was for, also where it was renamed since: a user name is one account."""
+    found = desired.resources.get(desired.moved_to(intent.address))
+    if isinstance(found, SpotSubaccount):
+        return found
+    username = intent.details.get("username")
+    return next((a for a in desired.of(SpotSubaccount) if a.username == username), None)
 
 
 def _is_open_creation(intent: Intent, known: AccountRecord | None) -> bool:
@@ -69,9 +79,9 @@ def _conclude(run: Writing, intent: Intent) -> list[str]:
 
 
 def _creation(run: Writing, intent: Intent) -> list[str]:
-    known = run.state.account(intent.address)
-    declared = run.session.desired.resources.get(intent.address)
-    if not _is_open_creation(intent, known) or not isinstance(declared, SpotSubaccount):
+    declared = _meant(run.session.desired, intent)
+    known = run.state.account(declared.address if declared else intent.address)
+    if not _is_open_creation(intent, known) or declared is None:
         return []
     done = intent.result is Result.DONE
     record = new_account_record(declared, AccountStatus.EXISTS if done else AccountStatus.UNKNOWN)

@@ -16,12 +16,14 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
+from krakenstate.engine import moves
 from krakenstate.engine.apply import Application, outlook_of
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.observe import observe
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.planner import HORIZON, build_plan
 from krakenstate.engine.recovery import foresee, recover
+from krakenstate.engine.scope import EVERYTHING, Scope
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import policies_of
 from krakenstate.errors import (
@@ -29,9 +31,11 @@ from krakenstate.errors import (
     Interrupted,
     KrakenstateError,
     LineageExists,
+    LineageMissing,
     LockHeld,
     OriginMismatch,
     StateError,
+    StateLost,
     StateOfAnother,
     VaultError,
 )
@@ -55,12 +59,25 @@ def initialise(session: Session) -> tuple[State, bool]:
     """The stack's state, and whether it was created now.
 
     Raises:
+        StateLost: There is none, and secrets of the stack show that there was one.
         StateOfAnother: Another stack's state lives at the path.
         OriginMismatch: It was initialised against other servers.
     """
+    try:
+        return load_state(session), False
+    except LineageMissing:
+        _refuse_lost(session)
+    try:
+        return session.records.state.create(new_index(session)), True
+    except LineageExists:
+        return load_state(session), False
+
+
+def new_index(session: Session) -> Index:
+    """The head of a lineage that begins now."""
     now = session.clock()
     head = session.desired.head
-    index = Index(
+    return Index(
         krakenstate_version=session.version,
         lineage=str(uuid.uuid4()),
         serial=0,
@@ -71,10 +88,17 @@ def initialise(session: Session) -> tuple[State, bool]:
         created_at=now,
         written_at=now,
     )
-    try:
-        return session.records.state.create(index), True
-    except LineageExists:
-        return load_state(session), False
+
+
+def _refuse_lost(session: Session) -> None:
+    shelf = session.custody.shelf()
+    if shelf:
+        listed = ", ".join(sorted({found.slot.address for found in shelf})[:5])
+        raise StateLost(
+            f"There is no state at {session.records.state.location}, and {len(shelf)} secrets of the stack "
+            f"{session.desired.head.name} lie in Vault ({listed}{', ...' if len(shelf) > 5 else ''}). An "
+            "empty state would ask for everything once more."
+        )
 
 
 def load_state(session: Session) -> State:
@@ -111,7 +135,7 @@ def load_for_reading(session: Session) -> State:
 
 def take_snapshot(session: Session, state: State) -> Snapshot:
     """Observes, and keeps the result for plans that hold no credentials."""
-    snapshot = observe(session, state)
+    snapshot = observe(session, moves.foreseen(session.desired, state)[0])
     session.records.snapshots.save_snapshot(snapshot)
     return snapshot
 
@@ -124,8 +148,9 @@ def make_plan(
     commit: str | None = None,
     isolation: str = "process",
     horizon: timedelta = HORIZON,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
-    """The plan, from what was read."""
+    """The plan, from what was read, of the whole stack or of a part."""
     look = Outlook(
         desired=session.desired,
         snapshot=snapshot,
@@ -134,7 +159,9 @@ def make_plan(
         verbs=session.providers.verbs,
         policies=policies_of(session.desired, session.providers.grants),
     )
-    return build_plan(look, version=session.version, commit=commit, isolation=isolation, horizon=horizon)
+    return build_plan(
+        look, version=session.version, commit=commit, isolation=isolation, horizon=horizon, scope=scope
+    )
 
 
 @contextmanager
@@ -234,7 +261,7 @@ def settle(run: Writing) -> Settled:
     look = outlook_of(run, snapshot)
     plan = build_plan(look, version=run.session.version)
     open_before = {t.id for t in run.state.open_tasks()}
-    outcomes = Application(run, snapshot).settle(plan.settlements)
+    outcomes = Application(run, snapshot).settle(plan)
     run.save()
     closed = open_before - {t.id for t in run.state.open_tasks()}
     return Settled(outcomes=outcomes, plan=plan, snapshot=snapshot, closed_tasks=len(closed))
@@ -248,7 +275,22 @@ def expect_hand_in(session: Session, address: str) -> Key:
         HandInNotExpected: It is no key, was not applied, or is in service already.
     """
     resource = session.desired.get(address)
-    record = load_state(session).key(resource.address)
+    state = load_state(session)
+    record = state.key(resource.address)
+    pending = moves.foreseen(session.desired, state)[1]
+    if resource.address in pending or moves.leans_on_move(resource, pending):
+        raise HandInNotExpected(
+            f"{address} or its account was renamed in the stack, and that was not applied yet.",
+            next_step="Run: krakenstate apply",
+            address=address,
+            source=resource.source,
+        )
+    if resource.observe_only:
+        raise HandInNotExpected(
+            f"{address} is only observed (observe_only=True): nothing is taken in for it.",
+            address=address,
+            source=resource.source,
+        )
     if not isinstance(resource, Key):
         raise HandInNotExpected(f"{address} is no key.", address=address, source=resource.source)
     if record is None:
@@ -299,7 +341,8 @@ def hand_in(
     Raises:
         QuarantineFailed: It is not certain that the secret is stored.
     """
-    slot = session.slot(key.process.address, key.address)
+    record = load_state(session).key(key.address)
+    slot = session.shelf(record) if record else session.slot(key.process.address, key.address)
     try:
         with writing(session, "key ingest", wait_s=wait_s, stop=stop) as run:
             handover = Handover(run)

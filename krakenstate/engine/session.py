@@ -29,7 +29,7 @@ from krakenstate.model.declarations import Account, Allowlist
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.run import CallKind, Result
-from krakenstate.model.state import State
+from krakenstate.model.state import KeyRecord, State
 from krakenstate.providers.base import Lanes, Providers
 from krakenstate.secret.base import CredentialStore, Slot
 from krakenstate.store.base import Journal, Lease, Records
@@ -79,6 +79,10 @@ class Session:
     def slot(self, process: str, address: str) -> Slot:
         """Where a key's secret lives: below its process's name."""
         return Slot(process=process.partition(".")[2] or process, address=address)
+
+    def shelf(self, record: KeyRecord) -> Slot:
+        """Where a recorded key's secret lies: under the address it was first recorded at."""
+        return self.slot(record.process, record.shelf)
 
 
 @dataclass

@@ -106,9 +106,17 @@ class Work:
             self.key_job(record, owner), findings
         )
 
-    def account(self, kind: TaskKind, account: Account, assignee: str) -> Task:
+    def find_out(
+        self, record: KeyRecord | GrantRecord | AccountRecord, owner: str, title: str, text: str
+    ) -> Task:
+        """Somebody finds out whether something exists that the state does not know of."""
+        generation = record.generation if isinstance(record, KeyRecord) else 0
+        return self._open(TaskKind.SETTLE_UNKNOWN, record.address, owner, title, text, generation=generation)
+
+    def account(self, kind: TaskKind, account: Account, assignee: str, *, why_unknown: str = "") -> Task:
         """Asking for an account, finishing its set-up, linking it, or finding out whether it exists."""
         job = account_job(account, self._session.desired, self._run.state)
+        job = replace(job, why_unknown=why_unknown)
         providers = self._session.providers
         writers = {
             TaskKind.REQUEST_SPOT_SUBACCOUNT: providers.subaccounts.request_subaccount,

@@ -71,6 +71,20 @@ class AttributeFixed(PlanError):
     remedy = "Put the old value back, or declare a new object under a new name."
 
 
+class Protected(PlanError):
+    """Something that the state records as protected would leave it."""
+
+    code, headline = "KS7021", "Resource is protected"
+    remedy = "Declare it with protect=False and apply that; then it can be taken out."
+
+
+class RenameLikely(PlanError):
+    """One resource leaves the stack and another that is the same arrives: a check of a plan, not an error."""
+
+    code, headline = "KS7022", "Looks like a rename"
+    remedy = "If it was renamed, add the Moved(...) that the check names."
+
+
 class ApprovalNeeded(PlanError):
     """There is nobody to ask, and no approval was given."""
 

@@ -209,6 +209,13 @@ class FeatureNotAvailable(StackError):
     remedy = "Take it out for now; CHANGELOG.md says what each version honours."
 
 
+class MoveImpossible(StackError):
+    """A Moved or Removed says something that cannot be."""
+
+    code, headline = "KS1221", "Moved or Removed cannot be honoured"
+    remedy = "Correct the address, or take the line out: it has no use once it was applied."
+
+
 class IdentityShared(StackError):
     """Two accounts were declared with the same e-mail, user name or IIBAN."""
 

@@ -13,7 +13,10 @@ class LineageMissing(StateError):
     """There is no state at the stack's path; a missing state is never taken for an empty one."""
 
     code, headline = "KS3001", "No state here"
-    remedy = "If this stack is new, run: krakenstate init. If not, check mount and path."
+    remedy = (
+        "If this stack is new, run: krakenstate init. If not, check mount and path; a state that was lost is "
+        "made anew with: krakenstate state rebuild"
+    )
 
 
 class LineageExists(StateError):
@@ -27,7 +30,10 @@ class StateDamaged(StateError):
     """A state document does not match what the index pinned; it was edited, truncated or lost."""
 
     code, headline = "KS3003", "State document is damaged"
-    remedy = "Restore the document's pinned version in Vault (KV keeps history)."
+    remedy = (
+        "Restore the document's pinned version in Vault (KV keeps history). Where that is not possible: "
+        "krakenstate state rebuild"
+    )
 
 
 class StateTooNew(StateError):
@@ -77,6 +83,27 @@ class StateRestored(StateError):
 
     code, headline = "KS3011", "State is an older one"
     remedy = "Put the newest version of the index back, as named above."
+
+
+class StateLost(StateError):
+    """There is no state, and secrets of this stack lie in Vault: it had one."""
+
+    code, headline = "KS3020", "State was lost"
+    remedy = "Make it anew from what Kraken and Vault hold: krakenstate state rebuild"
+
+
+class StateHealthy(StateError):
+    """A state that can be read would be replaced by one that knows less."""
+
+    code, headline = "KS3021", "State is there and can be read"
+    remedy = "Nothing to rebuild: krakenstate plan"
+
+
+class AddressTaken(StateError):
+    """Something is recorded already at the address another record shall move to."""
+
+    code, headline = "KS3022", "Address is recorded already"
+    remedy = "Let go of one of the two: krakenstate state rm ADDRESS"
 
 
 class TaskError(KrakenstateError):

@@ -50,7 +50,7 @@ class Address(str):
             try:
                 return cls(text)
             except AddressUnknown as error:
-                raise ValueError(error.message) from None
+                raise ValueError(error.message.rstrip(".")) from None
 
         return core_schema.no_info_after_validator_function(
             validate, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()

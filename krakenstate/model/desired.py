@@ -20,6 +20,8 @@ from krakenstate.model.declarations import (
     Environment,
     Key,
     MasterAccount,
+    Moved,
+    Removed,
     Vault,
 )
 from krakenstate.model.entry import Collector, Declaration, Name, Reference, collecting
@@ -55,6 +57,21 @@ class RenderedResource(Model):
     source: RenderedSource | None = None
 
 
+class RenderedMove(Model):
+    """A ``Moved`` as plain data."""
+
+    old: str
+    new: str
+    source: RenderedSource | None = None
+
+
+class RenderedRemoval(Model):
+    """A ``Removed`` as plain data."""
+
+    address: str
+    source: RenderedSource | None = None
+
+
 class Rendered(Model):
     """What ``krakenstate render`` writes and ``--desired`` reads."""
 
@@ -63,6 +80,8 @@ class Rendered(Model):
     isolation: Literal["kernel", "process"]
     stack: StackHead
     resources: tuple[RenderedResource, ...]
+    moves: tuple[RenderedMove, ...] = ()
+    removed: tuple[RenderedRemoval, ...] = ()
 
 
 class Desired:
@@ -71,10 +90,22 @@ class Desired:
     Args:
         head: Name, environment and Vault of the stack.
         resources: In any order; kept sorted by address.
+        moves: Renames, kept sorted by the old address.
+        removed: Addresses to let go of, sorted.
     """
 
-    def __init__(self, head: StackHead, resources: Iterable[Declaration]) -> None:
+    def __init__(
+        self,
+        head: StackHead,
+        resources: Iterable[Declaration],
+        moves: Iterable[Moved] = (),
+        removed: Iterable[Removed] = (),
+    ) -> None:
         self.head = head
+        self.moves: Mapping[Address, Moved] = {m.old: m for m in sorted(moves, key=lambda m: m.old)}
+        self.removed: Mapping[Address, Removed] = {
+            r.address: r for r in sorted(removed, key=lambda r: r.address)
+        }
         ordered = sorted(resources, key=lambda r: r.address)
         self.resources: Mapping[Address, Declaration] = {r.address: r for r in ordered}
 
@@ -92,6 +123,14 @@ class Desired:
         if found is None:
             raise AddressUnknown(f"The stack {self.head.name} declares nothing at {address}.")
         return found
+
+    def moved_to(self, address: Address) -> Address:
+        """Where the renames lead from an address; itself if nothing was renamed."""
+        seen = {address}
+        while address in self.moves and self.moves[address].new not in seen:
+            address = self.moves[address].new
+            seen.add(address)
+        return address
 
     def source(self, address: str) -> Source | None:
         """The line an address is declared on, if it is."""
@@ -122,13 +161,17 @@ def dump_declaration(declaration: Declaration) -> RenderedResource:
             plain[field] = reference_to(value)
         elif isinstance(value, tuple):
             plain[field] = [reference_to(item) for item in value]
-    source = declaration.source
     return RenderedResource(
         type=declaration.type_name,
         name=declaration.name,
         attributes=dict(sorted(plain.items())),
-        source=RenderedSource(file=source.file, line=source.line, text=source.text) if source else None,
+        source=dump_source(declaration.source),
     )
+
+
+def dump_source(source: Source | None) -> RenderedSource | None:
+    """A line as plain data."""
+    return RenderedSource(file=source.file, line=source.line, text=source.text) if source else None
 
 
 def reference_to(declaration: Declaration) -> str:

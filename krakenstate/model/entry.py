@@ -141,7 +141,7 @@ class Declaration(Entry):
     """One resource of a stack."""
 
     type_name: ClassVar[str] = ""
-    later: ClassVar[tuple[str, ...]] = ("protect", "observe_only")
+    later: ClassVar[tuple[str, ...]] = ()
     """Fields that are part of the language but not honoured by this version: refused when set."""
 
     name: Name

@@ -67,6 +67,8 @@ class Reason(StrEnum):
     EVIDENCE_READY = "evidence_ready"
     TASK_OPEN = "task_open"
     DEPENDENCY_UNFINISHED = "dependency_unfinished"
+    LET_GO = "let_go"
+    OBSERVE_ONLY = "observe_only"
     OUTCOME_UNKNOWN = "outcome_unknown"
     NOT_OBSERVED = "not_observed"
     IN_SYNC = "in_sync"
@@ -99,6 +101,8 @@ class Step(Model):
 
     ``label`` names the object as people know it (``key "pnl-g1" (...9fQa) on account mm``). ``before`` and
     ``after`` are whole; ``changes`` is the difference. ``after_unknown`` lists what only applying will tell.
+    ``previous_address`` is set where a ``Moved`` renames the record first; that makes any step a proposal.
+    ``would`` is what a resource that is only observed does not do.
     """
 
     address: Address
@@ -118,11 +122,13 @@ class Step(Model):
     after_unknown: tuple[str, ...] = ()
     missing: Missing | None = None
     code: str = ""
+    previous_address: Address | None = None
+    would: Action | None = None
 
     @property
     def step_class(self) -> StepClass | None:
         """Proposal, settlement, or neither."""
-        return self.action.step_class
+        return StepClass.PROPOSAL if self.previous_address else self.action.step_class
 
 
 class RiskWord(StrEnum):
@@ -238,7 +244,7 @@ class Plan(Model):
     """Everything a reviewer reads and an apply carries out.
 
     ``digest`` is the SHA-256 of the canonical JSON (RFC 8785) of the proposals and of what they belong to:
-    stack, environment, lineage.
+    stack, environment, lineage, and what was left out of it.
     """
 
     format_version: str = FORMAT_VERSION
@@ -250,7 +256,14 @@ class Plan(Model):
     risks: tuple[Risk, ...] = ()
     digest: str
     complete: bool = True
+    targets: tuple[Address, ...] = ()
+    excluded: tuple[Address, ...] = ()
     facts: Facts
+
+    @property
+    def moves(self) -> list[Step]:
+        """What is renamed before anything else is done."""
+        return [s for s in self.steps if s.previous_address]
 
     @property
     def proposals(self) -> list[Step]:

@@ -39,6 +39,8 @@ class CallKind(StrEnum):
     DROP_SECRET = "drop-secret"  # noqa: S105 - a kind of call
     EMPTY_INBOX = "empty-inbox"
     PROBE = "probe"
+    MOVE = "move"
+    RELEASE = "release"
 
 
 class Result(StrEnum):
@@ -121,6 +123,7 @@ class Effect(StrEnum):
     CLOSED = "closed"
     REJECTED = "rejected"
     ADVANCED = "advanced"
+    MOVED = "moved"
     WAITING = "waiting"
     FAILED = "failed"
 

@@ -44,6 +44,7 @@ class AccountRecord(Model):
     trading_enabled: bool | None = None
     existed_at: Instant | None = None
     provenance: Provenance = Provenance.RECORDED
+    protect: bool = False
 
 
 class Verdict(StrEnum):
@@ -105,7 +106,11 @@ class Removal(StrEnum):
 
 
 class KeyRecord(Model):
-    """A key as approved, handed in, published and last described."""
+    """A key as approved, handed in, published and last described.
+
+    ``kept_as`` is the address under which its secrets lie in Vault, where that is not its own: the key was
+    renamed, and its process goes on reading where it always did.
+    """
 
     kind: Literal["key"] = "key"
     address: Address
@@ -120,6 +125,13 @@ class KeyRecord(Model):
     described_at: Instant | None = None
     provenance: Provenance | None = None
     removal: Removal | None = None
+    protect: bool = False
+    kept_as: Address | None = None
+
+    @property
+    def shelf(self) -> Address:
+        """The address its secrets are kept under in Vault."""
+        return self.kept_as or self.address
 
 
 class GrantRecord(Model):
@@ -131,6 +143,7 @@ class GrantRecord(Model):
     policy_name: str
     policy: str
     installed: Attestation | None = None
+    protect: bool = False
 
 
 Record = Annotated[AccountRecord | KeyRecord | GrantRecord, Field(discriminator="kind")]
@@ -253,6 +266,20 @@ class State:
             }
             if len(records) != len(document.records) or len(tasks) != len(document.tasks):
                 self._set(name, records=records, tasks=tasks)
+
+    def take_out(self, address: str) -> list[Task]:
+        """Removes a record and all its tasks, open ones too; the tasks come back."""
+        taken = [task for task in self.tasks if task.address == address]
+        for name, document in list(self.documents.items()):
+            records = {a: r for a, r in document.records.items() if a != address}
+            tasks = {i: t for i, t in document.tasks.items() if t.address != address}
+            if len(records) != len(document.records) or len(tasks) != len(document.tasks):
+                self._set(name, records=records, tasks=tasks)
+        return taken
+
+    def copy(self) -> State:
+        """The same state; changing one leaves the other as it is."""
+        return State(self.index, dict(self.documents))
 
     def put_task(self, task: Task) -> None:
         """Keeps a task in the document of what it is about."""

@@ -65,7 +65,10 @@ class KeyJob:
 
 @dataclass(frozen=True, slots=True)
 class AccountJob:
-    """Everything a person must know to ask for an account, finish its set-up, or link it."""
+    """Everything a person must know to ask for an account, finish its set-up, or link it.
+
+    ``why_unknown`` says why nobody knows whether it exists, where that is not a lost answer.
+    """
 
     stack: str
     address: str
@@ -79,6 +82,7 @@ class AccountJob:
     master_uid: str | None = None
     account_iiban: str | None = None
     account_uid: str | None = None
+    why_unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.secret.form import check_form, from_fields
 
-__all__ = ["CredentialStore", "Held", "Label", "Slot", "check_form", "from_fields"]
+__all__ = ["CredentialStore", "Held", "Label", "Shelved", "Slot", "check_form", "from_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,20 @@ class Held:
     fingerprint: str | None
     managed: bool
     stack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A secret of this stack that lies in Vault, by its path and its metadata.
+
+    ``place`` is ``None`` for one in service; ``recorded_as`` the key's address if that is not the path's.
+    """
+
+    slot: Slot
+    place: Place | None
+    held: Held
+    generation: int = 1
+    recorded_as: str | None = None
 
 
 class CredentialStore(Protocol):
@@ -94,6 +108,26 @@ class CredentialStore(Protocol):
 
     def drop_published(self, slot: Slot) -> None:
         """Removes the secret at the process's path, with metadata and all versions."""
+
+    def shelf(self) -> list[Shelved]:
+        """Everything this stack has in service or in quarantine, by metadata alone; in order of path."""
+
+    def beside(self, slot: Slot) -> Mapping[str, str]:
+        """What is written beside the secret at the process's path: account, IIBAN, unit, the key's name."""
+
+    def note_address(self, slot: Slot, address: str) -> None:
+        """Notes in metadata that the key is recorded at another address than its path says.
+
+        Raises:
+            PathNotManaged: Something that is not this stack's key lies there.
+        """
+
+    def release(self, slot: Slot) -> None:
+        """Notes in metadata that nobody manages the secret any more; the process goes on reading it.
+
+        Raises:
+            PathNotManaged: Something that is not this stack's key lies there.
+        """
 
     def unwrap(self, token: SecretStr) -> Mapping[str, str]:
         """What a response-wrapping token wraps; it can be opened once.

@@ -137,7 +137,11 @@ class Reporter:
                 reference_to(entry) for entry in self.collector.placeholders if isinstance(entry, Declaration)
             ],
             "extras": [
-                {"kind": type(entry).__name__, "source": _plain_source(entry.source)}
+                {
+                    "kind": type(entry).__name__,
+                    "source": _plain_source(entry.source),
+                    **{name: str(value) for name, value in entry},
+                }
                 for entry in entries
                 if not isinstance(entry, Declaration)
             ],

@@ -8,18 +8,22 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
 import krakenstate
 from krakenstate.errors import FileUnusable, KrakenstateError, Source, StackResultInvalid
+from krakenstate.model.declarations import Moved, Removed
 from krakenstate.model.desired import (
     Desired,
     Rendered,
+    RenderedMove,
+    RenderedRemoval,
     RenderedResource,
     StackHead,
     dump_declaration,
+    dump_source,
     load_declarations,
 )
 from krakenstate.model.entry import Declaration
@@ -27,7 +31,8 @@ from krakenstate.stack import process
 from krakenstate.stack.check import check_declarations, raise_problems
 from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
-from krakenstate.stack.render import Run, render_stack, stack_problems
+from krakenstate.stack.renames import check_renames, load_renames
+from krakenstate.stack.render import Run, renames_of, render_stack, stack_problems
 from krakenstate.stack.text import clean
 
 _VERSION = re.compile(r"1\.\d{1,6}")
@@ -92,9 +97,10 @@ def load_stack(
         show=lambda line: _show(stack, line),
     )
     loaded, problems = _declare(run.resources, run.placeholders)
-    raise_problems([*run.problems, *stack_problems(run, stack), *problems])
+    renames, more = _rename(*renames_of(run, stack), loaded, run.placeholders)
+    raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])
     head = _head_of(run, stack)
-    return _finish(head, loaded, stack.path, "process")
+    return _finish(head, loaded, renames, stack.path, "process")
 
 
 def load_desired(path: Path) -> LoadedStack:
@@ -119,15 +125,21 @@ def load_desired(path: Path) -> LoadedStack:
     admitted: list[RenderedResource] = []
     problems: list[KrakenstateError] = []
     for item in rendered.resources:
-        harmless = _with_clean_source(item)
+        harmless = _clean_source(item)
         source = _source_of(harmless)
         good, wrong = admit(harmless, source)
         problems += wrong
         admitted += [good] if good else []
     broken = {f"{i.type}.{i.name}" for i in rendered.resources} - {f"{i.type}.{i.name}" for i in admitted}
     loaded, more = _declare(admitted, broken)
-    raise_problems([*problems, *more])
-    return _finish(rendered.stack, loaded, path, rendered.isolation)
+    renames, wrong = _rename(
+        [_clean_source(move) for move in rendered.moves],
+        [_clean_source(removal) for removal in rendered.removed],
+        loaded,
+        broken,
+    )
+    raise_problems([*problems, *more, *wrong])
+    return _finish(rendered.stack, loaded, renames, path, rendered.isolation)
 
 
 def dump_rendered(rendered: Rendered) -> str:
@@ -140,6 +152,16 @@ def _declare(
 ) -> tuple[list[Declaration], list[KrakenstateError]]:
     loaded, problems = load_declarations(resources, broken=broken)
     return loaded, [*problems, *check_declarations(loaded)]
+
+
+def _rename(
+    moves: Iterable[RenderedMove],
+    removed: Iterable[RenderedRemoval],
+    loaded: Sequence[Declaration],
+    broken: Iterable[str],
+) -> tuple[tuple[list[Moved], list[Removed]], list[KrakenstateError]]:
+    renamed, gone, problems = load_renames(moves, removed)
+    return (renamed, gone), [*problems, *check_renames(renamed, gone, loaded, broken)]
 
 
 def _head_of(run: Run, stack: StackFile) -> StackHead:
@@ -156,14 +178,24 @@ def _head_of(run: Run, stack: StackFile) -> StackHead:
 
 
 def _finish(
-    head: StackHead, loaded: Sequence[Declaration], path: Path, isolation: Literal["kernel", "process"]
+    head: StackHead,
+    loaded: Sequence[Declaration],
+    renames: tuple[list[Moved], list[Removed]],
+    path: Path,
+    isolation: Literal["kernel", "process"],
 ) -> LoadedStack:
-    desired = Desired(head, loaded)
+    desired = Desired(head, loaded, *renames)
     rendered = Rendered(
         krakenstate_version=krakenstate.__version__,
         isolation=isolation,
         stack=head,
         resources=tuple(dump_declaration(declaration) for declaration in desired.resources.values()),
+        moves=tuple(
+            RenderedMove(old=m.old, new=m.new, source=dump_source(m.source)) for m in desired.moves.values()
+        ),
+        removed=tuple(
+            RenderedRemoval(address=r.address, source=dump_source(r.source)) for r in desired.removed.values()
+        ),
     )
     return LoadedStack(desired, rendered, path, isolation)
 
@@ -179,7 +211,10 @@ def _read_file(path: Path, shown: str) -> bytes:
     return data
 
 
-def _with_clean_source(item: RenderedResource) -> RenderedResource:
+R = TypeVar("R", RenderedResource, RenderedMove, RenderedRemoval)
+
+
+def _clean_source(item: R) -> R:
     if item.source is None:
         return item
     line = max(1, min(item.source.line, 10**7))

@@ -56,6 +56,9 @@ class ReportedExtra(Model):
 
     kind: Literal["Moved", "Removed"]
     source: ReportedSource | None
+    old: str = Field(default="", max_length=200)
+    new: str = Field(default="", max_length=200)
+    address: str = Field(default="", max_length=200)
 
 
 class Report(Model):

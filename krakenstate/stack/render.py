@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from krakenstate.errors import (
-    FeatureNotAvailable,
     FileUnusable,
     IsolationUnavailable,
     KrakenstateError,
@@ -29,10 +28,17 @@ from krakenstate.errors import (
     StackUnstable,
     catalogue,
 )
-from krakenstate.model.desired import RenderedResource, RenderedSource
+from krakenstate.model.desired import RenderedMove, RenderedRemoval, RenderedResource, RenderedSource
 from krakenstate.stack import process
 from krakenstate.stack.find import StackFile
-from krakenstate.stack.plain import Report, ReportedProblem, ReportedSource, admit, parse_report
+from krakenstate.stack.plain import (
+    Report,
+    ReportedExtra,
+    ReportedProblem,
+    ReportedSource,
+    admit,
+    parse_report,
+)
 from krakenstate.stack.process import Child, Ending
 from krakenstate.stack.text import clean
 
@@ -120,7 +126,7 @@ def render_stack(
 
 
 def stack_problems(run: Run, stack: StackFile) -> list[KrakenstateError]:
-    """What is wrong with the ``Stack`` objects of a file, and with entries this version cannot honour."""
+    """What is wrong with the ``Stack`` objects of a file."""
     report, lines = run.report, Lines(stack)
     if report is None:
         return []
@@ -138,13 +144,23 @@ def stack_problems(run: Run, stack: StackFile) -> list[KrakenstateError]:
                 source=lines.source(only.source),
             )
         )
-    problems += [
-        FeatureNotAvailable(
-            f"{entry.kind} is not honoured by this version yet.", source=lines.source(entry.source)
-        )
-        for entry in report.extras
-    ]
     return problems
+
+
+def renames_of(run: Run, stack: StackFile) -> tuple[tuple[RenderedMove, ...], tuple[RenderedRemoval, ...]]:
+    """The ``Moved`` and ``Removed`` of a file, as the child reports them."""
+    if run.report is None:
+        return (), ()
+    lines = Lines(stack)
+
+    def told(entry: ReportedExtra) -> RenderedSource:
+        source = lines.source(entry.source)
+        return RenderedSource(file=source.file, line=source.line, text=source.text)
+
+    extras = run.report.extras
+    moves = (RenderedMove(old=e.old, new=e.new, source=told(e)) for e in extras if e.kind == "Moved")
+    removed = (RenderedRemoval(address=e.address, source=told(e)) for e in extras if e.kind == "Removed")
+    return tuple(moves), tuple(removed)
 
 
 def _check_readable(stack: StackFile) -> None:

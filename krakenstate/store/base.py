@@ -87,6 +87,13 @@ class StateStore(Protocol):
             LineageExists: There is one.
         """
 
+    def replace(self, state: State, now: datetime) -> None:
+        """Writes a state made anew over whatever lies at the path, documents before the index.
+
+        Raises:
+            StateConflict: Somebody else wrote meanwhile.
+        """
+
     def load(self) -> State:
         """Reads index and pinned documents, checking each.
 

@@ -37,8 +37,9 @@ def open_task(
     for task in same:
         if task.is_open and task.subject == subject:
             return task, False
-    number = len(same) + 1
-    id_ = task_id(address, kind, generation, number)
+    number, taken = len(same) + 1, {t.id for t in state.tasks}
+    while (id_ := task_id(address, kind, generation, number)) in taken:
+        number += 1  # a task that moved away with its record keeps its id
     task = Task(
         id=id_,
         kind=kind,

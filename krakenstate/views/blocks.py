@@ -34,8 +34,12 @@ _REASONS = {
 
 def step_block(step: Step, paint: Paint, width: int) -> list[str]:
     """A step as a block: its sentence, why, what it is about, and the difference."""
+    if step.previous_address and step.action.step_class is None:
+        return _moved_block(step, paint)
     mark = MARKS[step.action]
     lines = [f"  # {paint.bold(plain(step.address))} {mark.sentence}"]
+    if step.previous_address:
+        lines.append(f"  # (moved from {plain(step.previous_address)})")
     if reason := plain(step.note) or _REASONS.get(step.reason, ""):
         lines += wrap(f"({reason})", width, "  # ", "  #  ")
     if step.waits_on:
@@ -48,6 +52,27 @@ def step_block(step: Step, paint: Paint, width: int) -> list[str]:
     if step.unchanged:
         lines.append(f"{_INNER}# ({count(step.unchanged, 'unchanged attribute')} hidden)")
     return [*lines, "    }"] if is_resource else lines
+
+
+def watched_block(step: Step, paint: Paint, width: int) -> list[str]:
+    """What would happen to something that is only observed."""
+    assert step.would is not None  # noqa: S101 - the caller looked
+    sentence = MARKS[step.would].sentence.replace("will be", "would be").replace("must be", "would be")
+    lines = [f"  # {paint.bold(plain(step.address))} {sentence.replace('needs', 'would need')}"]
+    if reason := plain(step.note):
+        lines += wrap(f"({reason})", width, "  # ", "  #  ")
+    title = plain(step.label) or resource_title(step.address.type, step.address.name)
+    return [*lines, f"      {title}", *attribute_lines(changes_of(step), step.after_unknown, paint, width)]
+
+
+def _moved_block(step: Step, paint: Paint) -> list[str]:
+    """A rename and nothing else."""
+    old, new = plain(step.previous_address or ""), paint.bold(plain(step.address))
+    title = resource_title(step.address.type, step.address.name)
+    lines = [f"  # {old} has moved to {new}", f"    {title} {{"]
+    if step.label:
+        lines.append(f"{_INNER}# {plain(step.label)}")
+    return [*lines, "    }"]
 
 
 def drift_block(item: DriftItem, paint: Paint, width: int) -> list[str]:

@@ -59,6 +59,8 @@ def plan_json(plan: Plan, *, now: datetime) -> Json:
         "applyable": bool(plan.proposals or plan.settlements),
         "complete": plan.complete,
         "errored": not plan.complete,
+        "targets": [str(address) for address in plan.targets],
+        "excluded": [str(address) for address in plan.excluded],
         "resource_changes": [_change(step, facts.sources.get(step.address)) for step in steps],
         "resource_drift": drift_rows(facts.drift),
         "checks": [
@@ -101,12 +103,13 @@ def risk_rows(risks: Iterable[Risk]) -> list[JsonValue]:
 def _change(step: Step, source: PlanSource | None) -> JsonValue:
     return {
         "address": str(step.address),
-        "previous_address": None,
+        "previous_address": _text(step.previous_address),
         "class": step.step_class.value if step.step_class else None,
         "type": step.address.type,
         "name": step.address.name,
         "label": plain(step.label),
         "action_reason": step.reason.value,
+        "would": step.would.value if step.would else None,
         "actor": step.actor.value if step.actor else None,
         "note": plain(step.note),
         "task_kind": step.task_kind.value if step.task_kind else None,

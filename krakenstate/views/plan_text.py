@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from krakenstate.model.plan import Action, Plan, Reason, Step, Summary
-from krakenstate.views.blocks import drift_block, risk_lines, step_block
+from krakenstate.views.blocks import drift_block, risk_lines, step_block, watched_block
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_plan, unreadable_count
 from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, shown_first, wrap
 from krakenstate.views.words import age, by_day, count, headline, short_commit, short_digest
@@ -31,9 +31,11 @@ def render_plan(
     sections = [
         [paint.bold(_headline(plan, now))],
         _incomplete(plan, rows, paint, width),
+        _partial(plan, paint, width),
         _risks(plan, paint, width),
         _drift(plan, paint, width),
         *_actions(plan, rows, paint, width),
+        *_watched(plan, paint, width),
         _waits(plan, paint, width),
         not_known_lines(rows, paint, width),
         _conclusion(plan, paint, hints),
@@ -82,6 +84,21 @@ def _incomplete(plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int) 
     return [paint.over("red", start.rstrip()) + first[len(start.rstrip()) :], *more]
 
 
+def _partial(plan: Plan, paint: Paint, width: int) -> list[str]:
+    """As Terraform warns of ``-target``."""
+    if not plan.targets and not plan.excluded:
+        return []
+    named = ", ".join(plan.targets or plan.excluded)
+    flag = "--target" if plan.targets else "--exclude"
+    text = (
+        f"{flag} is in effect ({named}). The result of this plan may not represent all of the changes "
+        "requested by the stack. It is meant for exceptional situations; plan the whole stack afterwards."
+    )
+    start = "Warning: "
+    first, *more = wrap(text, width, start, "  ")
+    return [paint.over("yellow", start.rstrip()) + first[len(start.rstrip()) :], *more]
+
+
 def _risks(plan: Plan, paint: Paint, width: int) -> list[str]:
     return [paint.bold("Risk"), *risk_lines(plan.risks, paint, width)] if plan.risks else []
 
@@ -100,14 +117,14 @@ def _actions(plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int) -> 
     steps = sorted((s for s in plan.steps if s.step_class), key=lambda s: (shown_first(s.action), s.address))
     if not steps:
         return []
-    present = [MARKS[s.action] for s in steps]
+    present = [MARKS[s.action] for s in steps if s.action.step_class]
     present += [MARKS[Action.UNKNOWN]] * bool(unreadable_count(rows))
     legend = [
         "Actions are indicated with the following symbols:",
         *(_legend_line(mark, paint) for mark in dict.fromkeys(present)),
     ]
     return [
-        legend,
+        legend if len(legend) > 1 else [],
         [paint.bold("krakenstate will perform the following actions:")],
         *(step_block(step, paint, width) for step in steps),
     ]
@@ -117,13 +134,23 @@ def _legend_line(mark: Mark, paint: Paint) -> str:
     return f"{paint.mark(mark)} {mark.legend}"
 
 
+def _watched(plan: Plan, paint: Paint, width: int) -> list[list[str]]:
+    """What would be done if it were not only observed."""
+    steps = sorted((s for s in plan.steps if s.would), key=lambda s: s.address)
+    if not steps:
+        return []
+    return [["Only observed (observe_only=True), so nothing is done:"]] + [
+        watched_block(step, paint, width) for step in steps
+    ]
+
+
 def _waits(plan: Plan, paint: Paint, width: int) -> list[str]:
     """What waits on what, by what it waits on; steps that wait on a listed task are told by that list."""
     listed = {task.id for task in plan.facts.tasks}
     groups: dict[tuple[str, bool], list[Step]] = {}
     for step in sorted(plan.steps, key=lambda step: step.address):
         told = step.reason is Reason.TASK_OPEN and step.task_id in listed
-        if step.action is Action.WAIT and not told:
+        if step.action is Action.WAIT and not step.previous_address and not told:
             groups.setdefault((_waits_on(step), step.reason is Reason.TASK_OPEN), []).append(step)
     lines = ["Waiting:"] if groups else []
     mark = MARKS[Action.WAIT]
@@ -147,9 +174,11 @@ def _waits_on(step: Step) -> str:
 def _conclusion(plan: Plan, paint: Paint, hints: bool) -> list[str]:
     proposals, settlements, tasks = plan.proposals, plan.settlements, plan.facts.tasks
     waits = any(step.action is Action.WAIT for step in plan.steps)
+    watched = any(step.would for step in plan.steps)
+    partial = plan.targets or plan.excluded
     if proposals:
         said = summary_line(plan.summary)
-    elif settlements or tasks or waits or not plan.complete:
+    elif settlements or tasks or waits or watched or partial or not plan.complete:
         opened = f" {count(len(tasks), 'manual task')} open." if tasks else ""
         said = f"No changes to propose.{opened}"
     else:

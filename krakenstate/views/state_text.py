@@ -12,6 +12,7 @@ from krakenstate.model.task import Task
 from krakenstate.views import values
 from krakenstate.views.blocks import resource_title
 from krakenstate.views.style import Paint, plain
+from krakenstate.views.words import count
 
 FORMAT_VERSION = "1"
 """Of this JSON; the format in which the state is stored is told by its own parts."""
@@ -111,3 +112,32 @@ def _attribute(name: str, padded: str, value: JsonValue, indent: str) -> Iterabl
         yield f"{indent}EOT"
     else:
         yield start + values.shown(name, value)
+
+
+def render_rebuilt(
+    state: State, *, why: str, keys: Sequence[str], asked: Sequence[Task], left: Sequence[str]
+) -> str:
+    """What a rebuild found, what it asks people, and what it had to leave alone."""
+    lines = [
+        f"The state was made anew (lineage {plain(state.index.lineage)}). {plain(why)}",
+        f"  {count(len(keys), 'key')} recorded from Vault{': ' if keys else ''}{plain(', '.join(keys))}",
+        f"  {count(len(asked), 'question')} for people: what was recorded only in the lost state",
+        *(f"    {plain(task.id)} {plain(task.address)}: {plain(task.title)}" for task in asked),
+        *(f"  not recorded: {plain(line)}" for line in left),
+    ]
+    if asked:
+        lines.append("Until a question is answered nothing is proposed there: krakenstate task show ID")
+    return "\n".join(lines)
+
+
+def rebuilt_json(
+    state: State, *, why: str, keys: Sequence[str], asked: Sequence[Task], left: Sequence[str]
+) -> dict[str, JsonValue]:
+    """The new state's list, what was found in Vault, the questions, and what was left alone."""
+    return {
+        **state_list_json(state),
+        "why": plain(why),
+        "keys": [plain(address) for address in keys],
+        "left": [plain(line) for line in left],
+        "tasks": [values.clean_object(task.model_dump(mode="json")) for task in asked],
+    }

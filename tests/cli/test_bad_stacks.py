@@ -139,10 +139,6 @@ BAD = [
         12,
         id="two controllers",
     ),
-    pytest.param("stack.add(Process(name='p', owner='x', protect=True))\n", "KS1206", 7, id="protect"),
-    pytest.param(
-        "stack.add(Process(name='p', owner='x', observe_only=True))\n", "KS1206", 7, id="observe_only"
-    ),
     pytest.param(
         DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter, key_name='K'))\n",
         "KS1206",
@@ -180,8 +176,34 @@ BAD = [
     pytest.param(
         DESK + "stack.add(Grant(name='g', process=quoter, manage=True))\n", "KS1206", 11, id="managed grant"
     ),
-    pytest.param("stack.add(Moved(old='process.a', new='process.b'))\n", "KS1206", 7, id="moved"),
-    pytest.param("stack.add(Removed(address='process.a'))\n", "KS1206", 7, id="removed"),
+    *(
+        pytest.param(DESK + f"stack.add(Moved(old='{old}', new='{new}'))\n", "KS1221", 11, id=f"moved: {why}")
+        for old, new, why in (
+            ("process.a", "process.quoter", "a process"),
+            ("allowlist.a", "allowlist.b", "an allowlist"),
+            ("spot_subaccount.mm", "master_account.desk", "another type"),
+            ("spot_subaccount.mm", "spot_subaccount.b", "both are there"),
+            ("spot_subaccount.a", "spot_subaccount.b", "to nothing"),
+            ("spot_subaccount.a", "spot_subaccount.a", "to itself"),
+            ("robot.a", "spot_key.b", "no type"),
+        )
+    ),
+    pytest.param(
+        DESK
+        + "stack.add(Moved(old='spot_subaccount.a', new='spot_subaccount.mm'))\n"
+        + "stack.add(Moved(old='spot_subaccount.b', new='spot_subaccount.mm'))\n",
+        "KS1221",
+        12,
+        id="moved: two to one",
+    ),
+    pytest.param("stack.add(Moved(old='a', new='process.b'))\n", "KS1101", 7, id="moved: no address"),
+    pytest.param("stack.add(Removed(address='process.a'))\n", "KS1221", 7, id="removed: nothing recorded"),
+    pytest.param(
+        DESK + "stack.add(Removed(address='spot_subaccount.mm'))\n",
+        "KS1221",
+        11,
+        id="removed: still declared",
+    ),
     pytest.param(
         DESK + "stack.add(SpotSubaccount(name='b', master=desk, username='B', email='MM@desk.example'))\n",
         "KS1207",

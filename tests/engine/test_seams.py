@@ -11,19 +11,32 @@ from typing import Any
 
 import pytest
 
-from krakenstate import DerivativesSubaccount
+from krakenstate import DerivativesSubaccount, Moved, Removed
 from krakenstate.errors import LockHeld
+from krakenstate.model.desired import Desired
 from krakenstate.model.run import CallKind
 from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind, TaskStatus
 from tests.support.memory import PowerCut, Watch
-from tests.support.world import CARRY, CONTROLLER, CREATOR, DESK, MM, World, halves, is_empty, spot_key
+from tests.support.world import (
+    BASIS,
+    CARRY,
+    CONTROLLER,
+    CREATOR,
+    DESK,
+    HEAD,
+    MM,
+    World,
+    halves,
+    is_empty,
+    spot_key,
+)
 
 BEFORE_INTENT, AFTER_INTENT = "before the intent", "after the intent, before the call"
 BEFORE_OUTCOME, BEFORE_STATE = "after the call, before its outcome", "before the state is saved"
 BEFORE_INDEX = "between document and index"
 SEAMS = (BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME, BEFORE_STATE, BEFORE_INDEX)
-SPOT = "spot_key.pnl"
+SPOT, RENAMED = "spot_key.pnl", "spot_key.reporting"
 
 
 def seam(kind: CallKind, where: str) -> Watch:
@@ -144,7 +157,35 @@ def key_is_gone(world: World) -> None:
     assert is_empty(world.plan())
 
 
+def renamed(world: World) -> None:
+    """A key in service has another name in the stack."""
+    world.put_in_service(spot_key())
+    world.desired = Desired(HEAD, [*BASIS, spot_key(name="reporting")], [Moved(old=SPOT, new=RENAMED)])
+
+
+def key_has_its_new_name(world: World) -> None:
+    """Recorded once, and its process still reads where it did."""
+    assert world.published("pnl", SPOT) is not None
+    assert [r.address for r in world.state.records if r.kind == "key"] == [RENAMED]
+    assert is_empty(world.plan())
+
+
+def to_let_go_of(world: World) -> None:
+    """A key in service that the state shall let go of."""
+    world.put_in_service(spot_key())
+    world.desired = Desired(HEAD, BASIS, (), [Removed(address=SPOT)])
+
+
+def key_is_let_go_of(world: World) -> None:
+    """Its secret stays where it was; the state knows nothing of it."""
+    assert world.published("pnl", SPOT) is not None
+    assert world.state.key(SPOT) is None
+    assert is_empty(world.plan())
+
+
 SCENARIOS = {
+    "move": Scenario(CallKind.MOVE, renamed, World.apply, World.apply, key_has_its_new_name),
+    "release": Scenario(CallKind.RELEASE, to_let_go_of, World.apply, World.apply, key_is_let_go_of),
     "create-subaccount": Scenario(
         CallKind.CREATE_SUBACCOUNT, creator_in_service, World.apply, apply_and_answer, subaccount_exists_once
     ),

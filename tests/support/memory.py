@@ -213,6 +213,9 @@ class Unreliable:
     def metadata(self, path: str) -> Metadata | None:
         return self._call(lambda: self._inner.metadata(path))
 
+    def keep_versions(self, path: str, count: int) -> None:
+        self._call(lambda: self._inner.keep_versions(path, count))
+
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         self._call(lambda: self._inner.write_metadata(path, custom))
 

@@ -485,7 +485,48 @@ def drift() -> Plan:
     return plan(edit_key(), risks=(WIDENS,), drift=DRIFT)
 
 
+def moves() -> Plan:
+    """One key renamed, one renamed and edited, one account let go of."""
+    edited = edit_key().model_copy(update={"previous_address": Address("spot_key.reports")})
+    return plan(
+        step(
+            "spot_key.quotes",
+            Action.NO_OP,
+            Reason.IN_SYNC,
+            label='key "mm-quoter-g1" (...Zk3w) on account desk-mm',
+            previous_address=Address("spot_key.mm-quoter"),
+        ),
+        edited,
+        step(
+            "spot_subaccount.old",
+            Action.FORGET,
+            Reason.LET_GO,
+            actor=Actor.API,
+            label='account "desk-old"',
+            note="as Removed says; the account desk-old stays at Kraken",
+        ),
+        risks=(WIDENS,),
+    )
+
+
+def only_observed() -> Plan:
+    """What would be done is told, and a part of the stack was planned."""
+    watched = create_key("spot_key.mm-quoter").model_copy(
+        update={
+            "action": Action.NO_OP,
+            "reason": Reason.OBSERVE_ONLY,
+            "would": Action.MANUAL,
+            "actor": None,
+            "task_kind": None,
+            "assignee": None,
+        }
+    )
+    return plan(watched).model_copy(update={"targets": (Address("spot_key.mm-quoter"),)})
+
+
 PLANS = {
+    "moves": moves,
+    "only-observed": only_observed,
     "first-run": first_run,
     "edit": edit,
     "every-block": every_block,

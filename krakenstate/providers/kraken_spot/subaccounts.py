@@ -106,8 +106,9 @@ def confirm(job: AccountJob) -> str:
     return document(
         _from_master(job),
         paragraph(
-            f"Find out whether the Spot subaccount {clean_text(job.address)} exists: Kraken was asked to "
-            "create it, and the answer never came. No API lists subaccounts, so a person has to look."
+            f"Find out whether the Spot subaccount {clean_text(job.address)} exists: "
+            f"{job.why_unknown or 'Kraken was asked to create it, and the answer never came'}. No API lists "
+            "subaccounts, so a person has to look."
         ),
         numbered(steps),
     )

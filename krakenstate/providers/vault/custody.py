@@ -33,7 +33,7 @@ from krakenstate.model.declarations import api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.vault import labels
-from krakenstate.secret.base import Held, Label, Slot, check_form, from_fields
+from krakenstate.secret.base import Held, Label, Shelved, Slot, check_form, from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
 
 
@@ -183,6 +183,62 @@ class VaultCustody:
             return
         self._refuse_foreign(path, head, slot)
         self._kv.delete(path)
+
+    def shelf(self) -> list[Shelved]:
+        """Everything this stack has in service or in quarantine, by metadata alone; in order of path."""
+        folders: list[tuple[Place | None, str]] = [
+            (None, self._secrets),
+            (Place.QUARANTINE, f"{self._state}/{Place.QUARANTINE}"),
+        ]
+        return [found for place, folder in folders for found in self._shelved(place, folder)]
+
+    def beside(self, slot: Slot) -> Mapping[str, str]:
+        """What is written beside the secret at the process's path: account, IIBAN, unit, the key's name."""
+        entry = self._kv.read(self._published(slot))
+        fields = entry.data.items() if entry else ()
+        return {name: text for name, text in fields if name in labels.BESIDE and isinstance(text, str)}
+
+    def note_address(self, slot: Slot, address: str) -> None:
+        """Notes in metadata that the key is recorded at another address than its path says.
+
+        Raises:
+            PathNotManaged: Something that is not this stack's key lies there.
+        """
+        self._note(slot, {labels.RECORDED_AS: address})
+
+    def release(self, slot: Slot) -> None:
+        """Notes in metadata that nobody manages the secret any more; the process goes on reading it.
+
+        Raises:
+            PathNotManaged: Something that is not this stack's key lies there.
+        """
+        self._note(slot, {"managed-by": labels.RELEASED})
+
+    def _note(self, slot: Slot, custom: Mapping[str, str]) -> None:
+        path = self._published(slot)
+        head = self._kv.metadata(path)
+        if head is None or head.custom.get("managed-by") == labels.RELEASED:
+            return
+        self._refuse_foreign(path, head, slot)
+        self._kv.write_metadata(path, custom)
+
+    def _shelved(self, place: Place | None, folder: str) -> Iterator[Shelved]:
+        for process in self._kv.list(folder):
+            if not process.endswith("/"):
+                continue
+            for name in self._kv.list(f"{folder}/{process.rstrip('/')}"):
+                slot = Slot(process.rstrip("/"), name)
+                path = f"{folder}/{slot.process}/{name}"
+                head = None if name.endswith("/") else self._kv.metadata(path)
+                if head is None or head.gone or labels.is_foreign(head, self._stack, slot):
+                    continue
+                yield Shelved(
+                    slot=slot,
+                    place=place,
+                    held=self._held(path, head),
+                    generation=labels.generation(head),
+                    recorded_as=head.custom.get(labels.RECORDED_AS) or None,
+                )
 
     def unwrap(self, token: SecretStr) -> Mapping[str, str]:
         """What a response-wrapping token wraps; it can be opened once.

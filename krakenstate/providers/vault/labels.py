@@ -14,6 +14,15 @@ from krakenstate.secret.base import Label, Slot
 from krakenstate.store.base import Metadata
 
 MANAGED_BY = "krakenstate"
+RELEASED = "nobody: released by krakenstate"
+"""In the place of ``MANAGED_BY`` beside a secret that was let go of."""
+
+RECORDED_AS = "recorded-as"
+"""The key's address, where it was renamed and its path was not."""
+
+BESIDE = frozenset({"account", "iiban", "environment", "nonce_unit", "key_name"})
+"""The fields of a published secret that are no secret."""
+
 MAX_VALUE_BYTES = 512
 
 
@@ -75,6 +84,11 @@ def fingerprint(head: Metadata) -> str | None:
     return head.custom.get("fingerprint") if is_current else None
 
 
+def generation(head: Metadata) -> int:
+    """Of the newest version; 1 where the metadata does not tell."""
+    return _known_generations(head.custom.get("generations")).get(head.version, 1)
+
+
 def is_foreign(head: Metadata, stack: str, slot: Slot) -> str | None:
     """Why an existing entry is not this stack's secret of this slot, as the rest of a sentence."""
     if head.custom.get("managed-by") != MANAGED_BY:
@@ -86,17 +100,18 @@ def is_foreign(head: Metadata, stack: str, slot: Slot) -> str | None:
     return None
 
 
-def _generations(before: str | None, version: int, generation: int) -> str:
+def _known_generations(text: str | None) -> dict[int, int]:
     try:
-        read = json.loads(before or "{}")
+        read = json.loads(text or "{}")
     except ValueError:
-        read = {}
-    known = (
-        {int(k): v for k, v in read.items() if k.isdigit() and isinstance(v, int)}
-        if isinstance(read, dict)
-        else {}
-    )
-    kept = {v: g for v, g in known.items() if v < version} | {version: generation}
+        return {}
+    if not isinstance(read, dict):
+        return {}
+    return {int(k): v for k, v in read.items() if k.isdigit() and isinstance(v, int)}
+
+
+def _generations(before: str | None, version: int, generation: int) -> str:
+    kept = {v: g for v, g in _known_generations(before).items() if v < version} | {version: generation}
     while True:
         text = json.dumps({str(v): kept[v] for v in sorted(kept)}, separators=(",", ":"))
         if len(text.encode()) <= MAX_VALUE_BYTES:

@@ -86,6 +86,16 @@ class VaultStateStore:
             f"There is a state at {self.location} already, or its deleted index can be restored."
         )
 
+    def replace(self, state: State, now: datetime) -> None:
+        """Writes a state made anew over whatever lies at the path, documents before the index.
+
+        Until the index is written nothing has changed: a run that dies before can be repeated.
+        """
+        head = self._kv.metadata(self._index_path)
+        nothing = state.index.model_copy(update={"lineage": "", "documents": {}})
+        self._bases[state] = _Basis(nothing, head.version if head else 0)
+        self.save(state, now)
+
     def load(self) -> State:
         """Reads index and pinned documents, checking each.
 
@@ -244,7 +254,7 @@ class VaultStateStore:
     def _refuse_if_moved(self, basis: _Basis) -> None:
         """Looks before writing documents, so that a run that lost its turn adds no versions to them."""
         head = self._kv.metadata(self._index_path)
-        if head is None or head.version != basis.version:
+        if (head.version if head else 0) != basis.version:
             raise StateConflict(f"The state at {self.location} was written since this run read it.")
         self._keep_history(self._index_path, head, basis.version)
 
