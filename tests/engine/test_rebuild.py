@@ -9,6 +9,7 @@ from krakenstate.model.plan import Action
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind
+from krakenstate.store.vault.formats import seal, unsealed
 from tests.support.world import (
     BASIS,
     CARRY,
@@ -192,7 +193,7 @@ def test_another_stacks_state_is_not_replaced(world):
     """Whatever was typed."""
     lineage = world.state.index.lineage
     entry = world.kv.read(f"{STATE}/index")
-    world.kv.write(f"{STATE}/index", {**entry.data, "stack": "other"}, cas=entry.version)
+    world.kv.write(f"{STATE}/index", seal({**unsealed(entry.data), "stack": "other"}), cas=entry.version)
     with pytest.raises(StateOfAnother):
         make_anew(world, lineage=lineage)
 
