@@ -27,7 +27,9 @@ from krakenstate.errors import (
     CredentialMalformed,
     InvalidNonce,
     NotAccepted,
+    QuarantineFailed,
     SecretDisappeared,
+    VaultError,
     WrongAccount,
 )
 from krakenstate.model.base import format_instant
@@ -88,6 +90,8 @@ class Handover:
             there = self._session.custody.read(Place.QUARANTINE, slot)
         except CredentialMalformed:  # what is no key keeps none out
             there = None
+        except VaultError as error:
+            raise QuarantineFailed(f"{error.message} Nothing was stored.", address=key.address) from error
         other = there if there is not None and there.fingerprint != credential.fingerprint else None
         if other is not None:
             self._candidate(key, other)

@@ -37,7 +37,7 @@ done
 as() { local token; token="$(cat "$1.token")"; shift; VAULT_TOKEN="$token" "$@"; }
 denied() {
   if as "$@" >/dev/null 2>said; then echo "$* was allowed"; exit 1; fi
-  grep -Eq 'KS4003|denied' said
+  grep -Eq 'KS4003|denied' said || { echo "$* was refused otherwise:"; cat said; exit 1; }
 }
 """
 OPERATOR = """\
@@ -61,7 +61,7 @@ as planner krakenstate task list
 as planner krakenstate state show spot_key.quoter
 as planner krakenstate state pull --out state.json
 as planner krakenstate lock info
-denied planner krakenstate force-unlock 0b6c2f5e --auto-approve
+denied planner bao kv put -mount=kv krakenstate/first/lock released=true
 denied planner krakenstate plan --site runner
 denied planner bao kv get -mount=kv kraken/first/quoter/spot_key.quoter
 denied inbox bao kv get -mount=kv krakenstate/first/inbox/quoter/spot_key.quoter

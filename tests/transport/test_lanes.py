@@ -71,7 +71,7 @@ class Line:
             self.sent.append(self.time())
             self.time.now += there
             if api is Api.SPOT:
-                self.admitted.append(kraken.admits_spot(self.world, self.account, self.time()))
+                self.admitted.append(kraken.admits_spot(self.world, self.account, 1, self.time()))
             else:
                 self.admitted.append(kraken.admits_derivatives(self.world, self.account, cost, self.time()))
             self.time.now += back

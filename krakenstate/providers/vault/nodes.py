@@ -116,7 +116,7 @@ class Nodes:
             VaultUnreachable: None answered.
             VaultWriteUnknown: One fell silent while it may have been writing.
             VaultSealed: All that answered are sealed.
-            VaultLeaderless: There are several nodes, and none of them leads.
+            VaultLeaderless: There are several nodes, and none of them leads, or they point at each other.
             VaultAddressRefused: One redirects to somewhere VAULT_ADDR does not list.
         """
         until = time.monotonic() + self._patience_s
@@ -203,7 +203,7 @@ class Nodes:
             )
         answer = self._send(target, request, headers)
         if isinstance(answer, Answer) and answer.redirect is not None:
-            raise VaultAddressRefused(f"{origin} redirects to {target}, and that redirects again.")
+            raise VaultLeaderless(f"{origin} redirects to {target}, and that redirects again.")
         return answer
 
 

@@ -19,6 +19,7 @@ from krakenstate.errors import (
     VaultConflict,
     VaultDenied,
     VaultError,
+    VaultLeaderless,
     VaultSealed,
     VaultUnreachable,
     VaultWriteUnknown,
@@ -385,7 +386,7 @@ def test_redirects_in_a_circle_are_refused():
         answering(307, [("Location", f"{one}/")]) as (other, seen),
     ):
         client = VaultClient(f"{other},{one}", TOKEN, "kv")
-        with pytest.raises(VaultAddressRefused, match="redirects again"):
+        with pytest.raises(VaultLeaderless, match="redirects again"):
             client.read("a")
         client.close()
         assert len([request for request in seen if "sys/health" not in request]) == 1
