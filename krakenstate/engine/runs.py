@@ -256,14 +256,23 @@ class Settled:
     closed_tasks: int
 
 
+def refuse_look_ahead(plan: Plan) -> None:
+    """Makes sure that a plan, made now or read from a file, is one to be carried out.
+
+    Raises:
+        PlanLooksAhead: It was made as of a later day.
+    """
+    if plan.facts.as_of is not None:
+        raise PlanLooksAhead(f"This plan was made as of {plan.facts.as_of}: it tells what will be due then.")
+
+
 def apply(run: Writing, snapshot: Snapshot, plan: Plan) -> list[Outcome]:
     """Carries out a plan made in this run.
 
     Raises:
         PlanLooksAhead: It was made as of a later day.
     """
-    if plan.facts.as_of is not None:
-        raise PlanLooksAhead(f"This plan was made as of {plan.facts.as_of}.")
+    refuse_look_ahead(plan)
     outcomes = Application(run, snapshot).apply(plan)
     run.save()
     return outcomes

@@ -8,13 +8,13 @@ from pydantic import JsonValue
 
 from krakenstate.model.base import format_instant
 from krakenstate.model.sighting import Looked, Owner
+from krakenstate.views.key_text import FUNDS
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, plain, wrap
 from krakenstate.views.values import FINGERPRINT_SHOWN, clean_json
 from krakenstate.views.words import count
 
 FORMAT_VERSION = "1.0"
 _COLUMN = 15
-_FUNDS = {True: "YES, with this key funds can leave", False: "no", None: "not known"}
 
 
 def render_owners(
@@ -100,7 +100,7 @@ def _facts(found: Owner) -> list[tuple[str, str]]:
     ]
     if row is not None:
         rights = "not managed" if row.rights is None else ", ".join(row.rights) or "nothing"
-        facts += [("can", rights), ("moves funds", _FUNDS[row.moves_funds]), ("stage", row.stage.value)]
+        facts += [("can", rights), ("moves funds", FUNDS[row.moves_funds]), ("stage", row.stage.value)]
     if seen.at is not None:
         facts.append(("since", format_instant(seen.at)))
     if seen.task_id:

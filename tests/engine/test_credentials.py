@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from krakenstate import Access, Permission, Process, SpotSubaccount
+from krakenstate.engine import runs
 from krakenstate.engine.credentials import build_report
 from krakenstate.engine.planner import build_plan
+from krakenstate.errors import PlanLooksAhead
 from krakenstate.model.credential_row import CredentialRow, FindingKind, Stage
 from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.report import Answer, Report
@@ -211,3 +213,18 @@ def test_a_plan_that_looks_ahead_keeps_its_decision():
     told = [item.text for item in then.facts.upcoming]
     assert told[0].startswith("rotation overdue since 2027-02-07")
     assert told[1] == "expired 2027-06-30"
+
+
+def test_a_plan_that_looks_ahead_is_never_carried_out(world):
+    """It is refused before anything is written, though today's plan of the same digest would be applied."""
+    world.initialise()
+    world.declare(KEY)
+    session = world.session()
+    state = runs.load_state(session)
+    snapshot = runs.take_snapshot(session, state)
+    ahead = runs.make_plan(session, state, snapshot, as_of=datetime(2027, 7, 1, tzinfo=UTC))
+    assert ahead.proposals
+    with pytest.raises(PlanLooksAhead), world.writing("apply") as run:
+        runs.apply(run, snapshot, ahead)
+    assert runs.load_state(session).index.serial == state.index.serial
+    assert ahead.digest == world.plan().digest
