@@ -34,6 +34,7 @@ from krakenstate.cli import (
     options,
     plan,
     render,
+    report,
     settle,
     state_changes,
     task,
@@ -89,6 +90,7 @@ def build() -> typer.Typer:
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
     add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
+    app.add_typer(report.app, name="report", rich_help_panel=ASSURANCE)
     app.add_typer(state_changes.app, name="state", rich_help_panel=STATE)
     app.add_typer(lock.app, name="lock", rich_help_panel=STATE)
     unlocking = "krakenstate force-unlock 0b6c2f5e-8d1f-4c39-9d55-2f0a7a1c3e84"
@@ -116,7 +118,7 @@ def run(arguments: list[str]) -> int:
     end = words.index("--") if "--" in words else len(words)
     switch_colour_off("--no-color" in words[:end])
     words = [word for index, word in enumerate(words) if word != "--no-color" or index >= end]
-    output = Output(json="--json" in words[:end] or "--format=json" in words[:end])
+    output = Output(json=options.asks_for_json(words[:end]))
     before = _end_in_order_on_sigterm()
     try:
         logs.configure(os.environ)

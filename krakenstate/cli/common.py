@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krakenstate.cli.options import WITHIN_MAX_DAYS
 from krakenstate.errors import (
     FileUnusable,
     InvalidKey,
@@ -60,6 +62,27 @@ def commit_of(path: Path | None) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def what_if(as_of: date | None, now: datetime) -> datetime | None:
+    """The instant ``--as-of`` looks from: the beginning of that day, UTC; ``None`` for today or without one.
+
+    Raises:
+        UsageError: The day has passed, and nobody kept what was known then; or it is out of reach.
+    """
+    if as_of is None or as_of == now.date():
+        return None
+    if as_of < now.date():
+        raise UsageError(
+            f"--as-of {as_of} has passed: only a look ahead can be computed, the state keeps no past.",
+            next_step=f"Name a day after {now.date()}, or leave --as-of out.",
+        )
+    if as_of > now.date() + timedelta(days=WITHIN_MAX_DAYS):
+        raise UsageError(
+            f"--as-of {as_of} is more than {WITHIN_MAX_DAYS} days ahead.",
+            next_step="Name a day within ten years.",
+        )
+    return datetime.combine(as_of, time(), tzinfo=UTC)
 
 
 def write_file(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from krakenstate.cli.frame import Group, add
 from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, LockTimeoutOpt, SiteOpt, StackOpt
 from krakenstate.cli.output import Output
 from krakenstate.cli.verify import verify
+from krakenstate.cli.whois import whois
 from krakenstate.errors import CredentialMalformed
 
 if TYPE_CHECKING:
@@ -115,3 +116,4 @@ def _unwrap(custody: CredentialStore, token: SecretStr) -> Credential:
 
 add(app, ingest, example="krakenstate key ingest spot_key.pnl --stack prod --site runner")
 add(app, verify, example="krakenstate key verify --api spot --fresh --forbid withdraw-funds")
+add(app, whois, example="krakenstate key whois 3f2a --stack prod")

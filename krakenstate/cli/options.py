@@ -6,12 +6,17 @@ A command takes them as annotations: ``def plan(stack: StackArg = None, as_json:
 from __future__ import annotations
 
 import re
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DAY_S = _UNITS_S["d"]
+WITHIN_MAX_DAYS = 3650
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
 
 SWITCHES = ("--refresh", "--input")
@@ -44,6 +49,36 @@ def parse_duration(text: str | float) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
+def parse_horizon(text: str | float) -> float:
+    """Seconds of a span that is counted in days: from a day to ten years.
+
+    Raises:
+        typer.BadParameter: It is no duration, or none of that size; a bare number would be seconds.
+    """
+    seconds = parse_duration(text)
+    if not _DAY_S <= seconds <= WITHIN_MAX_DAYS * _DAY_S:
+        raise typer.BadParameter(
+            f"what is upcoming is looked for by the day: write 1d to {WITHIN_MAX_DAYS}d, such as 30d."
+        )
+    return seconds
+
+
+def parse_day(text: str | date) -> date:
+    """A day written like ``2027-01-31``.
+
+    Raises:
+        typer.BadParameter: It has another form, or there is no such day.
+    """
+    if isinstance(text, date):
+        return text
+    try:
+        if _DATE.fullmatch(text.strip()):
+            return date.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    raise typer.BadParameter(f'"{text[:40]}" is no date; write it like 2027-01-31.')
+
+
 def normalise_arguments(arguments: list[str]) -> list[str]:
     """Boolean options in Terraform's spelling, as the parser below understands them."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -58,6 +93,11 @@ def normalise_arguments(arguments: list[str]) -> list[str]:
         else:
             out.append(argument)
     return out + arguments[end:]
+
+
+def asks_for_json(words: list[str]) -> bool:
+    """Whether a command line wants JSON, and so its failures as JSON too."""
+    return bool({"--json", "--format=json"} & set(words)) or ("--format", "json") in pairwise(words)
 
 
 def complete_stack(incomplete: str) -> list[str]:
@@ -157,9 +197,19 @@ WithinOpt = Annotated[
     typer.Option(
         "--within",
         metavar="DURATION",
-        parser=parse_duration,
-        help="How far ahead the plan lists what is upcoming.",
+        parser=parse_horizon,
+        help="How far ahead to list what is upcoming, such as 30d.",
         show_default="30d",
+    ),
+]
+AsOfOpt = Annotated[
+    date | None,
+    typer.Option(
+        "--as-of",
+        metavar="DATE",
+        parser=parse_day,
+        help="What will be due on that day, such as 2027-01-31: a look ahead, never applied.",
+        show_default=False,
     ),
 ]
 TargetOpt = Annotated[

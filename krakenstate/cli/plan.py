@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from krakenstate.cli.options import (
+    AsOfOpt,
     DesiredOpt,
     DetailedExitcodeOpt,
     ExcludeOpt,
@@ -31,6 +32,7 @@ def plan(
     ] = None,
     refresh: RefreshOpt = True,
     within: WithinOpt = 30 * 86400.0,
+    as_of: AsOfOpt = None,
     target: TargetOpt = None,
     exclude: ExcludeOpt = None,
     detailed_exitcode: DetailedExitcodeOpt = False,
@@ -38,7 +40,8 @@ def plan(
 ) -> None:
     """Show what applying the stack would do.
 
-    Compares the stack with what Kraken and Vault really hold. Changes nothing.
+    Compares the stack with what Kraken and Vault really hold. Changes nothing. With --as-of, what is upcoming
+    is listed as on that day; what is proposed, and the digest, stay those of today.
     """
     from datetime import timedelta
 
@@ -50,6 +53,7 @@ def plan(
         scope_of,
         shows_hints,
         snapshot_for,
+        what_if,
     )
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.runs import load_for_reading, make_plan
@@ -60,6 +64,7 @@ def plan(
     scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
+    look_ahead = what_if(as_of, session.clock())
     check_policy(session.desired)
     state = load_for_reading(session)
     snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
@@ -70,6 +75,7 @@ def plan(
         commit=commit_of(wired.loaded.path),
         isolation=wired.loaded.isolation,
         horizon=timedelta(seconds=within),
+        as_of=look_ahead,
         scope=scope,
     )
     now = session.clock()

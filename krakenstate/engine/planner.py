@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import rfc8785
@@ -72,9 +72,13 @@ def build_plan(
     commit: str | None = None,
     isolation: str = "process",
     horizon: timedelta = HORIZON,
+    as_of: datetime | None = None,
     scope: Scope = EVERYTHING,
 ) -> Plan:
     """Everything to do now, in the order it is shown.
+
+    With ``as_of`` what is upcoming is told from that later instant. The decision stays today's, and so does
+    the digest; the plan is marked, and no run carries it out.
 
     Raises:
         StackProblems: Declarations that cannot be carried out on what exists, all of them together.
@@ -107,7 +111,8 @@ def build_plan(
             sources=_sources(look, steps),
             observations=_observations(look),
             tasks=_tasks(look),
-            upcoming=find_upcoming(look, horizon),
+            upcoming=find_upcoming(replace(look, now=as_of) if as_of else look, horizon),
+            as_of=as_of.date() if as_of else None,
             checks=(*find_checks(look), *find_rename_checks(look)),
             drift=find_drift(look),
         ),

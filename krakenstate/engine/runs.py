@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -34,6 +34,7 @@ from krakenstate.errors import (
     LineageMissing,
     LockHeld,
     OriginMismatch,
+    PlanLooksAhead,
     StateError,
     StateLost,
     StateOfAnother,
@@ -148,9 +149,10 @@ def make_plan(
     commit: str | None = None,
     isolation: str = "process",
     horizon: timedelta = HORIZON,
+    as_of: datetime | None = None,
     scope: Scope = EVERYTHING,
 ) -> Plan:
-    """The plan, from what was read, of the whole stack or of a part."""
+    """The plan, from what was read, of the whole stack or of a part; ``as_of`` is a later day."""
     look = Outlook(
         desired=session.desired,
         snapshot=snapshot,
@@ -160,7 +162,13 @@ def make_plan(
         policies=policies_of(session.desired, session.providers.grants),
     )
     return build_plan(
-        look, version=session.version, commit=commit, isolation=isolation, horizon=horizon, scope=scope
+        look,
+        version=session.version,
+        commit=commit,
+        isolation=isolation,
+        horizon=horizon,
+        as_of=as_of,
+        scope=scope,
     )
 
 
@@ -248,8 +256,23 @@ class Settled:
     closed_tasks: int
 
 
+def refuse_look_ahead(plan: Plan) -> None:
+    """Makes sure that a plan, made now or read from a file, is one to be carried out.
+
+    Raises:
+        PlanLooksAhead: It was made as of a later day.
+    """
+    if plan.facts.as_of is not None:
+        raise PlanLooksAhead(f"This plan was made as of {plan.facts.as_of}: it tells what will be due then.")
+
+
 def apply(run: Writing, snapshot: Snapshot, plan: Plan) -> list[Outcome]:
-    """Carries out a plan made in this run."""
+    """Carries out a plan made in this run.
+
+    Raises:
+        PlanLooksAhead: It was made as of a later day.
+    """
+    refuse_look_ahead(plan)
     outcomes = Application(run, snapshot).apply(plan)
     run.save()
     return outcomes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.reports import find_report_checks
@@ -44,15 +44,22 @@ def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timede
     if key.rotate_every is None:
         return []
     overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
-    if record is None or record.published is None:
+    due = rotation_due(key, record)
+    if due is None:
         text = f"rotation every {_days(key.rotate_every)} from the day it goes into service{overlap}"
         return [Upcoming(address=key.address, on=None, text=text)]
-    due = (record.published.at + key.rotate_every).date()
     if due > look.now.date() + horizon:
         return []
     verb = "rotation due" if due >= look.now.date() else "rotation overdue since"
     text = f"{verb} {due}{overlap}; this version reminds and does not rotate"
     return [Upcoming(address=key.address, on=due, text=text)]
+
+
+def rotation_due(key: Key, record: KeyRecord | None) -> date | None:
+    """The day on which its age makes a key due; ``None`` without a period, or while it is not in service."""
+    if key.rotate_every is None or record is None or record.published is None:
+        return None
+    return (record.published.at + key.rotate_every).date()
 
 
 def find_checks(look: Outlook) -> tuple[Check, ...]:

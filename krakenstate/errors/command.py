@@ -113,6 +113,13 @@ class ObservationIncomplete(PlanError):
     remedy = "Correct the causes above and plan again; what could not be read is never changed."
 
 
+class PlanLooksAhead(PlanError):
+    """The plan tells what will be due on a later day (``--as-of``); it is for reading, not for applying."""
+
+    code, headline = "KS7041", "Plan looks ahead"
+    remedy = "Plan again without --as-of."
+
+
 class UsageError(KrakenstateError):
     """The command line is not understood."""
 
@@ -132,6 +139,16 @@ class FileUnusable(UsageError):
 
     code, headline = "KS8003", "File cannot be used"
     remedy = "Check path and rights."
+
+
+class SecretTyped(UsageError):
+    """What was typed as an argument looks like a private key, and other programs can see it there."""
+
+    code, headline = "KS8041", "Secret on the command line"
+    remedy = (
+        "Treat that key as leaked: delete it in Kraken's web page and make a new one. Take the line out of "
+        "the shell's history too."
+    )
 
 
 class InternalError(KrakenstateError):

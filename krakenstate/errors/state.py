@@ -106,6 +106,13 @@ class AddressTaken(StateError):
     remedy = "Let go of one of the two: krakenstate state rm ADDRESS"
 
 
+class KeyNotRecognised(StateError):
+    """Nothing recorded of this stack belongs to the fingerprint, last four or public key asked for."""
+
+    code, headline = "KS3041", "No such key here"
+    remedy = "Ask the other stacks, each with --stack NAME, and look in the web page of each account."
+
+
 class TaskError(KrakenstateError):
     """A task command could not be carried out."""
 

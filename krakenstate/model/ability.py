@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from krakenstate.model.terms import KeyDescription
+from krakenstate.model.terms import KeyDescription, KeyTerms
 from krakenstate.model.vocabulary import MOVES_FUNDS, Access, Api, Permission
 
 LEVELS = ("general", "transfer")
@@ -39,9 +39,11 @@ def violations(description: KeyDescription, require: Iterable[str], forbid: Iter
     ]
 
 
-def moves_funds(description: KeyDescription) -> bool | None:
-    """Whether the key can move funds out, or prepare it; ``None`` when its words are not known here."""
+def moves_funds(description: KeyDescription | KeyTerms) -> bool | None:
+    """Whether the key can move funds out, or prepare it; ``None`` when that is not declared or not known."""
     if description.api is Api.SPOT:
+        if description.permissions is None and isinstance(description, KeyTerms):
+            return None
         held = set(description.permissions or ())
         if held & MOVES_FUNDS:
             return True
@@ -49,7 +51,7 @@ def moves_funds(description: KeyDescription) -> bool | None:
     return _has(description, f"transfer={Access.FULL_ACCESS}")
 
 
-def _has(description: KeyDescription, word: str) -> bool | None:
+def _has(description: KeyDescription | KeyTerms, word: str) -> bool | None:
     """Whether a key has a permission, or at least a level; ``None`` when its level's word is not known."""
     if description.api is Api.SPOT:
         return word in (description.permissions or ())

@@ -223,7 +223,10 @@ class Summary(Model):
 
 
 class Facts(Model):
-    """What a plan knows beside its decision; the digest does not cover it."""
+    """What a plan knows beside its decision; the digest does not cover it.
+
+    ``as_of`` is set where ``upcoming`` was looked for from a later day; such a plan is never carried out.
+    """
 
     planned_at: Instant
     observed_at: Instant | None = None
@@ -231,6 +234,7 @@ class Facts(Model):
     commit: str | None = None
     serial: int
     horizon_days: int = 30
+    as_of: date | None = None
     isolation: str = "process"
     sources: dict[Address, PlanSource] = Field(default_factory=dict)
     observations: tuple[ObservationFact, ...] = ()

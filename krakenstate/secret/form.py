@@ -54,6 +54,16 @@ def check_form(credential: Credential, api: Api) -> None:
     raise CredentialMalformed(" ".join(filter(None, (public_problem, secret_problem))))
 
 
+def looks_secret(text: str) -> bool:
+    """Whether text has the form of a private key of either platform."""
+    return any(_secret_problem(text, api) is None for api in Api) or len(text) == SPOT_SECRET_CHARACTERS
+
+
+def looks_public(text: str) -> bool:
+    """Whether text has the form of a key's public half."""
+    return _public_problem(text) is None
+
+
 def _text(fields: Mapping[str, object], name: str) -> SecretStr:
     value = fields.get(name)
     if isinstance(value, SecretStr):

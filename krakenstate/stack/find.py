@@ -54,6 +54,11 @@ def find_stack(name: str | None, below: Path | None = None) -> StackFile:
     return _checked(root / display, display, _found_names(root))
 
 
+def other_stacks(name: str, below: Path | None = None) -> list[str]:
+    """The names of the stacks that lie beside the one of this name."""
+    return [found for found in _found_names(below or Path()) if found != name]
+
+
 def _only_stack(root: Path) -> StackFile:
     names = _found_names(root)
     if not names:

@@ -17,6 +17,8 @@ from krakenstate.views.values import FINGERPRINT_SHOWN
 from krakenstate.views.words import count
 
 FORMAT_VERSION = "1.0"
+FUNDS = {True: "YES, with this key funds can leave", False: "no", None: "cannot be told from its words"}
+"""What :func:`moves_funds` says, in words."""
 _COLUMN = 16
 
 
@@ -76,8 +78,7 @@ def _rows(key: KeyDescription) -> list[tuple[str, str]]:
         rows.append(("can", ", ".join(key.permissions or ()) or "nothing"))
     else:
         rows += [("general", key.general or "not told"), ("transfer", key.transfer or "not told")]
-    funds = {True: "YES, with this key funds can leave", False: "no", None: "cannot be told from its words"}
-    rows.append(("moves funds", funds[moves_funds(key)]))
+    rows.append(("moves funds", FUNDS[moves_funds(key)]))
     where = ", ".join(map(str, key.networks))
     addresses = count(count_addresses(key.networks), "address", "addresses")
     rows.append(("from", f"{where} ({addresses})" if where else "anywhere: it has no allowlist"))

@@ -68,6 +68,7 @@ def _headline(plan: Plan, now: datetime) -> str:
         site=facts.site,
         observed=age(facts.observed_at, now) if facts.observed_at else None,
         digest=short_digest(plan.digest) if plan.digest else None,
+        upcoming=f"as of {facts.as_of}, not to be applied" if facts.as_of else None,
     )
 
 
@@ -223,6 +224,7 @@ def _upcoming(plan: Plan, width: int) -> list[str]:
     for item in by_day(plan.facts.upcoming):
         day = item.on.isoformat() if item.on else ""
         dated = item.text if day in item.text else f"{item.text} {day}"
-        start = f"Upcoming ({plan.facts.horizon_days} days): " if item.on else "Upcoming: "
+        since = f" from {plan.facts.as_of}" if plan.facts.as_of else ""
+        start = f"Upcoming ({plan.facts.horizon_days} days{since}): " if item.on else "Upcoming: "
         lines += wrap(f"{item.address} {dated}", width, start, "  ")
     return lines

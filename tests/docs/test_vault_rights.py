@@ -61,6 +61,10 @@ as planner krakenstate task list
 as planner krakenstate state show spot_key.quoter
 as planner krakenstate state pull --out state.json
 as planner krakenstate lock info
+as planner krakenstate report credentials --format csv
+as planner krakenstate key whois "$(as planner krakenstate report credentials --json | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["credentials"][0]["fingerprint"])')"
 denied planner bao kv put -mount=kv krakenstate/first/lock released=true
 denied planner krakenstate plan --site runner
 denied planner bao kv get -mount=kv kraken/first/quoter/spot_key.quoter
