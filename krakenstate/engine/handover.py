@@ -29,8 +29,10 @@ from krakenstate.errors import (
     InvalidNonce,
     KrakenstateError,
     NotAccepted,
+    QuarantineFailed,
     SecretDisappeared,
     TemporaryLockout,
+    VaultError,
     WrongAccount,
 )
 from krakenstate.model.base import format_instant
@@ -90,6 +92,10 @@ class Handover:
             there = self._session.custody.read(Place.QUARANTINE, slot)
         except CredentialMalformed:  # what is no key keeps none out
             there = None
+        except VaultError as error:
+            raise QuarantineFailed(
+                f"{error.headline}. {error.message}", next_step=QuarantineFailed.remedy, address=key.address
+            ) from error
         other = there if there is not None and there.fingerprint != credential.fingerprint else None
         if other is not None:
             self._candidate(key, other)
