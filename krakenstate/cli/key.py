@@ -13,7 +13,7 @@ from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, LockTimeoutOp
 from krakenstate.cli.output import Output
 from krakenstate.cli.verify import verify
 from krakenstate.cli.whois import whois
-from krakenstate.errors import CredentialMalformed
+from krakenstate.errors import CredentialMalformed, UsageError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -26,7 +26,19 @@ _INPUT_MAX_CHARS = 64 * 1024
 
 
 def ingest(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Such as spot_key.pnl.")],
+    address: Annotated[
+        str | None,
+        typer.Argument(metavar="ADDRESS", help="Such as spot_key.pnl.", show_default=False),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--account",
+            metavar="ACCOUNT",
+            help="Every key that an open task asks for on this account, one after another.",
+            show_default=False,
+        ),
+    ] = None,
     stack: StackOpt = None,
     site: SiteOpt = None,
     desired: DesiredOpt = None,
@@ -42,6 +54,9 @@ def ingest(
     On a terminal both halves are asked for without echo. Otherwise standard input holds a JSON object with
     api_key and api_secret, or two lines: the public key, then the private key. Keep the dialog of the web
     page open until the command says that it may be closed.
+
+    With --account the keys of the account's open create-key tasks are asked for in turn; Enter skips one,
+    Ctrl-C ends. Otherwise each line of standard input is a JSON object with address, api_key and api_secret.
     """
     from krakenstate.cli.common import exit_code_for_outcomes, write_reports
     from krakenstate.cli.signals import stopping_between_steps
@@ -53,6 +68,16 @@ def ingest(
     from krakenstate.views.style import plain
 
     output = Output(json=as_json)
+    if account is not None:
+        if address is not None or wrapped:
+            raise UsageError("--account walks from key to key; it goes with no ADDRESS and no --wrapped.")
+        from krakenstate.cli.key_account import ingest_account
+
+        session = wire(stack, output=output, desired=desired, site=site).session
+        ingest_account(session, output, account, ask=ask, wait_s=lock_timeout)
+        return
+    if address is None:
+        raise UsageError("Neither a key's ADDRESS nor --account was given.")
     session = wire(stack, output=output, desired=desired, site=site).session
     key = runs.expect_hand_in(session, address)
     credential = _read(session.custody, wrapped=wrapped, ask=ask)
@@ -76,8 +101,9 @@ def ingest(
         output.progress(
             "No site was named. Verify it from where its allowlist admits: krakenstate settle --site NAME"
         )
-    if outcome.effect in {Effect.REJECTED, Effect.FAILED}:
-        raise typer.Exit(exit_code_for_outcomes([outcome]) or 1)
+    rejected = exit_code_for_outcomes([outcome])
+    if rejected or outcome.effect in {Effect.REJECTED, Effect.FAILED}:
+        raise typer.Exit(rejected or 1)
 
 
 def _read(custody: CredentialStore, *, wrapped: bool, ask: bool) -> Credential:

@@ -39,6 +39,7 @@ def settle(
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
+    from krakenstate.views.apply_text import inbox_lines
 
     output = Output(json=as_json)
     session = wire(stack, output=output, desired=desired, site=site).session
@@ -48,6 +49,8 @@ def settle(
     ):
         settled = runs.settle(run)
         tasks = run.state.open_tasks()
+    for line in inbox_lines(settled.plan):
+        output.progress(line)
     _report(output, settled, tasks)
     failed = [o for o in settled.outcomes if o.effect.value == "failed"]
     if failed:

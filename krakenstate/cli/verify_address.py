@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from krakenstate.cli.output import Output
-from krakenstate.errors import UsageError
+from krakenstate.errors import NotPossibleHere, UsageError
 
 
 def verify_address(
@@ -26,7 +26,8 @@ def verify_address(
     """Asks the key once, prints what it said, and leaves a report in Vault if told.
 
     Raises:
-        UsageError: The address is no key's, or a permission is none.
+        NotPossibleHere: The address is no key's.
+        UsageError: A permission is none.
         KrakenstateError: What the key answered, or why it was not asked.
         typer.Exit: With 1: something required is missing, or something forbidden is there.
     """
@@ -40,7 +41,7 @@ def verify_address(
     wired = wire(stack, output=output, desired=desired, site=site)
     key = wired.session.desired.get(address)
     if not isinstance(key, Key):
-        raise UsageError(f"{address} is no key.", address=address)
+        raise NotPossibleHere(f"{address} is no key.", address=address)
     try:
         required, forbidden = ([check_word(word, key.api) for word in words] for words in (require, forbid))
     except ValueError as wrong:

@@ -284,6 +284,7 @@ class Application:
             key_name=name_at_kraken(key, FIRST_GENERATION),
             terms=KeyTerms.of(key),
             candidate=candidate,
+            declined=record.declined if record else None,
             protect=key.protect,
             kept_as=record.kept_as if record and candidate else None,
         )

@@ -24,11 +24,14 @@ from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import (
     AuthenticationFailed,
+    BreakerOpen,
     CredentialMalformed,
     InvalidNonce,
+    KrakenstateError,
     NotAccepted,
     QuarantineFailed,
     SecretDisappeared,
+    TemporaryLockout,
     VaultError,
     WrongAccount,
 )
@@ -41,6 +44,7 @@ from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import (
     Candidate,
+    Declined,
     Finding,
     KeyRecord,
     Published,
@@ -48,7 +52,7 @@ from krakenstate.model.state import (
 )
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyDescription
-from krakenstate.secret.base import Held, Label, Slot
+from krakenstate.secret.base import Delivery, Held, Label, Slot
 from krakenstate.tasks import life
 
 
@@ -63,17 +67,15 @@ class Handover:
 
     def ingest(self, key: Key) -> Outcome:
         """Takes a secret from the inbox into quarantine, empties the inbox, and verifies the key."""
-        slot = self._slot(key)
-        try:
-            credential = self._session.custody.read(Place.INBOX, slot)
-        except CredentialMalformed as error:
-            return Outcome(address=key.address, effect=Effect.FAILED, text=error.message, code=error.code)
-        if credential is None:
+        delivery = self._session.custody.open_inbox(self._slot(key))
+        if delivery is None:
             return _waiting(key, "the inbox is empty again")
-        self.quarantine(key, credential)
-        self._candidate(key, credential)
+        if delivery.credential is None:
+            return self._declined(key, delivery)
+        self.quarantine(key, delivery.credential)
+        self._candidate(key, delivery.credential)
         self._run.save()
-        self._drop(key, Place.INBOX, CallKind.EMPTY_INBOX)
+        self._empty_inbox(key, delivery)
         return self.verify(key)
 
     def quarantine(self, key: Key, credential: Credential) -> Held:
@@ -91,7 +93,9 @@ class Handover:
         except CredentialMalformed:  # what is no key keeps none out
             there = None
         except VaultError as error:
-            raise QuarantineFailed(f"{error.message} Nothing was stored.", address=key.address) from error
+            raise QuarantineFailed(
+                f"{error.headline}. {error.message}", next_step=QuarantineFailed.remedy, address=key.address
+            ) from error
         other = there if there is not None and there.fingerprint != credential.fingerprint else None
         if other is not None:
             self._candidate(key, other)
@@ -124,6 +128,8 @@ class Handover:
             return _waiting(key, f"in quarantine: {refusal}")
         try:
             answer = self._ask(key, record, subject, credential, again=again)
+        except (BreakerOpen, TemporaryLockout) as error:
+            return self._held_off(key, error)
         except AuthenticationFailed as error:
             return self._refused(key, record, error)
         if isinstance(answer, str):
@@ -204,11 +210,22 @@ class Handover:
         """Publishes, holds or refuses a key on its host's word, which never drops its secret."""
         if isinstance(told, Attempt):
             self._asker.hear_of_failure(subject, credential.fingerprint, told.at, told.code)
-            return self._refused(key, record, failure_of(told), heard_at=told.at)
+            failure = failure_of(told)
+            if isinstance(failure, TemporaryLockout) and record.candidate is not None:
+                heard = record.candidate.model_copy(update={"asked_at": told.at})
+                self._run.state.put(record.model_copy(update={"candidate": heard}))
+                return self._held_off(key, failure)
+            return self._refused(key, record, failure, heard_at=told.at)
         wrong = misplacement(told.description, key.account, self._session.desired, self._run.state)
         if findings := find_differences(record, told.description, wrong):
             return self._differs(key, record, findings, heard_at=told.at)
         return self._publish(key, record, credential, told.description, heard_at=told.at)
+
+    def _held_off(self, key: Key, error: KrakenstateError) -> Outcome:
+        """Says nothing about the key: another one's failures are in the way, so it waits for the breaker."""
+        self._run.save()
+        text = f"in quarantine: {error.headline}. {error.message} A settle asks it after the breaker."
+        return Outcome(address=key.address, effect=Effect.WAITING, text=text, code=error.code)
 
     def _refused(
         self, key: Key, record: KeyRecord, error: AuthenticationFailed, *, heard_at: datetime | None = None
@@ -359,6 +376,30 @@ class Handover:
         )
         self._run.state.put(record)
         return record
+
+    def _declined(self, key: Key, delivery: Delivery) -> Outcome:
+        """Leaves what is no key where it is, and remembers that this version was looked at."""
+        record = self._run.state.key(key.address)
+        if record is not None:
+            declined = Declined(version=delivery.version, written_at=delivery.written_at)
+            self._run.state.put(record.model_copy(update={"declined": declined}))
+        return Outcome(
+            address=key.address, effect=Effect.FAILED, text=delivery.problem, code=CredentialMalformed.code
+        )
+
+    def _empty_inbox(self, key: Key, taken: Delivery) -> None:
+        """Removes what was taken, unless something newer came meanwhile: that waits for the next settle."""
+        emptied = self._run.write(
+            CallKind.EMPTY_INBOX,
+            key.address,
+            {"place": Place.INBOX.value},
+            lambda: self._session.custody.empty_inbox(self._slot(key), taken),
+        )
+        if not emptied:
+            self._session.audience.say(
+                f"{key.address}: version {taken.version} of {taken.path} was taken, and a newer one came "
+                "meanwhile. It stays there, and the next settle looks at it."
+            )
 
     def _reject_task(self, key: Key, reason: str, correction: str = "") -> None:
         for task in self._run.state.open_tasks(key.address):

@@ -121,6 +121,7 @@ class _Observer:
             clock_offset_ms=round(offset.total_seconds() * 1000),
             observations=with_reports(session, self._state, by_address, arrivals, self._now),
             arrivals=tuple(arrivals),
+            strays=tuple(session.custody.strays(slots)),
         )
 
     def _lanes(self, arrivals: list[Arrival]) -> list[Callable[[], list[Observation]]]:

@@ -95,15 +95,18 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
     if record is None:
         return _create(key, Reason.NOT_HANDED_IN, label, look)
     question = look.open_task(key.address, TaskKind.SETTLE_UNKNOWN)
-    if question is not None and not any(look.arrival(key.address, place) for place in Place):
+    arrival = look.arrival(key.address, Place.QUARANTINE)
+    delivered = look.arrival(key.address, Place.INBOX)
+    if delivered is not None and is_declined(record, delivered):
+        delivered = None
+    if question is not None and arrival is None and delivered is None:
         return waiting(key.address, question, label)
     moved = (record.account, record.process) != (key.account.address, key.process.address)
     if record.terms != terms or moved:
         return _create(key, Reason.DECLARATION_CHANGED, label, look, before=_attributes_of(record))
-    if look.arrival(key.address, Place.INBOX):
+    if delivered is not None:
         return settlement(key.address, Action.INGEST, label, "a secret waits in the inbox")
     task = look.open_task(key.address, TaskKind.CREATE_KEY)
-    arrival = look.arrival(key.address, Place.QUARANTINE)
     if arrival is not None:
         known = record.candidate
         if is_reported(key, record, arrival, look):
@@ -121,6 +124,15 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
         note = "handed in; waits for a run from a site inside its allowlist, or for a report from there"
         return held_up(key.address, label, note, task=task)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
+
+
+def is_declined(record: KeyRecord, delivered: Arrival) -> bool:
+    """Whether this version in the inbox was looked at before, and is no key."""
+    known = record.declined
+    return known is not None and (known.version, known.written_at) == (
+        delivered.version,
+        delivered.written_at,
+    )
 
 
 def _is_refused(known: Candidate, arrival: Arrival) -> bool:

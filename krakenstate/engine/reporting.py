@@ -25,9 +25,9 @@ from krakenstate.errors import (
     InvalidNonce,
     KrakenstateError,
     NotAskedInService,
+    NotPossibleHere,
     SecretDisappeared,
     TemporaryLockout,
-    UsageError,
 )
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
@@ -53,7 +53,7 @@ def ask_here(session: Session, key: Key) -> KeyDescription:
     """One question to a key that takes no nonce, of which nothing is kept.
 
     Raises:
-        UsageError: The key takes a nonce, which nothing would remember; or the site is wrong.
+        NotPossibleHere: The key takes a nonce, which nothing would remember; or the site is wrong.
         BreakerOpen: Its last report tells of a rejection a moment ago.
         KrakenstateError: What the key answered, or why it was not asked.
     """
@@ -62,7 +62,7 @@ def ask_here(session: Session, key: Key) -> KeyDescription:
     if inspector.takes_nonce:
         if in_service:
             raise _in_service(key)
-        raise UsageError(
+        raise NotPossibleHere(
             f"Asking {key.address} moves its nonce, and without a report nothing would remember which one "
             "was used, so that the next question could be rejected.",
             next_step=f"Ask it and leave a report: krakenstate key verify {key.address} --report",
@@ -171,7 +171,7 @@ def _check_site(session: Session, key: Key) -> None:
     site = session.site
     if site is None or key.networks is None or admits(key.networks, site.networks):
         return
-    raise UsageError(
+    raise NotPossibleHere(
         f"The site {site.name} is not inside the declared allowlist of {key.address}: a call from there "
         "would be a failed authentication.",
         next_step="Run it where the process lives, with that site's name or none.",

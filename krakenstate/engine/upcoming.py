@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from krakenstate.engine.inbox import find_inbox_checks
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.reports import find_report_checks
 from krakenstate.model.declarations import Key, SpotKey
@@ -78,22 +79,7 @@ def find_checks(look: Outlook) -> tuple[Check, ...]:
         else:
             continue
         found.append(Check(code="KS2206", address=record.address, text=text))
-    return (*found, *_unasked(look), *find_report_checks(look.snapshot, look.state))
-
-
-def _unasked(look: Outlook) -> list[Check]:
-    """Secrets that lie where no task waits for one; nothing takes them."""
-    found: list[Check] = []
-    for arrival in look.snapshot.arrivals:
-        record = look.state.key(arrival.address)
-        published = record.published if record else None
-        if published is None and record is not None:
-            continue
-        if published is not None and arrival.fingerprint == published.fingerprint:
-            continue
-        text = f"a secret lies in {arrival.place.value} that no task asks for; it is not taken"
-        found.append(Check(code="KS2202", address=arrival.address, text=text))
-    return found
+    return (*found, *find_inbox_checks(look), *find_report_checks(look.snapshot, look.state))
 
 
 def _days(span: timedelta) -> str:

@@ -127,6 +127,13 @@ class UsageError(KrakenstateError):
     remedy = "See: krakenstate --help"
 
 
+class NotPossibleHere(UsageError):
+    """The command line is understood, and what it asks for would do harm here or cannot be done."""
+
+    code, headline = "KS8004", "Command is not possible here"
+    remedy = "Run it in the way that the message names."
+
+
 class NowRefused(UsageError):
     """KRAKENSTATE_NOW is set, but not every origin is loopback, or it is no instant."""
 

@@ -53,16 +53,21 @@ class Place(StrEnum):
 
 
 class Arrival(Model):
-    """A secret that waits in the inbox or in quarantine, known by its metadata alone."""
+    """A secret that waits in the inbox or in quarantine, known by its metadata alone.
+
+    ``written_at`` tells versions of the same number apart; ``path`` is its mount and path.
+    """
 
     address: Address
     place: Place
     version: int
     fingerprint: str | None = None
+    written_at: str = ""
+    path: str = ""
 
 
 class Snapshot(Model):
-    """One observation of a stack."""
+    """One observation of a stack; ``strays`` are the inbox's paths where no key of the stack is handed in."""
 
     format_version: str = FORMAT_VERSION
     lineage: str
@@ -74,6 +79,7 @@ class Snapshot(Model):
     clock_offset_ms: int | None = None
     observations: dict[Address, Observation] = Field(default_factory=dict)
     arrivals: tuple[Arrival, ...] = ()
+    strays: tuple[str, ...] = ()
 
     def of(self, address: str) -> Observation:
         """What is known of an address; not asked when nothing was noted."""

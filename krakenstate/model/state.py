@@ -88,6 +88,13 @@ class Candidate(Model):
     again_at: Instant | None = None
 
 
+class Declined(Model):
+    """A version in the inbox that is no key. It is left where it is, and not looked at again."""
+
+    version: int
+    written_at: str
+
+
 class Published(Model):
     """A key in service: where its secret lies and which key it is."""
 
@@ -108,6 +115,8 @@ class Removal(StrEnum):
 class KeyRecord(Model):
     """A key as approved, handed in, published and last described.
 
+    ``declined`` is what lay in its inbox and was no key.
+
     ``kept_as`` is the address under which its secrets lie in Vault, where that is not its own: the key was
     renamed, and its process goes on reading where it always did.
     """
@@ -120,6 +129,7 @@ class KeyRecord(Model):
     key_name: str | None = None
     terms: KeyTerms
     candidate: Candidate | None = None
+    declined: Declined | None = None
     published: Published | None = None
     description: KeyDescription | None = None
     described_at: Instant | None = None

@@ -13,7 +13,7 @@ from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.secret.form import check_form, from_fields
 
-__all__ = ["CredentialStore", "Held", "Label", "Shelved", "Slot", "check_form", "from_fields"]
+__all__ = ["CredentialStore", "Delivery", "Held", "Label", "Shelved", "Slot", "check_form", "from_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,17 @@ class Slot:
 
     process: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What lies in the inbox: a version of it, and the key it holds or why it holds none."""
+
+    path: str
+    version: int
+    written_at: str
+    credential: Credential | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,15 @@ class CredentialStore(Protocol):
 
     def arrivals(self, slots: Iterable[Slot]) -> list[Arrival]:
         """What waits in the inbox and in quarantine, by metadata alone."""
+
+    def strays(self, slots: Iterable[Slot]) -> list[str]:
+        """Mount and path of what lies in the inbox where none of these is handed in; nothing is read."""
+
+    def open_inbox(self, slot: Slot) -> Delivery | None:
+        """What lies in the inbox; its secret is registered with the redactor."""
+
+    def empty_inbox(self, slot: Slot, taken: Delivery) -> bool:
+        """Removes what was taken, with metadata and all versions; ``False`` if something newer lies there."""
 
     def read(self, place: Place, slot: Slot) -> Credential | None:
         """The secret in the inbox or in quarantine, registered with the redactor.

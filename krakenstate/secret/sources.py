@@ -11,13 +11,25 @@ from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
 
-from krakenstate.errors import CredentialMalformed
+from krakenstate.errors import AddressUnknown, CredentialMalformed
+from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
 from krakenstate.secret import redactor
 from krakenstate.secret.form import check_form
 from krakenstate.secret.form import from_fields as _from_fields
 
-__all__ = ["check_form", "from_fields", "parse_text", "parse_token", "read_prompt"]
+__all__ = [
+    "check_form",
+    "from_fields",
+    "parse_addressed",
+    "parse_text",
+    "parse_token",
+    "read_prompt",
+    "read_prompt_or_skip",
+]
+
+
+_PUBLIC_PROMPT = "API key (public key): "
 
 
 def from_fields(fields: Mapping[str, object]) -> Credential:
@@ -75,10 +87,38 @@ def read_prompt(ask: Callable[[str], str]) -> Credential:
     Raises:
         CredentialMalformed: One was left empty.
     """
-    public = ask("API key (public key): ")
+    return _with_private(ask(_PUBLIC_PROMPT), ask)
+
+
+def read_prompt_or_skip(ask: Callable[[str], str]) -> Credential | None:
+    """As ``read_prompt``; ``None`` when nothing was typed for the first half.
+
+    Raises:
+        CredentialMalformed: Only the second half was left empty.
+    """
+    public = ask(_PUBLIC_PROMPT)
+    return _with_private(public, ask) if public.strip() else None
+
+
+def parse_addressed(line: str) -> tuple[Address, Credential]:
+    """One of several keys: a JSON object with ``address`` beside ``api_key`` and ``api_secret``.
+
+    An address is repeated in messages, so what has not its form is refused without repeating it.
+
+    Raises:
+        CredentialMalformed: It is no such object.
+    """
+    fields = _json_object(line)
+    credential = from_fields(fields)
+    try:
+        return Address(str(fields["address"])), credential
+    except (KeyError, AddressUnknown):
+        raise CredentialMalformed("The field address is missing or not of the form type.name.") from None
+
+
+def _with_private(public: str, ask: Callable[[str], str]) -> Credential:
     redactor.register(public)
-    private = ask("Private key (API secret): ")
-    return from_fields({"api_key": public, "api_secret": private})
+    return from_fields({"api_key": public, "api_secret": ask("Private key (API secret): ")})
 
 
 def _json_object(text: str) -> Mapping[str, object]:

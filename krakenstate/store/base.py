@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,10 +19,11 @@ from krakenstate.model.terms import KeyDescription
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One version of a key-value entry."""
+    """One version of a key-value entry; ``written_at`` as in ``Metadata``."""
 
     data: dict[str, Any]
     version: int
+    written_at: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,15 @@ class Metadata:
     ``version`` is what the next check-and-set write must name, also when that version's data is ``gone``
     (deleted or destroyed); 0 when none was ever written. ``keeps`` is how many versions the entry itself
     asks to keep; what the mount keeps counts where that is more, and for an entry that asks for nothing (0).
+    ``written_at`` is when the server wrote that version, in the server's words: an entry that was removed and
+    made anew counts its versions from 1 again.
     """
 
     version: int
     custom: dict[str, str]
     gone: bool = False
     keeps: int = 0
+    written_at: str = field(default="", compare=False)
 
 
 class KeyValue(Protocol):

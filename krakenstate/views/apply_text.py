@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from krakenstate.model.plan import Action
+from krakenstate.errors import CredentialMalformed, HandInNotExpected
+from krakenstate.model.plan import Action, Plan
 from krakenstate.model.run import Effect, Outcome
 from krakenstate.model.task import TaskKind
 from krakenstate.views.style import Paint, plain, plain_lines
@@ -96,6 +97,16 @@ def settle_complete(outcomes: Sequence[Outcome], *, colour: bool = False) -> str
         said = ", ".join([*parts, f"{counts[Effect.FAILED]} failed"])
         return f"{paint.over('red', 'Settle stopped part-way.')} {said}. What was done is recorded."
     return f"{paint.over('green', 'Settle complete!')} {', '.join(parts)}." if parts else NOTHING_TO_SETTLE
+
+
+def inbox_lines(plan: Plan) -> list[str]:
+    """What lies in the inbox and was not taken, with its path; a settle shows no plan that would tell."""
+    about = {CredentialMalformed.code, HandInNotExpected.code}
+    return [
+        f"{plain(c.address) + ': ' if c.address else ''}{plain(c.text)} ({c.code})"
+        for c in plan.facts.checks
+        if c.code in about
+    ]
 
 
 def _counted(counts: Counter[Effect], words: dict[Effect, str]) -> list[str]:

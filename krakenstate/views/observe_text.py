@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.report import Report
-from krakenstate.model.snapshot import Arrival, Observation, Presence, Snapshot
+from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, plain, wrap
 from krakenstate.views.values import FINGERPRINT_SHOWN
 from krakenstate.views.words import age, count, headline, table
@@ -40,10 +40,12 @@ def render_snapshot(
     arrivals = [
         line for arrival in snapshot.arrivals for line in wrap(_arrival(arrival), width, "  ", "    ")
     ]
+    strays = [line for path in snapshot.strays for line in wrap(plain(path), width, "  ", "    ")]
     sections = [
         [paint.bold(title)],
         _rows(snapshot, paint, width, now),
         ["Waiting to be taken in:", *arrivals] if arrivals else [],
+        ["In the inbox, for no key of this stack:", *strays] if strays else [],
         [_summary(snapshot)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -105,7 +107,8 @@ def _report(report: Report, now: datetime) -> str:
 
 def _arrival(arrival: Arrival) -> str:
     shown = f", fp {arrival.fingerprint[:FINGERPRINT_SHOWN]}" if arrival.fingerprint else ""
-    return plain(f"{arrival.address} in {arrival.place.value}, version {arrival.version}{shown}")
+    where = f": {arrival.path}" if arrival.path and arrival.place is Place.INBOX else ""
+    return plain(f"{arrival.address} in {arrival.place.value}, version {arrival.version}{shown}{where}")
 
 
 def _summary(snapshot: Snapshot) -> str:

@@ -13,12 +13,12 @@ from tests.support.e2e import APPLY, AT_RUNNER, HEADER, HEDGER, MASTER, PNL_PERM
 from tests.support.proxy import Way, proxy
 from tests.support.terminal import on_a_terminal
 
-NAMES = ("json", "lines", "typed", "wrapped", "inbox", "broken")
+NAMES = ("json", "lines", "typed", "wrapped", "inbox", "walked", "streamed", "broken")
 STACK = (
     HEADER
     + HEDGER
     + """
-for name in ("json", "lines", "typed", "wrapped", "inbox", "broken"):
+for name in ("json", "lines", "typed", "wrapped", "inbox", "walked", "streamed", "broken"):
     process = stack.add(Process(name=name, owner="risk", purpose="reads"))
     stack.add(SpotKey(name=name, account=desk, process=process, permissions=roles.RECONCILIATION,
         allowlist=[runner], nonce_unit=NonceUnit.MILLISECONDS))
@@ -57,7 +57,9 @@ def test_a_secret_is_at_its_place_in_vault_and_nowhere_else(new_desk: Callable[[
         arrives_at_a_prompt(desk, canaries, made["typed"])
         arrives_wrapped(desk, made["wrapped"])
         arrives_through_the_inbox(desk, made["inbox"])
-        expected = {published(name) for name in ("json", "lines", "typed", "wrapped", "inbox")}
+        arrives_on_a_walk(desk, canaries, made["walked"])
+        arrives_in_a_stream(desk, made["streamed"])
+        expected = {published(name) for name in NAMES if name != "broken"}
         assert canaries.paths(desk.bao, desk.mount) == expected
         for path in expected:
             assert desk.secret_at(path)["api_secret"] in "".join(made.values())
@@ -71,6 +73,7 @@ def test_a_secret_is_at_its_place_in_vault_and_nowhere_else(new_desk: Callable[[
             ("plan", *AT_RUNNER, "--json"),
             ("drift", *AT_RUNNER),
             ("observe", *AT_RUNNER, "--json"),
+            ("state", "pull"),
             ("task", "list", "--all", "--json"),
             ("state", "show", "spot_key.json", "--json"),
             ("state", "show", "derivatives_key.hedger"),
@@ -137,6 +140,43 @@ def arrives_through_the_inbox(desk: Desk, made: str) -> None:
     for _ in range(2):
         desk.bao.request("POST", inbox, {"data": {name: key[name] for name in ("api_key", "api_secret")}})
     desk.run("settle", *AT_RUNNER, expect="Settle complete! 1 published.")
+
+
+def arrives_on_a_walk(desk: Desk, canaries: Canaries, made: str) -> None:
+    """Typed in the walk through an account's open tasks, once with its end cut off."""
+    key = json.loads(made)
+    public, private = "API key (public key):", "Private key (API secret):"
+    code, screen = on_a_terminal(
+        ["key", "ingest", "--account", "desk", *AT_RUNNER],
+        [
+            *[(public, "")] * 3,
+            (public, key["api_key"]),
+            (private, key["api_secret"][:-2]),
+            (public, key["api_key"]),
+            (private, key["api_secret"]),
+        ],
+        cwd=desk.folder,
+        env=desk.environment(),
+    )
+    desk.said.append(screen)
+    assert code == 0, screen.replace(key["api_secret"], "(the secret)")
+    assert "1 published, 3 skipped" in screen
+    assert not canaries.is_in(screen)
+    assert key["api_key"] not in screen
+
+
+def arrives_in_a_stream(desk: Desk, made: str) -> None:
+    """A line of its own among lines that are refused, wherever in them the secret stands."""
+    key = json.loads(made)
+    lines = [
+        key["api_secret"],
+        json.dumps({**key, "address": key["api_secret"]}),
+        json.dumps({**key, "address": "spot_key.ghost"}),
+        json.dumps({**key, "address": "spot_key.streamed"})[:-1],
+        json.dumps({**key, "address": "spot_key.streamed"}),
+    ]
+    words = ("key", "ingest", "--account", "desk", *AT_RUNNER)
+    desk.run(*words, code=1, stdin="\n".join(lines), expect="1 published")
 
 
 def is_refused_when_broken(desk: Desk, canaries: Canaries, made: str) -> None:

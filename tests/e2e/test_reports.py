@@ -50,7 +50,7 @@ def test_a_host_reports_and_the_runner_publishes(new_desk: Callable[[str], Desk]
     token = narrow_token(desk)
     narrow = {"VAULT_TOKEN": token}
     before = desk.lasting()
-    desk.fails("KS8001", "key", "verify", KEY, "--site", "colo", env=narrow)
+    desk.fails("KS8004", "key", "verify", KEY, "--site", "colo", env=narrow)
     done = desk.run("key", "verify", KEY, "--report", "--site", "colo", *FORBID, env=narrow)
     assert "query-ledger" in done.stdout
     assert f"Report left in Vault at {desk.mount}/{EVIDENCE}." in done.stderr

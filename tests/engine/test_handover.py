@@ -1,13 +1,14 @@
 """Hand-in: a secret's way from a person's dialog to its process, whatever the key turns out to be."""
 
+import contextlib
 import json
 from datetime import date
 
 import pytest
 
-from krakenstate import DerivativesSubaccount, NonceUnit, Permission, SpotSubaccount
+from krakenstate import DerivativesSubaccount, NonceUnit, Permission, Process, SpotSubaccount
 from krakenstate.engine import people, runs
-from krakenstate.errors import HandInNotExpected, PathNotManaged, QuarantineFailed
+from krakenstate.errors import AuthenticationFailed, HandInNotExpected, PathNotManaged, QuarantineFailed
 from krakenstate.model.credential import Credential
 from krakenstate.model.plan import Action
 from krakenstate.model.run import Effect
@@ -27,6 +28,7 @@ from tests.support.world import (
     spot_key,
 )
 
+OTHER, THIRD = Process(name="other", owner="risk"), Process(name="third", owner="risk")
 SPOT, DERIVATIVES = "spot_key.pnl", "derivatives_key.hedger"
 KEYS = [pytest.param(spot_key, id="spot"), pytest.param(derivatives_key, id="derivatives")]
 
@@ -372,17 +374,86 @@ def test_the_inbox_waits_in_quarantine_for_a_site_that_may_ask(world):
     {"api_key": 7, "api_secret": ["list"]},
     {"note": "please call me"},
 ])  # fmt: skip
-def test_junk_in_the_inbox_is_reported_with_its_path_and_left(world, junk):
-    """What is no key is neither taken nor removed; the line says where it lies, and the next settle says
-    so too."""
+def test_junk_in_the_inbox_is_looked_at_once_and_left_with_its_path_told(world, junk):
+    """What is no key is neither taken nor removed; the settle that met it, and every plan, say where."""
     apply_key(world, spot_key())
     path = world.leave_in_inbox("pnl", SPOT, junk)
-    for _ in range(2):
-        [outcome] = world.settle().outcomes
-        assert (outcome.effect, outcome.code) == (Effect.FAILED, "KS2201")
-        assert f"kv/{path}" in outcome.text
+    [outcome] = world.settle().outcomes
+    assert (outcome.effect, outcome.code) == (Effect.FAILED, "KS2201")
+    assert f"kv/{path}" in outcome.text
+    settled = world.settle()
+    assert settled.outcomes == []
+    assert [(c.code, c.text) for c in settled.plan.facts.checks] == [(
+        "KS2201",
+        f"version 1 of kv/{path} is no key; it is left there, and looked at again when it was replaced",
+    )]  # fmt: skip
+    assert world.step(SPOT).action is Action.WAIT
     assert world.inbox("pnl", SPOT) == junk
     assert (world.quarantine("pnl", SPOT), world.calls()) == (None, [])
+
+
+@pytest.mark.parametrize("is_removed_first", [False, True])
+def test_a_new_version_after_junk_is_looked_at(world, is_removed_first):
+    """Written over, or removed and left anew as version 1: the key that takes its place goes into service."""
+    key = apply_key(world, spot_key())
+    path = world.leave_in_inbox("pnl", SPOT, {"note": "please call me"})
+    world.settle()
+    if is_removed_first:
+        world.kv.delete(path)
+    world.leave_in_inbox("pnl", SPOT, world.make_key(key))
+    assert [o.effect for o in world.settle().outcomes] == [Effect.PUBLISHED]
+    assert as_declared(world, key) == IN_SERVICE
+
+
+def test_a_refused_key_from_the_inbox_is_not_asked_at_each_settle(world):
+    """It was taken out of the inbox, so nothing of it is tried again; a new one is."""
+    key = apply_key(world, spot_key())
+    bad = mixed_up(world, key)
+    world.leave_in_inbox("pnl", SPOT, bad)
+    assert [o.effect for o in world.settle().outcomes] == [Effect.REJECTED]
+    world.clock.advance(hours=1)
+    assert (world.settle().outcomes, len(world.calls(only=bad))) == ([], 1)
+    world.people("delete-key", account="desk", name="pnl-g1")
+    world.leave_in_inbox("pnl", SPOT, world.make_key(key))
+    assert [o.effect for o in world.settle().outcomes] == [Effect.PUBLISHED]
+
+
+def test_a_version_that_arrives_while_another_is_taken_is_not_removed_with_it(world):
+    """The one that was read goes into service; the newer one stays, and its path is told."""
+    key = apply_key(world, spot_key())
+    first, second = world.make_key(key), world.make_key(key, name="second")
+    path = world.leave_in_inbox("pnl", SPOT, first)
+
+    def meanwhile(moment, written, _data):
+        if written.endswith(f"quarantine/pnl/{SPOT}") and moment == "after":
+            world.leave_in_inbox("pnl", SPOT, second)
+        return False
+
+    world.mains.watch = meanwhile
+    [outcome] = world.settle().outcomes
+    world.mains.restore()
+    assert outcome.effect is Effect.PUBLISHED
+    assert world.inbox("pnl", SPOT) == halves(second)
+    assert any(f"kv/{path}" in line and "a newer one came" in line for line in world.said)
+    [check] = world.plan().facts.checks
+    assert check.text == f"a secret lies in inbox (kv/{path}) that no task asks for; it is not taken"
+
+
+def test_what_lies_in_the_inbox_for_nobody_is_named_and_left(world):
+    """A process or a key that is not declared: its path is told, and it is neither read nor removed."""
+    apply_key(world, spot_key())
+    stranger = {"api_key": "x", "api_secret": "y"}
+    paths = [
+        world.leave_in_inbox("ghost", SPOT, stranger),
+        world.leave_in_inbox("pnl", "spot_key.ghost", stranger),
+    ]
+    settled = world.settle()
+    assert settled.outcomes == []
+    assert [(c.code, c.text) for c in settled.plan.facts.checks] == [
+        ("KS2202", f"kv/{path}: no key of this stack is handed in there; it is neither read nor removed")
+        for path in paths
+    ]
+    assert [world.kv.read(path).data for path in paths] == [stranger, stranger]
 
 
 def test_somebody_elses_secret_at_the_path_is_left_alone(world):
@@ -536,3 +607,43 @@ def test_a_subaccounts_first_key_must_not_be_another_accounts(world):
     outcome = world.hand_in(SPOT, world.make_key(key, account="ops@desk.example"))
     assert (outcome.effect, outcome.code) == (Effect.REJECTED, "KS2104")
     assert "which is master_account.desk's" in outcome.text
+
+
+def test_a_lockout_says_nothing_about_the_key_that_met_it(world):
+    """It stays received and is not asked meanwhile; the settle after the breaker publishes it."""
+    key = apply_key(world, spot_key())
+    credential = world.make_key(key)
+    mixed = Credential(api_key=credential.api_key, api_secret=world.make_key(key, name="other").api_secret)
+    for nonce in range(1, 6):
+        with contextlib.suppress(AuthenticationFailed):
+            world.providers.keys["spot"].describe_key(mixed, nonce)
+    before = len(world.calls(only=credential))
+    outcome = world.hand_in(SPOT, credential)
+    assert (outcome.effect, outcome.code) == (Effect.WAITING, "KS2105")
+    candidate = world.state.key(SPOT).candidate
+    assert (candidate.verdict, candidate.asked_at) == (Verdict.RECEIVED, None)
+    assert world.task(TaskKind.CREATE_KEY, SPOT).rejection == ""
+    world.clock.advance(minutes=10)
+    assert [o.effect for o in world.settle().outcomes] == [Effect.WAITING]
+    assert len(world.calls(only=credential)) == before + 1
+    world.clock.advance(minutes=6)
+    assert [o.effect for o in world.settle().outcomes] == [Effect.PUBLISHED]
+
+
+def test_a_breaker_that_other_keys_opened_leaves_a_new_key_received(world):
+    """Two rejected keys close the account: a good one is stored, waits, and is published afterwards."""
+    pnl, other = spot_key(), spot_key(name="other", process=OTHER)
+    third = spot_key(name="third", process=THIRD)
+    world.declare(OTHER, THIRD, pnl, other, third)
+    world.apply()
+    for key in (other, third):
+        world.hand_in(key.address, deleted(world, key))
+    good = world.make_key(pnl)
+    outcome = world.hand_in(SPOT, good)
+    assert (outcome.effect, world.calls(only=good)) == (Effect.WAITING, [])
+    assert "its account is not asked until 2026-11-02T09:15:00Z" in outcome.text
+    assert world.quarantine("pnl", SPOT) == halves(good)
+    assert world.state.key(SPOT).candidate.verdict is Verdict.RECEIVED
+    world.clock.advance(minutes=16)
+    outcomes = {o.address: o.effect for o in world.settle().outcomes}
+    assert outcomes[SPOT] is Effect.PUBLISHED

@@ -12,9 +12,9 @@ from krakenstate.errors import (
     InvalidNonce,
     KrakenError,
     NotAskedInService,
+    NotPossibleHere,
     ReportUnusable,
     SecretDisappeared,
-    UsageError,
     VaultConflict,
     VaultDenied,
 )
@@ -267,7 +267,7 @@ def test_without_a_report_nothing_is_written(world):
     assert world.kv.everything() == before
     world.people("egress", address=RUNNER_ADDRESS)
     waits(world, spot)
-    with pytest.raises(UsageError):
+    with pytest.raises(NotPossibleHere):
         ask_here(world.session("colo"), spot)
 
 
@@ -275,7 +275,7 @@ def test_a_site_outside_the_allowlist_asks_nothing(world):
     """A named site is believed, and checked before the secret is read."""
     key = at_colo(derivatives_key)
     credential = waits(world, key)
-    with pytest.raises(UsageError):
+    with pytest.raises(NotPossibleHere):
         report_here(world.session("runner"), key, HERE)
     assert world.calls(only=credential) == []
 

@@ -8,6 +8,7 @@ real server.
 from __future__ import annotations
 
 import builtins
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ class _Kept:
     custom: dict[str, str] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
     keeps: int = 0
+    written: dict[int, str] = field(default_factory=dict)
 
 
 class MemoryKeyValue:
@@ -48,13 +50,15 @@ class MemoryKeyValue:
         self._mutex = threading.Lock()
         self._keeps = keeps
         self._entries: dict[str, _Kept] = {}
+        self._writes = itertools.count()
 
     def read(self, path: str, version: int | None = None) -> Entry | None:
         kept = self._entries.get(path)
         wanted = kept.version if kept and version is None else version
         if kept is None or wanted not in kept.texts:
             return None
-        return Entry(data=json.loads(kept.texts[wanted]), version=wanted)
+        written_at = kept.written[wanted]
+        return Entry(data=json.loads(kept.texts[wanted]), version=wanted, written_at=written_at)
 
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         text = json.dumps(dict(data))
@@ -65,6 +69,7 @@ class MemoryKeyValue:
             self._entries[path] = kept
             kept.version += 1
             kept.texts[kept.version] = text
+            kept.written[kept.version] = f"write {next(self._writes)}"
             oldest = kept.version - max(self._keeps, kept.keeps) + 1
             kept.texts = {version: text for version, text in kept.texts.items() if version >= oldest}
             return kept.version
@@ -86,6 +91,7 @@ class MemoryKeyValue:
             custom=dict(kept.custom),
             gone=kept.version not in kept.texts,
             keeps=kept.keeps,
+            written_at=kept.written.get(kept.version, ""),
         )
 
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:

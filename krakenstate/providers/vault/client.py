@@ -245,7 +245,7 @@ class VaultClient:
         data, head = found.get("data"), found.get("metadata")
         if not isinstance(data, dict) or not isinstance(head, dict):
             raise VaultAnswerUnexpected(f"The answer for {full} is not that of a KV version 2 engine.")
-        return Entry(data=data, version=number_in(head, "version", full))
+        return Entry(data=data, version=number_in(head, "version", full), written_at=_written_at(head))
 
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         """Writes if the newest version is ``cas`` (0: none yet); returns the new version.
@@ -314,7 +314,11 @@ class VaultClient:
         texts = {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {}
         keeps = found.get("max_versions")
         return Metadata(
-            version=current, custom=texts, gone=gone, keeps=keeps if isinstance(keeps, int) else 0
+            version=current,
+            custom=texts,
+            gone=gone,
+            keeps=keeps if isinstance(keeps, int) else 0,
+            written_at=_written_at(newest),
         )
 
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
@@ -374,6 +378,12 @@ class VaultClient:
 
     def _at(self, kind: str, path: str) -> str:
         return f"{_encode(self._mount)}/{kind}/{_encode(path)}"
+
+
+def _written_at(head: object) -> str:
+    """When a version was written; empty if the server does not tell."""
+    found = head.get("created_time") if isinstance(head, dict) else None
+    return found[:40] if isinstance(found, str) else ""
 
 
 def _encode(path: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,8 +34,11 @@ from krakenstate.model.declarations import api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.vault import labels
-from krakenstate.secret.base import Held, Label, Shelved, Slot, check_form, from_fields
+from krakenstate.secret.base import Delivery, Held, Label, Shelved, Slot, check_form, from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
+
+_NO_KEY_CHARS = 4096
+"""Longer texts are no half of a key; nothing of them is shown, and the redactor need not look for them."""
 
 
 def _now() -> datetime:
@@ -86,6 +90,33 @@ class VaultCustody:
             wanted.setdefault(labels.process_name(slot), set()).add(slot.address)
         found = (a for place in Place for a in self._arrivals(place, wanted))
         return sorted(found, key=lambda a: (a.address, a.place))
+
+    def strays(self, slots: Iterable[Slot]) -> list[str]:
+        """Mount and path of what lies in the inbox where none of these is handed in; nothing is read."""
+        wanted = {f"{labels.process_name(slot)}/{slot.address}" for slot in slots}
+        folder = f"{self._state}/{Place.INBOX}"
+        return [self._shown(f"{folder}/{name}") for name in _below(self._kv, folder) if name not in wanted]
+
+    def open_inbox(self, slot: Slot) -> Delivery | None:
+        """What lies in the inbox; its secret is registered with the redactor."""
+        path = self._path(Place.INBOX, slot)
+        entry = self._kv.read(path)
+        if entry is None:
+            return None
+        found = Delivery(self._shown(path), entry.version, entry.written_at)
+        try:
+            return replace(found, credential=self._credential(path, entry, api_of(Address(slot.address))))
+        except CredentialMalformed as error:
+            return replace(found, problem=error.message)
+
+    def empty_inbox(self, slot: Slot, taken: Delivery) -> bool:
+        """Removes what was taken, with metadata and all versions; ``False`` if something newer lies there."""
+        path = self._path(Place.INBOX, slot)
+        head = self._kv.metadata(path)
+        if head is not None and (head.version, head.written_at) != (taken.version, taken.written_at):
+            return False
+        self._kv.delete(path)
+        return True
 
     def read(self, place: Place, slot: Slot) -> Credential | None:
         """The secret in the inbox or in quarantine, registered with the redactor.
@@ -287,15 +318,21 @@ class VaultCustody:
                     continue
                 fingerprint = labels.fingerprint(head) if place is Place.QUARANTINE else None
                 yield Arrival(
-                    address=Address(address), place=place, version=head.version, fingerprint=fingerprint
+                    address=Address(address),
+                    place=place,
+                    version=head.version,
+                    fingerprint=fingerprint,
+                    written_at=head.written_at,
+                    path=self._shown(f"{folder}/{process}/{address}"),
                 )
 
     def _credential(self, path: str, entry: Entry | None, api: Api | None) -> Credential | None:
         if entry is None:
             return None
         for name in ("api_key", "api_secret"):
-            if isinstance(entry.data.get(name), str):
-                self._register(SecretStr(entry.data[name].strip()))
+            value = entry.data.get(name)
+            if isinstance(value, str) and len(value) <= _NO_KEY_CHARS:
+                self._register(SecretStr(value.strip()))
         try:
             credential = from_fields(entry.data)
             if api is not None:
@@ -359,6 +396,15 @@ class VaultCustody:
         why = labels.is_foreign(head, self._stack, slot)
         if why:
             raise PathNotManaged(f"{self._shown(path)} {why}. It is left as it is.", address=slot.address)
+
+
+def _below(kv: KeyValue, folder: str) -> Iterator[str]:
+    """Names in a folder and in its folders; what lies deeper is named by its folder."""
+    for name in kv.list(folder):
+        if not name.endswith("/"):
+            yield name
+            continue
+        yield from (f"{name}{inner}" for inner in kv.list(f"{folder}/{name.rstrip('/')}"))
 
 
 def _fingerprint(entry: Entry) -> str | None:

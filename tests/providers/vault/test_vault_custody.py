@@ -19,7 +19,7 @@ from krakenstate.errors import (
     WrappingTokenInvalid,
 )
 from krakenstate.model.credential import Credential
-from krakenstate.model.snapshot import Arrival, Place
+from krakenstate.model.snapshot import Place
 from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.providers.vault.custody import VaultCustody
 from krakenstate.secret.base import Held, Label, Slot
@@ -328,10 +328,53 @@ def test_arrivals_are_known_by_metadata_alone(custody, kv, mount, bao, registere
     blind = bao.client(mount, token=bao.token_with(policy))
     found = custody_over(blind, mount, registered).arrivals([SLOT, OTHER, Slot("none", "spot_key.none")])
     blind.close()
-    assert found == [
-        Arrival(address=SLOT.address, place=Place.INBOX, version=1),
-        Arrival(address=OTHER.address, place=Place.QUARANTINE, version=1, fingerprint=SECOND.fingerprint),
+    inbox, quarantine = (f"{mount}/krakenstate/prod/{place}" for place in Place)
+    waiting = f"{OTHER.process}/{OTHER.address}"
+    told = [(a.address, a.place, a.version, a.fingerprint, a.path) for a in found]
+    assert told == [
+        (SLOT.address, Place.INBOX, 1, None, f"{inbox}/{SLOT.process}/{SLOT.address}"),
+        (OTHER.address, Place.QUARANTINE, 1, SECOND.fingerprint, f"{quarantine}/{waiting}"),
+    ]  # fmt: skip
+    assert all(a.written_at for a in found)
+
+
+def test_what_lies_in_the_inbox_for_nobody_is_listed_by_path(custody, kv, mount):
+    """Unknown processes and keys, and what lies too high or too deep; nothing else is."""
+    leave_in_inbox(kv, FIRST)
+    inbox = "krakenstate/prod/inbox"
+    for name in ("stranger/spot_key.stranger", "mm-quoter/not an address", "alone", "mm-quoter/too/deep"):
+        kv.write(f"{inbox}/{name}", {}, cas=0)
+    assert custody.strays([SLOT, OTHER]) == [
+        f"{mount}/{inbox}/{name}"
+        for name in ("alone", "mm-quoter/not an address", "mm-quoter/too/", "stranger/spot_key.stranger")
     ]
+
+
+def test_the_inbox_is_emptied_of_what_was_taken_alone(custody, kv):
+    """A newer version, or another one of the same number, stays; what was read goes with all its versions."""
+    leave_in_inbox(kv, FIRST)
+    taken = custody.open_inbox(SLOT)
+    assert (taken.credential, taken.version, taken.problem) == (FIRST, 1, "")
+    kv.delete("krakenstate/prod/inbox/mm-quoter/spot_key.mm-quoter")
+    leave_in_inbox(kv, SECOND)
+    assert custody.empty_inbox(SLOT, taken) is False
+    again = custody.open_inbox(SLOT)
+    assert (again.credential, again.version) == (SECOND, 1)
+    assert custody.empty_inbox(SLOT, again) is True
+    assert custody.open_inbox(SLOT) is None
+
+
+def test_a_huge_text_in_the_inbox_is_no_key(custody, kv, registered):
+    """Its length is told, and the redactor is not asked to look for it."""
+    kv.write(
+        "krakenstate/prod/inbox/mm-quoter/spot_key.mm-quoter",
+        {"api_key": "x" * 500_000, "api_secret": PRIVATE},
+        cas=0,
+    )
+    found = custody.open_inbox(SLOT)
+    assert found.credential is None
+    assert "500000 characters" in found.problem
+    assert set(registered) == {PRIVATE}
 
 
 def test_what_was_dropped_does_not_arrive(custody, kv, bao, mount):
