@@ -30,6 +30,8 @@ from krakenstate.errors.command import (
     AttributeFixed,
     DigestMismatch,
     FileUnusable,
+    GrantNotManageable,
+    GrantNotTaken,
     InternalError,
     Interrupted,
     LockError,
@@ -138,6 +140,7 @@ from krakenstate.errors.state import (
     TaskNotPossible,
 )
 from krakenstate.errors.vault import (
+    LoginMethodMissing,
     MountMissing,
     MountNotVersioned,
     VaultAddressRefused,
@@ -175,6 +178,8 @@ __all__ = [
     "FeatureNotAvailable",
     "FieldUnknown",
     "FileUnusable",
+    "GrantNotManageable",
+    "GrantNotTaken",
     "HandInError",
     "HandInNotExpected",
     "HostBitsSet",
@@ -198,6 +203,7 @@ __all__ = [
     "LockLost",
     "LockMismatch",
     "LockNotHeld",
+    "LoginMethodMissing",
     "MountMissing",
     "MountNotVersioned",
     "MoveImpossible",
