@@ -73,7 +73,8 @@ def _plan_managed(
         return unread(grant.address, seen, label)
     ours = record is not None and record.managed
     after: dict[str, JsonValue] = {**_wanted(grant, policy), "managed": True}
-    if seen.presence is Presence.ABSENT:
+    replaces = record is not None and ours and not _has_places(record, policy)
+    if seen.presence is Presence.ABSENT and not replaces:
         return by_api(
             grant.address,
             Action.CREATE,
@@ -146,12 +147,18 @@ def risks_of_grant(step: Step) -> list[Risk]:
 def grant_drift(record: GrantRecord, look: Outlook) -> list[AttributeChange]:
     """What somebody changed of a policy or role that this program wrote."""
     seen = look.snapshot.of(record.address)
-    if not record.managed or seen.presence is Presence.UNKNOWN:
+    declared = look.policies.get(record.address)
+    elsewhere = declared is not None and not _has_places(record, declared)
+    if not record.managed or seen.presence is Presence.UNKNOWN or elsewhere:
         return []
     recorded: dict[str, JsonValue] = {"reads": record.policy}
     if record.role_place:
         recorded["logs_in"] = record.role
     return list(differences(recorded, {**recorded, **_found(seen)}))
+
+
+def _has_places(record: GrantRecord, policy: PolicyText) -> bool:
+    return (record.policy_name, record.role_place) == (policy.name, policy.role_place)
 
 
 def _is_recorded(record: GrantRecord, policy: PolicyText) -> bool:

@@ -6,6 +6,7 @@ import time
 import urllib.error
 from types import SimpleNamespace
 
+import krakenex
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from krakenstate.model.task import TaskKind
 from tests.support.bao import mount
+from tests.support.cli import ROOT
 from tests.support.e2e import (
     APPLY,
     AT_RUNNER,
@@ -214,3 +216,117 @@ def test_a_managed_grant_lives_and_ends_by_apply(make_desk, methods, method, gra
         with pytest.raises(urllib.error.HTTPError, match="404"):
             desk.bao.request("GET", gone)
     desk.run("plan", *AT_RUNNER, expect=NO_CHANGES)
+
+
+def test_one_policy_serves_every_process(make_desk, methods):
+    """The templated policy opens the folder of the process that the login's entity names, and no other."""
+    desk = make_desk(JWT, manage=False)
+    text = desk.run("consumer", "process.pnl", "--format", "policy").stdout
+    desk.bao.request("PUT", f"sys/policies/acl/{POLICY}", {"policy": text.split("instead:\n")[1]})
+    task = desk.tasks()[desk.task(TaskKind.INSTALL_GRANT, "grant.pnl")]["instructions"]
+    assert text.split("instead:\n")[1].strip() in task
+    role = next(json.loads(body) for words, body in blocks(task) if words[:2] == ["bao", "write"])
+    desk.bao.request("POST", f"auth/jwt-{methods.mount}/role/{POLICY}", role)
+    nobody = methods.jwt()
+    assert refused(desk, nobody["client_token"], "GET", f"{desk.mount}/data/{OWN}")
+    entity = f"identity/entity/id/{nobody['entity_id']}"
+    desk.bao.request("POST", entity, {"metadata": {"process": "pnl"}})
+    check_rights(desk, methods.jwt())
+    desk.bao.request("POST", entity, {"metadata": {"process": "hedger"}})
+    assert refused(desk, methods.jwt()["client_token"], "GET", f"{desk.mount}/data/{OWN}")
+
+
+def test_a_token_without_the_rights_writes_nothing_of_a_grant(new_desk, methods):
+    """Rights on the policy alone: nothing is written, and the message names what is missing."""
+    desk = new_desk(HEADER + methods.grant(APPROLE, manage=True))
+    desk.run("init")
+    role = f"auth/approle-{methods.mount}/role/{POLICY}"
+    everything = '"create", "update", "read", "delete", "list"'
+    token = desk.bao.token_with(f"""
+        path "{desk.mount}/*" {{ capabilities = [{everything}] }}
+        path "sys/policies/acl/{POLICY}" {{ capabilities = [{everything}] }}
+        path "{role}" {{ capabilities = ["read"] }}
+        path "sys/capabilities-self" {{ capabilities = ["update"] }}
+    """)
+    done = desk.run(*APPLY, code=4, env={"VAULT_TOKEN": token}, expect=f"create, update, delete on {role}")
+    assert "KS7023" in done.stdout + done.stderr
+    for place in (role, f"sys/policies/acl/{POLICY}"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            desk.bao.request("GET", place)
+    assert "write-policy" not in json.dumps(desk.vault())
+    blind = desk.bao.token_with(f'path "{desk.mount}/*" {{ capabilities = [{everything}] }}')
+    seen = desk.run("plan", *AT_RUNNER, code=None, env={"VAULT_TOKEN": blind}, expect="KS4003")
+    assert (seen.code, "grant.pnl could not be observed" in seen.stdout) == (3, True)
+
+
+def test_the_rights_in_the_page_are_enough_and_give_no_secret_id(new_desk, methods):
+    """Operator and manager policy carry a managed grant from beginning to end; no secret_id is made."""
+    desk = new_desk(HEADER + methods.grant(APPROLE, manage=True))
+    desk.run("init")
+    page = (ROOT / "docs" / "grants.md").read_text(encoding="utf-8")
+    rules = page.split("<!-- policy: manager -->\n```hcl\n")[1].split("```")[0]
+    rules = rules.replace("krakenstate-first-quoter", POLICY).replace(
+        "auth/approle/", f"auth/approle-{methods.mount}/"
+    )
+    everything = '"create", "update", "read", "delete", "list"'
+    token = desk.bao.token_with(rules + f'path "{desk.mount}/*" {{ capabilities = [{everything}] }}')
+    env = {"VAULT_TOKEN": token}
+    plan = " ".join(desk.run("plan", *AT_RUNNER, env=env).stdout.split())
+    assert f"GAINS process pnl reads its own secrets; krakenstate itself writes policy {POLICY}" in plan
+    desk.run(*APPLY, env=env, expect="1 added")
+    base = f"auth/approle-{methods.mount}/role/{POLICY}"
+    assert refused(desk, token, "POST", f"{base}/secret-id", {})
+    assert desk.bao.request("GET", base)["data"]["token_policies"] == [POLICY]
+    desk.edit(
+        ', auth=AppRole(mount="approle-', ', auth=AppRole(token_ttl=timedelta(hours=2), mount="approle-'
+    )
+    desk.run(*APPLY, env=env, expect="1 changed")
+    assert desk.bao.request("GET", base)["data"]["token_ttl"] == 7200
+    desk.declare(HEADER)
+    desk.run(*APPLY, env=env, expect="1 destroyed")
+
+
+def test_a_grant_that_changes_its_name_takes_the_old_policy_and_role_away(new_desk, methods):
+    """After the rename there is one policy and one role; a policy that somebody else made is left alone."""
+    desk = new_desk(HEADER + methods.grant(APPROLE, manage=True))
+    desk.run("init")
+    desk.run(*APPLY, expect="1 added")
+    others = "krakenstate-prod-of-somebody-else"
+    desk.bao.request("PUT", f"sys/policies/acl/{others}", {"policy": 'path "x" { capabilities = ["read"] }'})
+    desk.edit('Grant(name="pnl"', 'Grant(name="books"')
+    with desk.stack_file.open("a", encoding="utf-8") as file:
+        file.write('stack.add(Moved(old="grant.pnl", new="grant.books"))\n')
+    desk.run(*APPLY, expect="1 changed")
+    roles = desk.bao.request("LIST", f"auth/approle-{methods.mount}/role")["data"]["keys"]
+    assert roles == ["krakenstate-prod-books"]
+    policies = desk.bao.request("LIST", "sys/policies/acl")["data"]["keys"]
+    assert {others, "krakenstate-prod-books"} <= set(policies)
+    assert POLICY not in policies
+    for name in (others, "krakenstate-prod-books"):
+        desk.bao.request("DELETE", f"sys/policies/acl/{name}")
+
+
+def test_what_a_process_is_told_works(make_desk, methods, monkeypatch):
+    """With its own token the printed Python reads the secret, and a foreign client calls Kraken with it."""
+    desk = make_desk(APPROLE, manage=True)
+    rendered = desk.folder / "desired.json"
+    desk.run("render", "--out", str(rendered))
+    blind = {"VAULT_TOKEN": None, "VAULT_ADDR": None}
+    told = desk.run(
+        "consumer", "process.pnl", "--format", "python", "--desired", str(rendered), env=blind
+    ).stdout
+    monkeypatch.setenv("VAULT_ADDR", desk.bao.address)
+    monkeypatch.setenv("VAULT_TOKEN", methods.approle()["client_token"])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    names = {}
+    exec(told, names)
+    client = krakenex.API(names["KRAKEN_API_KEY"], names["KRAKEN_API_SECRET"])
+    client.uri = desk.kraken.origin
+    client._nonce = names["kraken_nonce"]
+    assert client.query_private("Balance")["error"] == []
+    client.close()
+    for shape in ("env", "vault-agent", "external-secrets", "policy"):
+        text = desk.run("consumer", "spot_key.pnl", "--format", shape, env=blind).stdout
+        assert names["KRAKEN_API_SECRET"] not in text
+    desk.run("consumer", "process.krakenstate", code=1, expect="holds no key")
+    desk.run("consumer", "allowlist.runner", code=1, expect="neither a key nor a process")
