@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SpotSubaccount,
         Vault,
     )
+    from krakenstate.model.login import AppRole, JwtRole
     from krakenstate.model.vocabulary import Access, NonceUnit, Permission
     from krakenstate.stack.authoring import Stack
 
@@ -31,10 +32,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Access",
     "Allowlist",
+    "AppRole",
     "DerivativesKey",
     "DerivativesSubaccount",
     "Environment",
     "Grant",
+    "JwtRole",
     "MasterAccount",
     "Moved",
     "NonceUnit",
@@ -51,6 +54,8 @@ __all__ = [
 
 _HOMES = {
     "Access": "krakenstate.model.vocabulary",
+    "AppRole": "krakenstate.model.login",
+    "JwtRole": "krakenstate.model.login",
     "NonceUnit": "krakenstate.model.vocabulary",
     "Permission": "krakenstate.model.vocabulary",
     "Stack": "krakenstate.stack.authoring",

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -93,6 +93,7 @@ def wire(
     loaded = _load_beside_imports(stack, desired)
     from krakenstate.cli.progress import Progress
     from krakenstate.engine.session import Session
+    from krakenstate.providers.vault.administration import VaultAdministration
 
     origins = origins_of(loaded.desired.head.environment, env)
     clock = clock_of(origins, env)
@@ -104,7 +105,7 @@ def wire(
     session = Session(
         desired=loaded.desired,
         origins=origins,
-        providers=providers,
+        providers=replace(providers, administrator=VaultAdministration(vault)),
         custody=_custody(vault, loaded.desired, clock),
         records=_records(vault, loaded.desired, clock, who, env, output.progress),
         site=_site(loaded.desired, site),

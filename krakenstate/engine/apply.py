@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from krakenstate.engine import moves
 from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.grants import Grants
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.moves import leans_on_move
 from krakenstate.engine.observe import subject_of
@@ -33,7 +34,6 @@ from krakenstate.errors import (
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import (
     DerivativesSubaccount,
-    Grant,
     Key,
     MasterAccount,
     SpotSubaccount,
@@ -45,7 +45,6 @@ from krakenstate.model.snapshot import Presence, Snapshot
 from krakenstate.model.state import (
     AccountRecord,
     AccountStatus,
-    GrantRecord,
     KeyRecord,
     Removal,
     Verdict,
@@ -81,6 +80,7 @@ class Application:
         self._session = run.session
         self._work = Work(run)
         self._handover = Handover(run)
+        self._grants = Grants(run, self._work)
         self._asker = run.session.asker
 
     def apply(self, plan: Plan) -> list[Outcome]:
@@ -121,6 +121,8 @@ class Application:
         return outcomes
 
     def _one(self, step: Step) -> Outcome:
+        if self._grants.takes(step):
+            return self._grants.carry_out(step)
         table: dict[Action, Callable[[Step], Outcome]] = {
             Action.CREATE: self._create,
             Action.UPDATE: self._update,
@@ -250,7 +252,7 @@ class Application:
             TaskKind.DELETE_KEY: self._start_removal,
             TaskKind.LINK_DERIVATIVES: self._ask_for_account,
             TaskKind.REQUEST_SPOT_SUBACCOUNT: self._ask_for_account,
-            TaskKind.INSTALL_GRANT: self._ask_for_grant,
+            TaskKind.INSTALL_GRANT: self._grants.ask,
         }
         kind = step.task_kind
         assert kind is not None  # noqa: S101 - every manual step names its task
@@ -320,21 +322,6 @@ class Application:
         self._cancel(account.address, "a new task takes its place", step.task_kind)
         self._run.state.put(fresh.model_copy(update=pinned))
         return self._work.account(step.task_kind, account, step.assignee or "account owner")
-
-    def _ask_for_grant(self, step: Step) -> Task:
-        grant = self._session.desired.get(step.address)
-        assert isinstance(grant, Grant)  # noqa: S101 - as planned
-        policy = policies_of(self._session.desired, self._session.providers.grants)[grant.address]
-        record = GrantRecord(
-            address=grant.address,
-            process=grant.process.address,
-            policy_name=policy.name,
-            policy=policy.text,
-            protect=grant.protect,
-        )
-        self._cancel(grant.address, "the policy changed; a new task takes its place")
-        self._run.state.put(record)
-        return self._work.install_grant(record, grant.process.owner)
 
     def _forget(self, step: Step) -> Outcome:
         record = self._run.state.record(step.address)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from krakenstate.engine.diff import compare_descriptions
 from krakenstate.engine.outlook import Outlook, key_label
+from krakenstate.engine.plan_grants import grant_drift
 from krakenstate.engine.reports import known_of
 from krakenstate.engine.risk import risks_of_changes, sort_risks
 from krakenstate.model.plan import AttributeChange, DriftItem
 from krakenstate.model.snapshot import Presence
-from krakenstate.model.state import AccountRecord, AccountStatus, KeyRecord
+from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord
 
 
 def find_drift(look: Outlook) -> tuple[DriftItem, ...]:
@@ -19,6 +20,8 @@ def find_drift(look: Outlook) -> tuple[DriftItem, ...]:
         label = ""
         if isinstance(record, KeyRecord):
             changes, label = _key_drift(record, look)
+        elif isinstance(record, GrantRecord):
+            changes, label = grant_drift(record, look), f'policy "{record.policy_name}"'
         elif isinstance(record, AccountRecord):
             changes, label = _account_drift(record, look), f'account "{record.address.name}"'
         if changes:

@@ -167,7 +167,8 @@ def what_stays(record: AccountRecord | KeyRecord | GrantRecord) -> str:
         case AccountRecord():
             return f"the account {record.username or record.email} stays at Kraken"
         case GrantRecord():
-            return f"the policy {record.policy_name} stays in Vault"
+            role = f" and the role {record.role_place}" if record.role_place else ""
+            return f"the policy {record.policy_name}{role} stay{'' if role else 's'} in Vault"
         case KeyRecord() if record.published is not None:
             named = f'the key "{record.key_name}"' if record.key_name else "the key"
             return (

@@ -18,6 +18,7 @@ from functools import partial
 
 from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
+from krakenstate.engine.grants import observe_grants
 from krakenstate.engine.identity import misplacement
 from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
@@ -110,6 +111,7 @@ class _Observer:
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
             for account in session.desired.of(SpotSubaccount)
         ]
+        found += observe_grants(session, self._state)
         by_address = {seen.address: seen for seen in sorted(found, key=lambda seen: seen.address)}
         return Snapshot(
             lineage=self._state.index.lineage,

@@ -18,10 +18,13 @@ from krakenstate.providers.base import Verbs
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """A grant's policy, as its provider writes it."""
+    """A grant's policy, and its role if it declares one, as their provider writes them."""
 
     name: str
     text: str
+    place: str = ""
+    role_place: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

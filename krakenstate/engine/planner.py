@@ -19,7 +19,7 @@ from krakenstate.engine.drift import find_drift
 from krakenstate.engine.moves import Renames, foreseen
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
-from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant
+from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant, risks_of_grant
 from krakenstate.engine.plan_keys import plan_key, plan_removed_key
 from krakenstate.engine.plan_marks import find_rename_checks, marked, plan_let_go, refuse_protected
 from krakenstate.engine.reports import known_of
@@ -210,6 +210,8 @@ def _risks(step: Step) -> list[Risk]:
         return [
             Risk(address=step.address, word=RiskWord.GAINS, text=f"process {process} reads its own secrets")
         ]
+    if step.address.type == Grant.type_name and step.action in {Action.CREATE, Action.DELETE, Action.UPDATE}:
+        return risks_of_grant(step)
     is_change = step.action is Action.UPDATE or step.task_kind is TaskKind.EDIT_KEY
     return risks_of_changes(step.address, step.changes) if is_change else []
 

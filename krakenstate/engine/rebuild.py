@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.grants import grant_record
 from krakenstate.engine.moves import foreseen, rename
 from krakenstate.engine.observe import observe
 from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
@@ -32,7 +33,7 @@ from krakenstate.model.declarations import (
 )
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.snapshot import Presence, Snapshot
-from krakenstate.model.state import AccountStatus, GrantRecord, KeyRecord, Published, State
+from krakenstate.model.state import AccountStatus, KeyRecord, Published, State
 from krakenstate.model.task import ITS_ID, Task, TaskKind
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Api
@@ -299,14 +300,10 @@ class _Rebuilder:
 
     def _ask_for_grant(self, grant: Grant) -> None:
         policy = policies_of(self._desired, self._session.providers.grants)[grant.address]
-        record = GrantRecord(
-            address=grant.address,
-            process=grant.process.address,
-            policy_name=policy.name,
-            policy=policy.text,
-            protect=grant.protect,
-        )
+        record = grant_record(grant, policy)
         self._state.put(record)
+        if grant.manage:
+            return  # the next plan reads it
         text = (
             f"Find out whether the policy {policy.name} is installed: {WHY}.\n\n"
             f"1. Look: bao policy read {policy.name}\n"

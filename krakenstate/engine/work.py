@@ -134,6 +134,7 @@ class Work:
 
     def install_grant(self, record: GrantRecord, owner: str) -> Task:
         """A Vault administrator installs a policy."""
+        author, vault = self._session.providers.grants, self._session.desired.head.vault
         job = GrantJob(
             stack=self._session.desired.head.name,
             address=record.address,
@@ -141,8 +142,11 @@ class Work:
             owner=owner,
             policy_name=record.policy_name,
             policy=record.policy,
+            policy_for_all=author.policy_for_all(vault.mount, vault.secrets, vault.state),
+            role_place=record.role_place,
+            role=record.role,
         )
-        text = self._session.providers.grants.install_grant(job)
+        text = author.install_grant(job)
         title = f"install the policy {record.policy_name}"
         return self._open(TaskKind.INSTALL_GRANT, record.address, ADMINISTRATOR, title, text)
 
@@ -248,10 +252,14 @@ def account_job(account: Account, desired: Desired, state: State) -> AccountJob:
 def policies_of(desired: Desired, author: GrantAuthor) -> dict[Address, PolicyText]:
     """Every declared grant's policy, written by the provider that knows its language."""
     vault = desired.head.vault
-    return {
-        grant.address: PolicyText(
-            name=author.policy_name(desired.head.name, grant.name),
+    found: dict[Address, PolicyText] = {}
+    for grant in desired.of(Grant):
+        name = author.policy_name(desired.head.name, grant.name)
+        found[grant.address] = PolicyText(
+            name=name,
             text=author.policy(vault.mount, vault.secrets, grant.process.name, vault.state),
+            place=author.policy_place(name),
+            role_place=author.role_place(grant.auth, name) if grant.auth else "",
+            role=author.role(grant.auth, name) if grant.auth else "",
         )
-        for grant in desired.of(Grant)
-    }
+    return found

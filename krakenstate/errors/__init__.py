@@ -30,6 +30,8 @@ from krakenstate.errors.command import (
     AttributeFixed,
     DigestMismatch,
     FileUnusable,
+    GrantNotManageable,
+    GrantNotTaken,
     InternalError,
     Interrupted,
     LockError,
@@ -142,6 +144,7 @@ from krakenstate.errors.state import (
     TaskNotPossible,
 )
 from krakenstate.errors.vault import (
+    LoginMethodMissing,
     MountMissing,
     MountNotVersioned,
     VaultAddressRefused,
@@ -179,6 +182,8 @@ __all__ = [
     "FeatureNotAvailable",
     "FieldUnknown",
     "FileUnusable",
+    "GrantNotManageable",
+    "GrantNotTaken",
     "HandInError",
     "HandInNotExpected",
     "HostBitsSet",
@@ -203,6 +208,7 @@ __all__ = [
     "LockLost",
     "LockMismatch",
     "LockNotHeld",
+    "LoginMethodMissing",
     "MountMissing",
     "MountNotVersioned",
     "MoveImpossible",

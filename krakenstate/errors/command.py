@@ -85,6 +85,20 @@ class RenameLikely(PlanError):
     remedy = "If it was renamed, add the Moved(...) that the check names."
 
 
+class GrantNotManageable(PlanError):
+    """A grant says manage=True, and the token of this run may not write its policy or its role."""
+
+    code, headline, exit_code = "KS7023", "Token may not manage grants", 3
+    remedy = "Give the token the rights that docs/grants.md lists, or declare the grant with manage=False."
+
+
+class GrantNotTaken(PlanError):
+    """A policy or role was written, and Vault then showed another one."""
+
+    code, headline = "KS7024", "Grant is not as it was written"
+    remedy = "Look at what else writes it in Vault, then plan again."
+
+
 class ApprovalNeeded(PlanError):
     """There is nobody to ask, and no approval was given."""
 

@@ -86,6 +86,15 @@ class WrappingTokenInvalid(VaultError):
     remedy = "If nobody here opened it, somebody else may have: treat the key as leaked and delete it."
 
 
+class LoginMethodMissing(VaultError):
+    """A grant's role belongs to a login method that is not enabled at its mount."""
+
+    code, headline = "KS4013", "Login method is not enabled"
+    remedy = (
+        "An administrator enables it (bao auth enable approle, or jwt), or the role names another mount=."
+    )
+
+
 class VaultLeaderless(VaultError):
     """None of the nodes in VAULT_ADDR leads, and a standby may answer from old data."""
 

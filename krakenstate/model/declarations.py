@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, field_serializer, field_validator
 
 from krakenstate.model.address import Address
 from krakenstate.model.base import Model
@@ -20,6 +20,7 @@ from krakenstate.model.entry import (
     check_name,
 )
 from krakenstate.model.identity import Email, Iiban
+from krakenstate.model.login import AppRole, JwtRole, Login
 from krakenstate.model.network import IPNetwork, Network, sort_networks
 from krakenstate.model.vocabulary import Access, Api, NonceUnit, Permission
 
@@ -228,13 +229,23 @@ def api_of(key: Address) -> Api:
 
 
 class Grant(Declaration):
-    """Who may read a process's secrets: a Vault policy, installed by an administrator."""
+    """Who may read a process's secrets: a Vault policy, and the role with which the process logs in.
+
+    An administrator installs both, unless ``manage`` lets this program do it.
+    """
 
     type_name: ClassVar[str] = "grant"
-    later: ClassVar[tuple[str, ...]] = (*Declaration.later, "manage")
 
     process: Annotated[InstanceOf[Process], Reference()]
+    auth: Login | None = None
     manage: bool = False
+
+    @field_serializer("auth")
+    def _whole(self, value: AppRole | JwtRole | None) -> dict[str, object] | None:
+        """With its method, which is always at its default."""
+        if value is None:
+            return None
+        return {"method": value.method, **value.model_dump(mode="json", exclude_defaults=True)}
 
 
 class Moved(Entry):
@@ -268,10 +279,12 @@ __all__ = [
     "Access",
     "Account",
     "Allowlist",
+    "AppRole",
     "DerivativesKey",
     "DerivativesSubaccount",
     "Environment",
     "Grant",
+    "JwtRole",
     "Key",
     "MasterAccount",
     "Moved",

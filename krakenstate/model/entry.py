@@ -137,6 +137,16 @@ class Entry(Model, metaclass=_EntryType):
         return self
 
 
+class Part(Entry):
+    """A value inside a declaration, checked like one, never added by itself; its line is no trait of it."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and dict(self) == dict(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
 class Declaration(Entry):
     """One resource of a stack."""
 

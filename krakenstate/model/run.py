@@ -41,6 +41,10 @@ class CallKind(StrEnum):
     PROBE = "probe"
     MOVE = "move"
     RELEASE = "release"
+    WRITE_POLICY = "write-policy"
+    WRITE_ROLE = "write-role"
+    REMOVE_POLICY = "remove-policy"
+    REMOVE_ROLE = "remove-role"
 
 
 class Result(StrEnum):

@@ -145,13 +145,22 @@ class KeyRecord(Model):
 
 
 class GrantRecord(Model):
-    """A Vault policy as approved, and who said that it is installed."""
+    """A Vault policy as approved, and who said that it is installed.
+
+    ``role_place`` and ``role`` are the role with which the process logs in, if the grant declares one, as its
+    provider writes it. With ``managed`` this program writes both and removes them; ``leftover`` are the
+    places of what it made under an earlier declaration and has still to remove.
+    """
 
     kind: Literal["grant"] = "grant"
     address: Address
     process: Address
     policy_name: str
     policy: str
+    role_place: str = ""
+    role: str = ""
+    managed: bool = False
+    leftover: tuple[str, ...] = ()
     installed: Attestation | None = None
     protect: bool = False
 

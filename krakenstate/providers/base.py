@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
+from krakenstate.model.login import AppRole, JwtRole
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.state import Finding
 from krakenstate.model.terms import KeyDescription, KeyTerms
@@ -95,6 +96,9 @@ class GrantJob:
     owner: str
     policy_name: str
     policy: str
+    policy_for_all: str = ""
+    role_place: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,8 +309,50 @@ class GrantAuthor(Protocol):
     def policy(self, mount: str, secrets: str, process: str, state: str) -> str:
         """A policy that lets a process read its own secrets, leave reports of its keys, and nothing else."""
 
+    def policy_for_all(self, mount: str, secrets: str, state: str) -> str:
+        """One policy for all processes, where the login itself says which process it is."""
+
+    def policy_place(self, name: str) -> str:
+        """Where the policy of a name stands, for ``GrantAdministrator``."""
+
+    def role_place(self, login: AppRole | JwtRole, name: str) -> str:
+        """Where the role of a name stands, for ``GrantAdministrator``."""
+
+    def role(self, login: AppRole | JwtRole, policy_name: str) -> str:
+        """A role whose holder gets this policy and no other: a setting per line, as ``name = JSON``."""
+
     def install_grant(self, job: GrantJob) -> str:
         """How an administrator installs it."""
+
+    def first_login(self, role_place: str, role: str) -> str:
+        """What a process must be handed before it can log in with a role; empty without one."""
+
+
+class GrantAdministrator(Protocol):
+    """Policies and roles read and written by API, for grants that a stack lets this program manage.
+
+    Both are opaque texts at opaque places, as ``GrantAuthor`` gave them.
+    """
+
+    def read(self, place: str, like: str) -> str | None:
+        """What stands at a place, in the form of ``like`` and with no more settings; ``None`` for nothing.
+
+        Raises:
+            VaultError: It could not be read.
+        """
+
+    def write(self, place: str, text: str) -> None:
+        """Makes what stands there so."""
+
+    def delete(self, place: str) -> None:
+        """Takes away what stands there; taking away nothing is fine."""
+
+    def lacking(self, places: Sequence[str]) -> list[str]:
+        """What the token may not do at these places, a line each; empty if nothing is in the way.
+
+        Raises:
+            VaultDenied: The token may not even ask that.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,3 +365,4 @@ class Providers:
     links: LinkAdministrator
     grants: GrantAuthor
     verbs: Mapping[str, Verbs]
+    administrator: GrantAdministrator | None = None

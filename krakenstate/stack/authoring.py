@@ -8,7 +8,7 @@ from typing import TypeVar
 from krakenstate.errors import DeclarationInvalid, KrakenstateError, Source
 from krakenstate.model.declarations import Environment, Vault
 from krakenstate.model.desired import StackHead
-from krakenstate.model.entry import Declaration, Entry, check_name, collecting, locate
+from krakenstate.model.entry import Declaration, Entry, Part, check_name, collecting, locate
 
 E = TypeVar("E", bound=Entry)
 
@@ -36,7 +36,7 @@ class Stack:
 
     def add(self, entry: E) -> E:
         """Takes a declaration into the stack and returns it, so that others can refer to it."""
-        if isinstance(entry, Entry):
+        if _is_taken(entry):
             self.entries.append(entry)
         else:
             self._report(
@@ -74,3 +74,7 @@ class Stack:
         if collector is None:
             raise problem
         collector.problems.append(problem)
+
+
+def _is_taken(entry: object) -> bool:
+    return isinstance(entry, Entry) and not isinstance(entry, Part)

@@ -38,7 +38,7 @@ from krakenstate.errors import (
     StackTimeout,
 )
 from krakenstate.model.desired import dump_declaration, reference_to
-from krakenstate.model.entry import Collector, Declaration, collecting
+from krakenstate.model.entry import Collector, Declaration, Part, collecting
 from krakenstate.stack.authoring import Stack
 from krakenstate.stack.text import clean
 
@@ -125,6 +125,13 @@ class Reporter:
         _leave(0)
 
     def _payload(self) -> dict[str, Any]:
+        wrong = {id(part) for part in self.collector.placeholders if isinstance(part, Part)}
+        self.collector.placeholders += [
+            entry
+            for stack in Stack.made
+            for entry in stack.entries
+            if any(id(value) in wrong for value in vars(entry).values())
+        ]
         broken = {id(entry) for entry in self.collector.placeholders}
         entries = [entry for stack in Stack.made for entry in stack.entries if id(entry) not in broken]
         resources = [self._dump(entry) for entry in entries if isinstance(entry, Declaration)]

@@ -174,8 +174,12 @@ BAD = [
         id="controller asked in service",
     ),
     pytest.param(
-        DESK + "stack.add(Grant(name='g', process=quoter, manage=True))\n", "KS1206", 11, id="managed grant"
+        DESK + "stack.add(Grant(name='g', process=quoter,\n    auth=JwtRole(bound_audiences='vault')))\n",
+        "KS1101",
+        12,
+        id="role for everybody",
     ),
+    pytest.param(DESK + "stack.add(AppRole())\n", "KS1101", 11, id="role by itself"),
     *(
         pytest.param(DESK + f"stack.add(Moved(old='{old}', new='{new}'))\n", "KS1221", 11, id=f"moved: {why}")
         for old, new, why in (

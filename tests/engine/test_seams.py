@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from krakenstate import DerivativesSubaccount, Moved, Removed
+from krakenstate import AppRole, DerivativesSubaccount, Moved, Removed
 from krakenstate.errors import LockHeld
 from krakenstate.model.desired import Desired
 from krakenstate.model.run import CallKind
@@ -27,6 +27,7 @@ from tests.support.world import (
     HEAD,
     MM,
     World,
+    grant,
     halves,
     is_empty,
     spot_key,
@@ -183,7 +184,61 @@ def key_is_let_go_of(world: World) -> None:
     assert is_empty(world.plan())
 
 
+MANAGED = grant(auth=AppRole(), manage=True)
+PLACES = {"sys/policies/acl/krakenstate-prod-pnl", "auth/approle/role/krakenstate-prod-pnl"}
+
+
+def grant_to_install(world: World) -> None:
+    """A managed grant is declared and nothing of it is there."""
+    world.declare(MANAGED)
+
+
+def grant_is_there(world: World) -> None:
+    """Policy and role stand in Vault, and nothing is left to do."""
+    assert set(world.administration.held) == PLACES
+    assert is_empty(world.plan())
+
+
+def grant_to_remove(world: World) -> None:
+    """A managed grant has left the stack; a policy of somebody else stands beside it."""
+    world.declare(MANAGED)
+    world.apply()
+    world.administration.write("sys/policies/acl/other", "x")
+    world.declare()
+
+
+def grant_is_gone(world: World) -> None:
+    """Of what was made nothing is left, and of the rest everything."""
+    assert set(world.administration.held) == {"sys/policies/acl/other"}
+    assert world.state.grant("grant.pnl") is None
+    assert is_empty(world.plan())
+
+
 SCENARIOS = {
+    **{
+        kind.value: Scenario(
+            kind,
+            grant_to_install,
+            World.apply,
+            World.apply,
+            grant_is_there,
+            seams=(BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME),  # recorded before anything is written
+        )
+        for kind in (CallKind.WRITE_POLICY, CallKind.WRITE_ROLE)
+    },
+    **{
+        kind.value: Scenario(
+            kind,
+            grant_to_remove,
+            World.apply,
+            World.apply,
+            grant_is_gone,
+            seams=tuple(
+                where for where in SEAMS if where != BEFORE_STATE
+            ),  # an empty document is not written
+        )
+        for kind in (CallKind.REMOVE_POLICY, CallKind.REMOVE_ROLE)
+    },
     "move": Scenario(CallKind.MOVE, renamed, World.apply, World.apply, key_has_its_new_name),
     "release": Scenario(CallKind.RELEASE, to_let_go_of, World.apply, World.apply, key_is_let_go_of),
     "create-subaccount": Scenario(

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from krakenstate import (
     Access,
     Allowlist,
+    AppRole,
     DerivativesKey,
     DerivativesSubaccount,
     Grant,
+    JwtRole,
     MasterAccount,
     NonceUnit,
     Permission,
@@ -37,6 +39,18 @@ NETWORKS = st.one_of(
 )
 SPANS = st.none() | st.timedeltas(timedelta(seconds=1), timedelta(days=3000))
 DAYS = st.none() | st.dates(date(2020, 1, 1), date(2100, 1, 1))
+LIVES = st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds))
+LOGINS = st.one_of(
+    st.none(),
+    st.builds(AppRole, mount=st.sampled_from(["approle", "a/b"]), token_ttl=LIVES),
+    st.builds(
+        JwtRole,
+        bound_audiences=st.lists(TEXTS, min_size=1, max_size=2),
+        bound_subject=TEXTS,
+        bound_claims=st.none() | st.dictionaries(TEXTS, st.lists(TEXTS, min_size=1, max_size=2), max_size=2),
+        user_claim=TEXTS,
+    ),
+)
 BASIC = {"protect": st.booleans(), "observe_only": st.booleans()}
 
 
@@ -91,7 +105,7 @@ def stacks(draw):
             general=st.none() | st.sampled_from(Access),
             transfer=st.none() | st.sampled_from(Access),
         ),
-        *several(Grant, process=st.sampled_from(processes), manage=st.booleans()),
+        *several(Grant, process=st.sampled_from(processes), auth=LOGINS, manage=st.booleans()),
     ]
 
 

@@ -11,7 +11,7 @@ import builtins
 import itertools
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -124,6 +124,31 @@ class PowerCut(BaseException):
 
 
 Watch = Callable[[str, str, Mapping[str, Any]], bool]
+
+
+class MemoryAdministration:
+    """Policies and roles in memory, for a token that may do everything; tests/e2e has the real server."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+
+    def read(self, place: str, like: str) -> str | None:
+        """Whatever stands there; it has the form it was written in."""
+        del like
+        return self.held.get(place)
+
+    def write(self, place: str, text: str) -> None:
+        """Kept as it is."""
+        self.held[place] = text
+
+    def delete(self, place: str) -> None:
+        """Removing nothing is fine."""
+        self.held.pop(place, None)
+
+    def lacking(self, places: Sequence[str]) -> builtins.list[str]:
+        """Nothing."""
+        del places
+        return []
 
 
 class Mains:

@@ -76,7 +76,7 @@ from krakenstate.store.vault.snapshots import VaultSnapshots
 from krakenstate.store.vault.state import VaultStateStore
 from krakenstate.transport.client import HttpOrigin
 from krakenstate.transport.lanes import Lanes
-from tests.support.memory import Mains, MemoryKeyValue, PowerCut, Watch
+from tests.support.memory import Mains, MemoryAdministration, MemoryKeyValue, PowerCut, Watch
 
 BEGINS = datetime(2026, 11, 2, 9, tzinfo=UTC)
 MOUNT, SECRETS, STATE = "kv", "kraken/prod", "krakenstate/prod"
@@ -225,6 +225,7 @@ class World:
         self.clock = HandClock()
         self.kv = MemoryKeyValue()
         self.mains = Mains(self.kv)
+        self.administration = MemoryAdministration()
         self.simulation = Simulation(WorldStore(directory / "world.json"), SimClock(0.0, real=self.clock))
         self.loses_answers_to = ""
         self.on_pull_request = False
@@ -241,6 +242,7 @@ class World:
             links=derivatives,
             grants=VaultGrants(),
             verbs=VERBS,
+            administrator=self.administration,
         )
         self.desired = Desired(HEAD, BASIS)
         self.people("create-account", name="desk", email="ops@desk.example", iiban=IIBAN)

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
 from krakenstate.errors import (
+    LoginMethodMissing,
     MountMissing,
     MountNotVersioned,
     VaultAnswerUnexpected,
@@ -350,6 +351,28 @@ class VaultClient:
         found = expect(self._ask("get", where), where, "read").get("max_versions")
         return found if isinstance(found, int) and found else _KEPT_BY_DEFAULT
 
+    def read_system(self, path: str) -> dict[str, Any] | None:
+        """What an API path outside the mount holds; ``None`` if the server says that there is nothing.
+
+        Raises:
+            LoginMethodMissing: Nothing is mounted there.
+            VaultDenied: The token may not read it.
+        """
+        answer = self._server.ask(Request("get", _encode(path), self._token))
+        return None if answer.is_nothing else dict(expect(_mounted(answer, path), path, "read"))
+
+    def write_system(self, path: str, body: Mapping[str, Any]) -> None:
+        """Writes to an API path outside the mount, once. Raises as ``read_system``."""
+        answer = _mounted(self._server.ask(Request("post", _encode(path), self._token, body=body)), path)
+        if answer.status not in {200, 204}:
+            raise failure(answer, path, "create or update")
+
+    def delete_system(self, path: str) -> None:
+        """Removes what an API path outside the mount holds; removing nothing is fine."""
+        answer = self._server.ask(Request("delete", _encode(path), self._token))
+        if answer.status not in {200, 204, 404}:
+            raise failure(answer, path, "delete")
+
     def unwrap(self, token: SecretStr) -> dict[str, Any]:
         """What a response-wrapping token wraps. It can be opened once, and this opens it.
 
@@ -384,6 +407,13 @@ def _written_at(head: object) -> str:
     """When a version was written; empty if the server does not tell."""
     found = head.get("created_time") if isinstance(head, dict) else None
     return found[:40] if isinstance(found, str) else ""
+
+
+def _mounted(answer: Answer, path: str) -> Answer:
+    if answer.status == 404 and answer.says("no handler for route"):
+        method = path.partition("/role/")[0]
+        raise LoginMethodMissing(f"Vault has no login method at {method}.")
+    return answer
 
 
 def _encode(path: str) -> str:

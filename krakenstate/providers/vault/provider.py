@@ -1,17 +1,30 @@
-"""Grants in Vault: policies that krakenstate writes down and an administrator installs."""
+"""Grants in Vault: policies and login roles, written down here, and installed by an administrator.
+
+With ``manage=True`` ``administration`` installs them. The verbs say who does it where nothing is declared.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import JsonValue
+
 from krakenstate.errors import DeclarationInvalid
 from krakenstate.model.declarations import Grant
+from krakenstate.model.login import AppRole, JwtRole
 from krakenstate.providers.base import GrantJob, Verb, Verbs
 from krakenstate.providers.vault import instructions
+from krakenstate.providers.vault.administration import POLICIES, role_text
 
 VERBS: Mapping[str, Verbs] = {
     Grant.type_name: Verbs(observe=Verb.NONE, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
 }
+
+PROCESS_OF_LOGIN = "{{identity.entity.metadata.process}}"
+"""What a templated policy has in place of the process's name.
+
+Source: OpenBao and Vault, templated policies (read in November 2026).
+"""
 
 
 class VaultGrants:
@@ -34,30 +47,94 @@ class VaultGrants:
             DeclarationInvalid: A path has characters to which policies give a meaning of their own.
         """
         name = process.rpartition(".")[2]
-        own = f"{secrets}/{name}"
-        evidence = f"{state}/evidence/{name}"
-        for path in (mount, own, evidence):
-            if any(mark in path for mark in '*"\\{}$') or "+" in path.split("/"):
-                raise DeclarationInvalid(
-                    f"The Vault path {path} has characters that would widen or break a policy."
-                )
-        return f"""\
-# The secrets of {name}, and no others.
-path "{mount}/data/{own}/*" {{
-  capabilities = ["read"]
-}}
+        check_paths(mount, f"{secrets}/{name}", f"{state}/evidence/{name}")
+        return _rules(mount, secrets, state, name, f"The secrets of {name}, and no others.")
 
-# Their names.
-path "{mount}/metadata/{own}/" {{
-  capabilities = ["list"]
-}}
+    def policy_for_all(self, mount: str, secrets: str, state: str) -> str:
+        """The same for every process at once: which one it is, is in the metadata of the login's entity.
 
-# What its host reports of its keys (krakenstate key verify ADDRESS --report).
-path "{mount}/data/{evidence}/*" {{
-  capabilities = ["create", "update", "read"]
-}}
-"""
+        A login whose entity has no ``process`` in its metadata gets nothing: the paths do not exist for it.
+
+        Raises:
+            DeclarationInvalid: A path has characters to which policies give a meaning of their own.
+        """
+        check_paths(mount, secrets, state)
+        about = "The secrets of the process that the login's entity names, and no others."
+        return _rules(mount, secrets, state, PROCESS_OF_LOGIN, about)
+
+    def policy_place(self, name: str) -> str:
+        """Its path in the API."""
+        return f"{POLICIES}{name}"
+
+    def role_place(self, login: AppRole | JwtRole, name: str) -> str:
+        """Its path in the API; the role is named like the policy."""
+        return f"auth/{login.mount}/role/{name}"
+
+    def role(self, login: AppRole | JwtRole, policy_name: str) -> str:
+        """The settings that say who gets in and with what; what is not among them is not managed.
+
+        Source: OpenBao and Vault, API of the AppRole and JWT methods (read in November 2026).
+        """
+        ttl = int(login.token_ttl.total_seconds())
+        settings: dict[str, JsonValue] = {
+            "token_policies": [policy_name],
+            "token_no_default_policy": True,
+            "token_ttl": ttl,
+            "token_max_ttl": ttl,
+        }
+        match login:
+            case AppRole():
+                settings |= {"bind_secret_id": True}
+            case JwtRole():
+                claims: dict[str, JsonValue] = {
+                    name: [*values] for name, values in (login.bound_claims or {}).items()
+                }
+                settings |= {
+                    "role_type": "jwt",
+                    "user_claim": login.user_claim,
+                    "bound_audiences": [*login.bound_audiences],
+                    "bound_subject": login.bound_subject,
+                    "bound_claims": claims or None,
+                    "bound_claims_type": "string",
+                }
+        return role_text(settings)
 
     def install_grant(self, job: GrantJob) -> str:
         """How an administrator installs it."""
         return instructions.install_grant(job)
+
+    def first_login(self, role_place: str, role: str) -> str:
+        """What is left to an administrator where krakenstate wrote the role."""
+        return instructions.first_login(role_place, role) if role_place else ""
+
+
+def check_paths(*paths: str) -> None:
+    """Refuses what has a meaning of its own in a policy, a template or a configuration.
+
+    Raises:
+        DeclarationInvalid: A path has such a character.
+    """
+    for path in paths:
+        if any(mark in path for mark in '*"\\{}$') or "+" in path.split("/"):
+            raise DeclarationInvalid(
+                f"The Vault path {path} has characters that would widen or break a policy."
+            )
+
+
+def _rules(mount: str, secrets: str, state: str, process: str, about: str) -> str:
+    return f"""\
+# {about}
+path "{mount}/data/{secrets}/{process}/*" {{
+  capabilities = ["read"]
+}}
+
+# Their names.
+path "{mount}/metadata/{secrets}/{process}/" {{
+  capabilities = ["list"]
+}}
+
+# What its host reports of its keys (krakenstate key verify ADDRESS --report).
+path "{mount}/data/{state}/evidence/{process}/*" {{
+  capabilities = ["create", "update", "read"]
+}}
+"""

@@ -2,9 +2,11 @@
 
 import pytest
 
+from krakenstate import AppRole, JwtRole
 from krakenstate.errors import DeclarationInvalid, VaultDenied
 from krakenstate.providers.base import GrantJob, Verb
 from krakenstate.providers.vault.provider import VERBS, VaultGrants
+from tests.support.golden import check_golden
 
 GRANTS = VaultGrants()
 
@@ -99,8 +101,41 @@ def test_the_instructions_can_be_pasted():
     assert f'\nkrakenstate task attest <its id> --stack prod --note "policy {name} installed"\n' in text
 
 
+@pytest.mark.parametrize(
+    ("case", "login"),
+    [
+        pytest.param("open", None, id="open"),
+        pytest.param("approle", AppRole(), id="approle"),
+        pytest.param(
+            "jwt",
+            JwtRole(
+                bound_audiences=["vault"],
+                bound_subject="system:serviceaccount:desk:mm-quoter",
+                bound_claims={"cluster": ["colo-1", "colo-2"]},
+            ),
+            id="jwt",
+        ),
+    ],
+)
+def test_the_instructions_read_as_reviewed(case, login):
+    """With no login declared, with AppRole and with JWT: what an administrator is told, whole."""
+    name = GRANTS.policy_name("prod", "mm-quoter")
+    job = GrantJob(
+        "prod",
+        "grant.mm-quoter",
+        "mm-quoter",
+        "market-making",
+        policy_name=name,
+        policy=GRANTS.policy("kv", "kraken/prod", "mm-quoter", "krakenstate/prod"),
+        policy_for_all=GRANTS.policy_for_all("kv", "kraken/prod", "krakenstate/prod"),
+        role_place=GRANTS.role_place(login, name) if login else "",
+        role=GRANTS.role(login, name) if login else "",
+    )
+    check_golden(f"instructions/vault-grant-{case}.txt", GRANTS.install_grant(job))
+
+
 def test_only_people_install_policies():
-    """krakenstate neither reads nor writes policies by itself."""
+    """Unless a grant says manage=True, krakenstate neither reads nor writes policies."""
     verbs = VERBS["grant"]
     assert (verbs.observe, verbs.create, verbs.update, verbs.delete) == (
         Verb.NONE,
