@@ -1,0 +1,6 @@
+"""How every property test here runs: for as long as an example takes, since the cores are shared with servers."""
+
+from hypothesis import settings
+
+settings.register_profile("krakenstate", deadline=None)
+settings.load_profile("krakenstate")
