@@ -28,12 +28,14 @@ class Fleet:
         accounts: Their names.
         names: Of the keys that are declared.
         made: Both halves of each key that was made for a name, the newest last.
+        more: What else the stack declares.
     """
 
     desk: Desk
     accounts: list[str]
     names: list[str]
     made: dict[str, list[dict[str, str]]] = field(default_factory=dict, repr=False)
+    more: str = ""
 
     @classmethod
     def of(cls, desk: Desk, accounts: int, keys: int) -> Fleet:
@@ -46,14 +48,18 @@ class Fleet:
 
     def declare(self) -> None:
         """Writes the stack file with the names there are now."""
-        self.desk.declare(HEADER + _BODY.format(accounts=self.accounts, names=sorted(self.names)))
+        self.desk.declare(HEADER + self.more + _BODY.format(accounts=self.accounts, names=sorted(self.names)))
 
     def leave_in_inbox(self, name: str) -> None:
         """Somebody makes the key that was asked for, and an operator, who may only create, leaves it."""
+        self.put_into_inbox(name, self.make(name))
+
+    def put_into_inbox(self, name: str, halves: dict[str, str]) -> None:
+        """An operator, who may only create, leaves a key."""
         self.desk.bao.request(
             "POST",
             f"{self.desk.mount}/data/{INBOX}/{name}/spot_key.{name}",
-            {"data": self.make(name), "options": {"cas": 0}},
+            {"data": halves, "options": {"cas": 0}},
         )
 
     def make(self, name: str) -> dict[str, str]:

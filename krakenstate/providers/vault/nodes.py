@@ -8,7 +8,7 @@ writes, its lock among them, whichever node or load balancer answers.
 
 So several nodes without a leader are not asked at all. A node that refused the connection, is sealed or knows
 no leader did nothing, so the next one is asked, and once this Vault has answered, a change of leaders is
-waited for. A node that fell silent may have carried out a write: only reads go on then.
+waited for. A node that fell silent or failed may have carried out a write: only reads go on then.
 
 Source: openbao.org/docs/concepts/consistency (read in November 2026); tried with OpenBao 2.7.
 """
@@ -167,6 +167,10 @@ class Nodes:
                 sealed = origin
             elif answer.is_leaderless:
                 leaderless = origin
+            elif answer.status >= 500 and request.may_repeat and len(self.origins) > 1:
+                silent.append(
+                    f"{origin} (HTTP {answer.status})"
+                )  # as a leader does while it loses its office
             else:
                 return answer
         if leaderless:

@@ -323,6 +323,14 @@ def test_the_next_node_is_asked_when_one_is_sealed(bao, mount):
         client.close()
 
 
+def test_a_read_goes_on_at_the_next_node_when_one_fails(bao, mount):
+    """A leader that is losing its office fails; with one address alone that is what is said."""
+    with answering(500, [("Content-Type", "application/json")], b'{"errors": []}') as (address, _):
+        client = VaultClient(f"{address},{bao.address}", SecretStr(bao.root_token), mount)
+        assert client.read("a") is None
+        client.close()
+
+
 def test_a_write_without_an_answer_is_not_sent_twice(bao, mount):
     """The only node fell silent after a write, so what became of it is said to be unknown."""
     with proxy(bao.address) as way:
