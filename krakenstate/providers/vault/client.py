@@ -48,6 +48,9 @@ log = logging.getLogger("krakenstate.vault")
 _KEPT_BY_DEFAULT = 10
 """Versions of an entry. Source: OpenBao and Vault, KV version 2 API, max_versions (read in November 2026)."""
 
+_OTHER_NAME = {62, 64}
+"""Source: OpenSSL, X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
 
 class _Sender:
     """One request to one node, sent once. Safe to share between threads.
@@ -119,11 +122,12 @@ def _silence(error: requests.exceptions.ConnectionError) -> Silence:
     if isinstance(reason, NewConnectionError):
         return Silence(unsent=True, why="no connection")
     if isinstance(reason, SSLError):
-        is_distrust = bool(reason.args) and isinstance(reason.args[0], SSLCertVerificationError)
-        why = (
-            "its certificate is not trusted; VAULT_CACERT names one that is" if is_distrust else "TLS failed"
-        )
-        return Silence(unsent=is_distrust, why=why)
+        cause = reason.args[0] if reason.args else None
+        if not isinstance(cause, SSLCertVerificationError):
+            return Silence(unsent=False, why="TLS failed")
+        if cause.verify_code in _OTHER_NAME:
+            return Silence(unsent=True, why="its certificate is for another name than VAULT_ADDR gives it")
+        return Silence(unsent=True, why="its certificate is not trusted; VAULT_CACERT names one that is")
     return Silence(unsent=False, why="connection broken")
 
 
