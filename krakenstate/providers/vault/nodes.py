@@ -155,7 +155,9 @@ class Nodes:
         silent: list[str] = []
         for origin in self._in_order():
             answer = self._follow(origin, request)
-            if isinstance(answer, Silence):
+            if answer is None:
+                leaderless = origin
+            elif isinstance(answer, Silence):
                 self._silent = origin
                 silent.append(f"{origin} ({answer.why})")
                 if not request.may_repeat and not answer.unsent:
@@ -193,8 +195,11 @@ class Nodes:
         leader, silent = self._leader, self._silent
         return sorted(self.origins, key=lambda origin: (origin == silent, origin != leader))
 
-    def _follow(self, origin: str, request: Request) -> Answer | Silence:
-        """One node's answer; a standby's redirect is followed once, and only among the nodes."""
+    def _follow(self, origin: str, request: Request) -> Answer | Silence | None:
+        """One node's answer; a standby's redirect is followed once, and only among the nodes.
+
+        ``None`` if that leads to no leader: one that just lost its office still redirects to itself.
+        """
         headers = self._index.headers(is_write=not request.may_repeat)
         answer = self._send(origin, request, headers)
         if isinstance(answer, Silence) or answer.redirect is None:
@@ -206,9 +211,7 @@ class Nodes:
                 "not list. Nothing was sent there."
             )
         answer = self._send(target, request, headers)
-        if isinstance(answer, Answer) and answer.redirect is not None:
-            raise VaultAddressRefused(f"{origin} redirects to {target}, and that redirects again.")
-        return answer
+        return None if isinstance(answer, Answer) and answer.redirect is not None else answer
 
 
 class _Index:
