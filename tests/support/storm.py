@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
 from typing import Any
 
 from krakenstate.errors import ClockOff, HandInNotExpected, LockHeld, LockLost
@@ -77,6 +79,7 @@ class Storm:
         self.runners = [Runner(warm) for warm in self.warms]
         self.subaccounts: list[str] = []
         self.typed: set[str] = set()
+        self.numbers = count(100)
         self.rounds = self.absent = 0
         desk.kraken.people("budget", on=False)
         desk.kraken.hurry()
@@ -154,7 +157,8 @@ class Storm:
                 was_cut_off = True
             elif fate < 0.6 and sleeper is None:
                 sleeper, was_cut_off = runner, True
-                moments.append((start + self._moment(), lambda r=runner: self._stop(r)))
+                late = self.longest_s / 2 + self._moment() / 2  # rather while it writes than while it starts
+                moments.append((start + late, lambda r=runner: self._stop(r)))
         moments += [
             (self._moment(), lambda left=name: self._leave(left))
             for name in self.in_hands
@@ -237,7 +241,7 @@ class Storm:
         dice = self.dice.random()
         if dice < 0.25:
             account = self.dice.choice(self.fleet.accounts)
-            self.fleet.names.append(f"{account}-{len(self.fleet.made) + len(self.fleet.names):03}")
+            self.fleet.names.append(f"{account}-{next(self.numbers)}")
         elif dice < 0.4:
             self.subaccounts.append(f"s{len(self.subaccounts):02}")
         elif dice < 0.55:
@@ -305,10 +309,10 @@ class Storm:
             if now["released"]:
                 is_allowed = not before["released"] and now["id"] == before["id"]
             elif now["id"] == before["id"] and not before["released"]:
-                is_allowed = now["expires_at"] > before["expires_at"]
+                is_allowed = _instant(now, "expires_at") > _instant(before, "expires_at")
             else:
                 taken += 1
-                is_allowed = before["released"] or now["created"] >= before["expires_at"]
+                is_allowed = before["released"] or _instant(now, "created") >= _instant(before, "expires_at")
             assert is_allowed, f"seed {self.seed}: {before} was followed by {now}"
             before = now
         assert before["released"], f"seed {self.seed}: the lock was not given back"
@@ -329,3 +333,7 @@ class Storm:
     def _usernames(self) -> list[str]:
         accounts = self.desk.kraken.people("state")["accounts"]
         return [account["username"] for account in accounts if account["kind"] == "sub"]
+
+
+def _instant(lock: dict[str, Any], name: str) -> datetime:
+    return datetime.fromisoformat(lock[name])
