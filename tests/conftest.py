@@ -1,4 +1,4 @@
-"""How every property test here runs: for as long as an example takes, since the cores are shared with servers."""
+"""How every property test here runs: as long as an example takes, since cores are shared with servers."""
 
 from hypothesis import settings
 

@@ -135,7 +135,7 @@ def everything_about(error: BaseException) -> str:
     return shown + "".join(f"{e!r} {vars(e)}" for e in seen)
 
 
-def start_bao(tmp: Path) -> Bao:
+def start_bao(tmp: Path, *options: str) -> Bao:
     """Starts a server in development mode on free loopback ports; ``tmp`` is its home."""
     binary = find_binary(os.environ)
     if binary is None:
@@ -143,7 +143,10 @@ def start_bao(tmp: Path) -> Bao:
     root_token = f"root-{secrets.token_hex(8)}"
     port = free_port()
     process = subprocess.Popen(
-        [str(binary), "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}"],
+        [
+            *(str(binary), "server", "-dev", "-dev-no-store-token"),
+            *(f"-dev-listen-address=127.0.0.1:{port}", *options),
+        ],
         env={
             "PATH": os.defpath,
             "HOME": str(tmp),

@@ -32,14 +32,14 @@ class Proxy:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = urlsplit(upstream).netloc
-        self._way, self._path = Way.THROUGH, ""
+        self._way, self._path, self._method = Way.THROUGH, "", ""
         self.reached = threading.Event()
         self._released = threading.Event()
         self.origin = ""
 
-    def treat(self, path: str, way: Way) -> None:
-        """From now on, calls whose path contains this go another way."""
-        self._path, self._way = path, way
+    def treat(self, path: str, way: Way, method: str = "") -> None:
+        """From now on, calls whose path contains this (those of one method, if named) go another way."""
+        self._path, self._way, self._method = path, way, method
         self.reached.clear()
         self._released.clear()
 
@@ -50,7 +50,8 @@ class Proxy:
 
     def pass_on(self, handler: BaseHTTPRequestHandler) -> None:
         """One request."""
-        way = self._way if self._path in handler.path else Way.THROUGH
+        is_meant = self._path in handler.path and self._method in {"", handler.command}
+        way = self._way if is_meant else Way.THROUGH
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         if way is Way.NEVER_ARRIVED:
             handler.close_connection = True
@@ -95,7 +96,7 @@ def proxy(upstream: str) -> Iterator[Proxy]:
         def do_GET(self) -> None:
             rules.pass_on(self)
 
-        do_POST = do_PUT = do_GET  # noqa: N815 - the library's spelling
+        do_POST = do_PUT = do_DELETE = do_LIST = do_GET  # noqa: N815 - the library's spelling
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""

@@ -113,6 +113,11 @@ class Cluster:
         assert leader is not None
         return self.bao(leader).request(method, path, body, token=token)
 
+    @property
+    def whole(self) -> Bao:
+        """The cluster as if it were one server, for what asks for a ``Bao``."""
+        return _Whole(self)
+
     def kill(self, node: Node) -> None:
         """SIGKILL, as when a machine dies."""
         server = self.bao(node)
@@ -182,6 +187,19 @@ class Cluster:
                 stderr=log,
             )
         node.bao = Bao(node.address, self.root_token, process)
+
+
+class _Whole(Bao):
+    """All nodes: their addresses in ``VAULT_ADDR``, and an administrator who asks whoever leads."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        process = cluster.bao(cluster.nodes[0]).process
+        super().__init__(cluster.address, cluster.root_token, process)
+
+    def request(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
+        """One call, asked of the leader."""
+        return self._cluster.request(method, path, body, token=token)
 
 
 def health(server: Bao) -> dict[str, Any] | None:

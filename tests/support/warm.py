@@ -15,11 +15,31 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from tests.support.cli import Result, clean_environment
 
 _MESSAGE_MAX = 1 << 20
 _ANSWER_MAX_S = 60.0
+
+
+class WarmCommand:
+    """A command that runs; ``pid`` is its process."""
+
+    def __init__(self, pid: int, answers: socket.socket, streams: list[IO[bytes]]) -> None:
+        self.pid = pid
+        self._answers = answers
+        self._streams = streams
+
+    def result(self) -> Result:
+        """Waits for its end; the code of one that a signal ended is negative."""
+        code = int(self._answers.recv(16))
+        texts = []
+        for stream in self._streams:
+            with stream:
+                stream.seek(0)
+                texts.append(stream.read().decode())
+        return Result(code, *texts[1:])
 
 
 class WarmStart:
@@ -38,18 +58,18 @@ class WarmStart:
 
     def run(self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str) -> Result:
         """One command, from beginning to end."""
-        with contextlib.ExitStack() as files:
-            streams = [files.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-            streams[0].write(stdin.encode())
-            streams[0].seek(0)
-            order = json.dumps({"words": list(words), "cwd": str(cwd), "env": dict(env)}).encode()
-            socket.send_fds(self._ours, [order], [stream.fileno() for stream in streams])
-            code = int(self._ours.recv(16))
-            texts = []
-            for stream in streams[1:]:
-                stream.seek(0)
-                texts.append(stream.read().decode())
-        return Result(code, texts[0], texts[1])
+        return self.start(words, cwd=cwd, env=env, stdin=stdin).result()
+
+    def start(
+        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = ""
+    ) -> WarmCommand:
+        """One command that runs beside the test; its result must be taken before the next one starts."""
+        streams = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 - the command closes them
+        streams[0].write(stdin.encode())
+        streams[0].seek(0)
+        order = json.dumps({"words": list(words), "cwd": str(cwd), "env": dict(env)}).encode()
+        socket.send_fds(self._ours, [order], [stream.fileno() for stream in streams])
+        return WarmCommand(int(self._ours.recv(16)), self._ours, streams)
 
     def end(self) -> None:
         """Lets the process go."""
@@ -83,6 +103,7 @@ def _serve(number: int) -> None:
                 orders.close()
                 _become(json.loads(order), files)
                 os._exit(_outcome(app.main, json.loads(order)["words"]))
+            orders.send(str(child).encode())
             for file in files:
                 os.close(file)
             orders.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())

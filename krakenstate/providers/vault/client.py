@@ -12,7 +12,7 @@ from __future__ import annotations
 import builtins
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLCertVerificationError
@@ -48,6 +48,9 @@ from krakenstate.store.base import Entry, Metadata
 log = logging.getLogger("krakenstate.vault")
 _KEPT_BY_DEFAULT = 10
 """Versions of an entry. Source: OpenBao and Vault, KV version 2 API, max_versions (read in November 2026)."""
+
+_OTHER_NAME = {62, 64}
+"""Source: OpenSSL, X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
 
 class _Sender:
@@ -120,11 +123,12 @@ def _silence(error: requests.exceptions.ConnectionError) -> Silence:
     if isinstance(reason, NewConnectionError):
         return Silence(unsent=True, why="no connection")
     if isinstance(reason, SSLError):
-        is_distrust = bool(reason.args) and isinstance(reason.args[0], SSLCertVerificationError)
-        why = (
-            "its certificate is not trusted; VAULT_CACERT names one that is" if is_distrust else "TLS failed"
-        )
-        return Silence(unsent=is_distrust, why=why)
+        cause = reason.args[0] if reason.args else None
+        if not isinstance(cause, SSLCertVerificationError):
+            return Silence(unsent=False, why="TLS failed")
+        if cause.verify_code in _OTHER_NAME:
+            return Silence(unsent=True, why="its certificate is for another name than VAULT_ADDR gives it")
+        return Silence(unsent=True, why="its certificate is not trusted; VAULT_CACERT names one that is")
     return Silence(unsent=False, why="connection broken")
 
 
@@ -282,11 +286,64 @@ class VaultClient:
         return entry is not None and entry.version == cas + 1 and entry.data == dict(data)
 
     def delete(self, path: str) -> None:
-        """Removes all versions and metadata; removing nothing is fine."""
+        """Removes all versions and metadata; removing nothing is fine.
+
+        One that a dying node left without an answer is looked for at the next leader. It is sent again only
+        if the entry is still exactly as it was before: something new may lie there by then.
+        """
+        before = self._state_of(path) if self._server.can_fail_over else None
+        try:
+            self._change("delete", path)
+        except VaultWriteUnknown as silence:
+            unanswered = silence
+        else:
+            return
+        if before is None:
+            raise unanswered
+        log.warning("%s It is looked for at another node.", unanswered.message)
+        if self._state_of(path) == before:
+            self._change("delete", path)
+
+    def _state_of(self, path: str) -> tuple[Any, ...] | None:
+        """What changes with every change of an entry; ``None`` if there is none or nobody may look."""
         full = self._at("metadata", path)
-        answer = self._ask("delete", full)
-        if answer.status not in {200, 204} and not answer.is_nothing:
-            raise failure(answer, full, "delete")
+        answer = self._ask("get", full)
+        if answer.is_nothing or answer.status == 403:
+            return None
+        found = expect(answer, full, "read")
+        return tuple(found.get(mark) for mark in ("created_time", "updated_time", "current_version"))
+
+    def _change(
+        self, method: Literal["post", "delete"], path: str, body: Mapping[str, Any] | None = None
+    ) -> None:
+        """Changes or removes an entry's head."""
+        full = self._at("metadata", path)
+        answer = self._ask(method, full, body=body)
+        if answer.status >= 500:  # as for data: a leader that was deposed cannot know
+            raise VaultWriteUnknown(f"Vault, or a proxy before it, answered {answer.status} for {full}.")
+        if answer.status not in {200, 204} and not (method == "delete" and answer.is_nothing):
+            raise failure(answer, full, "delete" if method == "delete" else "create or update")
+
+    def _merge(self, path: str, change: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Changes an entry's head to what ``change`` makes of it now.
+
+        An unanswered change is made anew from what the next leader holds: merged twice is merged once.
+        """
+        body = change()
+        if body is None:
+            return
+        try:
+            self._change("post", path, body)
+        except VaultWriteUnknown as silence:
+            unanswered = silence
+        else:
+            return
+        if not self._server.can_fail_over:
+            raise unanswered
+        log.warning("%s It is looked for at another node.", unanswered.message)
+        body = change()
+        if body is not None:
+            self._change("post", path, body)
 
     def list(self, path: str) -> builtins.list[str]:
         """Names below a path, folders with a slash at their end; empty if the server says there are none."""
@@ -324,22 +381,18 @@ class VaultClient:
 
     def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         """Merges into an entry's custom metadata, creating the entry's head if need be."""
-        full = self._at("metadata", path)
-        head = self.metadata(path)
-        before = head.custom if head else {}
-        merged = {**before, **custom}
-        if head and merged == before:
-            return
-        answer = self._ask("post", full, body={"custom_metadata": merged})
-        if answer.status not in {200, 204}:
-            raise failure(answer, full, "create or update")
+
+        def merged() -> Mapping[str, Any] | None:
+            head = self.metadata(path)
+            before = head.custom if head else {}
+            wanted = {**before, **custom}
+            return None if head and wanted == before else {"custom_metadata": wanted}
+
+        self._merge(path, merged)
 
     def keep_versions(self, path: str, count: int) -> None:
         """Makes an entry keep at least so many versions, creating its head if need be."""
-        full = self._at("metadata", path)
-        answer = self._ask("post", full, body={"max_versions": count})
-        if answer.status not in {200, 204}:
-            raise failure(answer, full, "create or update")
+        self._merge(path, lambda: {"max_versions": count})
 
     def kept_versions(self) -> int:
         """How many versions the mount keeps of an entry that does not say itself.

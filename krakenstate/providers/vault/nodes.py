@@ -8,7 +8,7 @@ writes, its lock among them, whichever node or load balancer answers.
 
 So several nodes without a leader are not asked at all. A node that refused the connection, is sealed or knows
 no leader did nothing, so the next one is asked, and once this Vault has answered, a change of leaders is
-waited for. A node that fell silent may have carried out a write: only reads go on then.
+waited for. A node that fell silent or failed may have carried out a write: only reads go on then.
 
 Source: openbao.org/docs/concepts/consistency (read in November 2026); tried with OpenBao 2.7.
 """
@@ -155,7 +155,9 @@ class Nodes:
         silent: list[str] = []
         for origin in self._in_order():
             answer = self._follow(origin, request)
-            if isinstance(answer, Silence):
+            if answer is None:
+                leaderless = origin
+            elif isinstance(answer, Silence):
                 self._silent = origin
                 silent.append(f"{origin} ({answer.why})")
                 if not request.may_repeat and not answer.unsent:
@@ -167,6 +169,10 @@ class Nodes:
                 sealed = origin
             elif answer.is_leaderless:
                 leaderless = origin
+            elif answer.status >= 500 and request.may_repeat and len(self.origins) > 1:
+                silent.append(
+                    f"{origin} (HTTP {answer.status})"
+                )  # as a leader does while it loses its office
             else:
                 return answer
         if leaderless:
@@ -189,8 +195,11 @@ class Nodes:
         leader, silent = self._leader, self._silent
         return sorted(self.origins, key=lambda origin: (origin == silent, origin != leader))
 
-    def _follow(self, origin: str, request: Request) -> Answer | Silence:
-        """One node's answer; a standby's redirect is followed once, and only among the nodes."""
+    def _follow(self, origin: str, request: Request) -> Answer | Silence | None:
+        """One node's answer; a standby's redirect is followed once, and only among the nodes.
+
+        ``None`` if that leads to no leader: one that just lost its office still redirects to itself.
+        """
         headers = self._index.headers(is_write=not request.may_repeat)
         answer = self._send(origin, request, headers)
         if isinstance(answer, Silence) or answer.redirect is None:
@@ -202,9 +211,7 @@ class Nodes:
                 "not list. Nothing was sent there."
             )
         answer = self._send(target, request, headers)
-        if isinstance(answer, Answer) and answer.redirect is not None:
-            raise VaultLeaderless(f"{origin} redirects to {target}, and that redirects again.")
-        return answer
+        return None if isinstance(answer, Answer) and answer.redirect is not None else answer
 
 
 class _Index:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from krakenstate.errors import VaultLeaderless, VaultUnreachable
+from krakenstate.errors import VaultAddressRefused, VaultLeaderless, VaultUnreachable
 from krakenstate.providers.vault.client import VaultClient
 from krakenstate.store.base import Entry
 from tests.support.bao import wait_for
@@ -82,6 +82,23 @@ def test_a_sealed_leader_costs_a_pause_too(cluster):
     assert client.write("seal", {"x": 1}, cas=1) == 2
     client.close()
     cluster.unseal(sealed)
+
+
+def test_a_standbys_redirect_to_a_leader_that_is_not_listed_is_refused(cluster):
+    """A standby that may not forward a write names the leader; the token does not go there."""
+    standby, leader = standby_of(cluster), cluster.leader
+    client = client_of(cluster, standby)
+    assert client.list("anything") == []
+    send = client._server._send
+    client._server._send = lambda origin, request, headers: send(
+        origin, request, {**headers, "X-Vault-No-Request-Forwarding": "1"}
+    )
+    with pytest.raises(VaultAddressRefused, match=f"{standby} redirects to {leader.address}"):
+        client.write("redirected", {"x": 1}, cas=0)
+    client.close()
+    reader = client_of(cluster, cluster.address)
+    assert reader.metadata("redirected") is None
+    reader.close()
 
 
 def test_several_standbys_are_not_asked(cluster):
