@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from krakenstate.engine import moves
-from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.accounts import new_account_record, why_unknown
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.moves import leans_on_move
 from krakenstate.engine.observe import subject_of
@@ -171,7 +171,12 @@ class Application:
             )
         except OutcomeUnknown as error:
             self._run.state.put(new.model_copy(update={"status": AccountStatus.UNKNOWN}))
-            task = self._work.account(TaskKind.SETTLE_UNKNOWN, account, controller.process.owner)
+            task = self._work.account(
+                TaskKind.SETTLE_UNKNOWN,
+                account,
+                controller.process.owner,
+                why_unknown=why_unknown(error.code),
+            )
             self._run.save()
             return Outcome(
                 address=step.address,

@@ -251,6 +251,7 @@ class SubaccountCreator(Protocol):
 
         Raises:
             OutcomeUnknown: No answer, or one that does not tell whether it took effect.
+            MayExist: It was refused as what exists already may be.
             KrakenError: It was refused and took no effect.
         """
 
