@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
+from krakenstate.engine.reach import can_be_asked
 from krakenstate.engine.reports import is_reported, known_of
 from krakenstate.engine.steps import (
     additions,
@@ -153,7 +154,7 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     if changes:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
-        return _edit(key, record, changes, label)
+        return _edit(key, record, changes, label, look)
     is_shown = observation.description is not None or (
         task is not None
         and known.provenance is Provenance.REPORTED
@@ -176,11 +177,14 @@ def _left_over(record: KeyRecord, look: Outlook) -> bool:
     )
 
 
-def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str) -> Step:
+def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str, look: Outlook) -> Step:
     after = attributes_of(key)
     evidence = "confirmed by its owner's attestation"
-    if key.api is Api.DERIVATIVES:
+    seen = record.description.networks if record.description else None
+    if key.api is Api.DERIVATIVES and can_be_asked(look.desired, key.networks, seen):
         evidence = "verified by v3/check"
+    elif key.api is Api.DERIVATIVES:
+        evidence = "confirmed by a report from where its process runs, or by its owner's attestation"
     elif key.probe_in_service:
         evidence = "verified when it is next asked, or confirmed by its owner's attestation"
     return manual(
