@@ -364,7 +364,7 @@ class Application:
     def _advance(self, step: Step) -> Outcome:
         record = self._key_record(step)
         if record.removal is None:
-            return self._handover.drop_copy(self._key(step))
+            return Retirement(self._run).clear_quarantine(record, self._key(step).process.owner)
         earlier = [t.assignee for t in self._run.state.tasks if t.address == step.address]
         return Retirement(self._run).advance_removal(record, earlier[-1] if earlier else record.process.name)
 

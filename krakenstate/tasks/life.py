@@ -148,6 +148,15 @@ def unblock(state: State, address: Address) -> None:
             _put(state, task, waits_on=tuple(other for other in task.waits_on if other != address))
 
 
+def is_deleted(state: State, address: str, fingerprint: str) -> bool:
+    """Whether somebody gave their word that a key nobody uses is deleted."""
+    return any(
+        (task.kind, task.status, task.subject) == (TaskKind.DELETE_KEY, TaskStatus.ATTESTED, fingerprint)
+        for task in state.tasks
+        if task.address == address
+    )
+
+
 def _must_be_open(task: Task) -> None:
     if not task.is_open:
         raise TaskNotPossible(
