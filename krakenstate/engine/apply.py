@@ -186,8 +186,8 @@ class Application:
             )
         self._run.state.put(new.model_copy(update={"existed_at": self._run.now}))
         life.unblock(self._run.state, account.address)
-        self._run.save()
         self._work.account(TaskKind.FINISH_EMAIL_SETUP, account, controller.process.owner)
+        self._run.save()  # at once: a run that dies between the two would leave the task to nobody
         return Outcome(
             address=step.address,
             effect=Effect.CREATED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from krakenstate.engine.identity import Misplaced
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
@@ -10,6 +12,8 @@ from krakenstate.model.declarations import Key
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import KeyRecord, Removal
+from krakenstate.model.task import TaskKind
+from krakenstate.secret.base import Slot
 from krakenstate.tasks.life import is_deleted
 
 
@@ -56,19 +60,29 @@ class Retirement:
         Raises:
             CredentialMalformed: It is no key.
         """
-        slot = self._session.shelf(record)
         second, text = self._second(record), "its copy in quarantine was dropped"
         if second is not None:
             if not is_deleted(self._run.state, record.address, second.fingerprint):
                 return self._ask_for_deletion(record, owner, second)
             text = f"the second key (...{second.last_four}) is deleted as attested; its secret is gone"
+        self._drop(record, {"place": Place.QUARANTINE.value}, self._session.shelf(record))
+        return Outcome(address=record.address, effect=Effect.ADVANCED, text=text)
+
+    def _drop_what_a_dead_run_left(self, record: KeyRecord) -> None:
+        """A run can die between asking for a key's deletion and dropping its secret."""
+        slot = self._session.shelf(record)
+        left = self._session.custody.read(Place.QUARANTINE, slot)
+        asked = {t.subject for t in self._run.state.tasks if t.kind is TaskKind.DELETE_KEY}
+        if left is not None and left.fingerprint in asked:
+            self._drop(record, {"fingerprint": left.fingerprint}, slot)
+
+    def _drop(self, record: KeyRecord, details: dict[str, JsonValue], slot: Slot) -> None:
         self._run.write(
             CallKind.DROP_SECRET,
             record.address,
-            {"place": Place.QUARANTINE.value},
+            details,
             lambda: self._session.custody.drop(Place.QUARANTINE, slot),
         )
-        return Outcome(address=record.address, effect=Effect.ADVANCED, text=text)
 
     def _second(self, record: KeyRecord) -> Credential | None:
         """The key in quarantine, if it is neither the one in service nor the one on its way in."""
@@ -102,6 +116,7 @@ class Retirement:
         """A key in quarantine that is no longer wanted: a task to delete it, then its secret goes."""
         candidate = record.candidate
         if candidate is None:
+            self._drop_what_a_dead_run_left(record)
             return
         self._work.delete_key(
             record,
@@ -113,10 +128,4 @@ class Retirement:
         )
         self._run.state.put(record.model_copy(update={"candidate": None}))
         self._run.save()
-        slot = self._session.shelf(record)
-        self._run.write(
-            CallKind.DROP_SECRET,
-            key.address,
-            {"fingerprint": candidate.fingerprint},
-            lambda: self._session.custody.drop(Place.QUARANTINE, slot),
-        )
+        self._drop(record, {"fingerprint": candidate.fingerprint}, self._session.shelf(record))
