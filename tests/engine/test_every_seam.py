@@ -53,6 +53,7 @@ from tests.support.world import (
 
 SPOT, HEDGER = "spot_key.pnl", "derivatives_key.hedger"
 RENAMED = spot_key(name="reporting")
+MAKER = MM.model_copy(update={"name": "maker"})
 AT_COLO = derivatives_key(allowlist=[COLO])
 DAILY = spot_key(probe_in_service=True)
 OFF = CARRY.model_copy(update={"trading_enabled": False})
@@ -404,6 +405,15 @@ SCENARIOS = {
     ),
     "apply renames a key": Scenario(
         then(in_service(spot_key()), declared(RENAMED, moved=[(SPOT, RENAMED.address)])), applied
+    ),
+    "apply renames an account with a task": Scenario(
+        then(
+            in_service(CREATOR),
+            declared(CREATOR, MM),
+            applied,
+            declared(CREATOR, MAKER, moved=[(MM.address, MAKER.address)]),
+        ),
+        applied,
     ),
     "state mv": Scenario(then(in_service(spot_key()), declared(RENAMED)), moved_by_command, moved_by_command),
     "apply lets go": Scenario(then(in_service(spot_key()), declared(removed=[SPOT])), applied),
