@@ -29,7 +29,7 @@ _WEIGHTY = (
     "krakenstate.providers.kraken_derivatives.provider",
     "krakenstate.providers.kraken_spot.provider",
     "krakenstate.providers.vault.provider",
-    "krakenstate.providers.vault.client",
+    "krakenstate.providers.vault.kv",
     "krakenstate.providers.vault.custody",
     "krakenstate.sim.devenv",
     "krakenstate.sim.remote",

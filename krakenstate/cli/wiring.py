@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from krakenstate.model.declarations import Allowlist, Environment
     from krakenstate.model.desired import Desired
     from krakenstate.providers.base import Greeter, Providers
-    from krakenstate.providers.vault.client import VaultClient
     from krakenstate.providers.vault.custody import VaultCustody
+    from krakenstate.providers.vault.kv import VaultClient
     from krakenstate.store.base import Records
     from krakenstate.transport.lanes import Lanes
 
@@ -149,7 +149,7 @@ _ROOMS = (
     "krakenstate.engine.runs",
     "krakenstate.providers.kraken_derivatives.provider",
     "krakenstate.providers.kraken_spot.provider",
-    "krakenstate.providers.vault.client",
+    "krakenstate.providers.vault.kv",
     "krakenstate.providers.vault.custody",
     "krakenstate.store.vault.state",
 )
@@ -243,7 +243,7 @@ def _lanes(clock: Callable[[], datetime]) -> Lanes:
 
 
 def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
-    from krakenstate.providers.vault.client import VaultClient
+    from krakenstate.providers.vault.kv import VaultClient
 
     missing = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not env.get(name, "").strip()]
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from krakenstate.engine.session import Writing
+from krakenstate.errors import MayExist
 from krakenstate.model.declarations import Account
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.state import AccountRecord, AccountStatus
@@ -21,6 +22,19 @@ def new_account_record(account: Account, status: AccountStatus) -> AccountRecord
         username=getattr(account, "username", None),
         master=master.address if master is not None else None,
         protect=account.protect,
+    )
+
+
+def why_unknown(code: str) -> str:
+    """Why a person is asked whether an account exists, told by the code its creation failed with.
+
+    Empty after no answer, which is what is said otherwise.
+    """
+    if code != MayExist.code:
+        return ""
+    return (
+        "Kraken refused to create it, and a refusal can mean that its user name or e-mail is taken: by it, "
+        "if it exists already, or by another account"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from krakenstate.engine import moves
-from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.accounts import new_account_record, why_unknown
 from krakenstate.engine.grants import Grants
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.moves import leans_on_move
@@ -173,7 +173,12 @@ class Application:
             )
         except OutcomeUnknown as error:
             self._run.state.put(new.model_copy(update={"status": AccountStatus.UNKNOWN}))
-            task = self._work.account(TaskKind.SETTLE_UNKNOWN, account, controller.process.owner)
+            task = self._work.account(
+                TaskKind.SETTLE_UNKNOWN,
+                account,
+                controller.process.owner,
+                why_unknown=why_unknown(error.code),
+            )
             self._run.save()
             return Outcome(
                 address=step.address,
@@ -183,8 +188,8 @@ class Application:
             )
         self._run.state.put(new.model_copy(update={"existed_at": self._run.now}))
         life.unblock(self._run.state, account.address)
-        self._run.save()
         self._work.account(TaskKind.FINISH_EMAIL_SETUP, account, controller.process.owner)
+        self._run.save()  # at once: a run that dies between the two would leave the task to nobody
         return Outcome(
             address=step.address,
             effect=Effect.CREATED,
@@ -347,7 +352,7 @@ class Application:
     def _advance(self, step: Step) -> Outcome:
         record = self._key_record(step)
         if record.removal is None:
-            return self._handover.drop_copy(self._key(step))
+            return Retirement(self._run).clear_quarantine(record, self._key(step).process.owner)
         earlier = [t.assignee for t in self._run.state.tasks if t.address == step.address]
         return Retirement(self._run).advance_removal(record, earlier[-1] if earlier else record.process.name)
 

@@ -9,6 +9,7 @@ Source: support.kraken.com, API error messages (read in August 2026), and docs/k
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from krakenstate.errors import (
     InvalidKey,
     KrakenstateError,
     TemporaryLockout,
+    VaultError,
 )
 from krakenstate.model.address import Address
 from krakenstate.model.base import format_instant
@@ -36,6 +38,7 @@ from krakenstate.model.vocabulary import Api, NonceUnit, SignedCall
 from krakenstate.providers.base import KeyInspector, Lanes
 from krakenstate.store.base import Ledger
 
+log = logging.getLogger("krakenstate.asking")
 BREAKER_LASTS = timedelta(minutes=15)
 MOMENTS = timedelta(minutes=5)
 SECOND_PROBE_AFTER = timedelta(minutes=5)
@@ -294,7 +297,10 @@ class Asker:
             if failed_before:
                 open_(BreakerScope.ACCOUNT, str(subject.account))
         for breaker in opened:
-            self._ledger.open_breaker(breaker)
+            try:
+                self._ledger.open_breaker(breaker)
+            except VaultError as lost:  # what Kraken said must be heard, or the key is asked once more
+                log.warning("The breaker of %s was not written down: %s", subject.address, lost.message)
 
     def _hold(self, breaker: Breaker) -> None:
         """Under the mutex."""

@@ -144,11 +144,6 @@ class Handover:
             return self._differs(key, record, findings)
         return self._publish(key, record, credential, description)
 
-    def drop_copy(self, key: Key) -> Outcome:
-        """Drops what a stopped run left in quarantine of a key that is in service."""
-        self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
-        return Outcome(address=key.address, effect=Effect.ADVANCED, text="its copy in quarantine was dropped")
-
     def relabel(self, key: Key, record: KeyRecord) -> None:
         """Brings what is written beside a published secret up to date with the declaration.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
+from krakenstate.engine.reach import edit_can_be_asked
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import TaskNotPossible
@@ -21,11 +22,11 @@ def attest(run: Writing, task: Task, who: str, note: str) -> Task:
     Raises:
         TaskNotPossible: The task ended, or an API verifies its kind.
     """
-    closed = life.attest(run.state, task, who, note, run.now)
-    state, address = (
-        run.state,
-        task.address,
-    )  # a task can outlive its record: a stray key is still to be deleted
+    state, address = run.state, task.address
+    # a task can outlive its record: a stray key is still to be deleted
+    edited = state.key(address)
+    can_be_asked = edited is None or edit_can_be_asked(run.session.desired, edited)
+    closed = life.attest(state, task, who, note, run.now, can_be_asked=can_be_asked)
     record = state.key(address) or state.account(address) or state.grant(address)
     if task.kind is TaskKind.INSTALL_GRANT and isinstance(record, GrantRecord):
         run.state.put(record.model_copy(update={"installed": closed.attestation}))

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
+from krakenstate.engine.reach import can_be_asked
 from krakenstate.engine.reports import is_reported, known_of
 from krakenstate.engine.steps import (
     additions,
@@ -26,9 +27,10 @@ from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.state import Candidate, KeyRecord, Removal, Verdict
-from krakenstate.model.task import TaskKind
+from krakenstate.model.task import Task, TaskKind
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Api
+from krakenstate.tasks.life import is_deleted
 
 FIRST_GENERATION = 1
 
@@ -151,8 +153,10 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         )
     terms = KeyTerms.of(key)
     label = _label(key, record, look)
-    if _left_over(record, look):
-        return settlement(key.address, Action.ADVANCE, label, "in service; its copy in quarantine is dropped")
+    copy = look.arrival(record.address, Place.QUARANTINE)
+    second = _second_keys_task(record, copy, look)
+    if copy is not None and second is None:
+        return settlement(key.address, Action.ADVANCE, label, _what_becomes_of(copy, record, look))
     observation = look.snapshot.of(key.address)
     task = look.open_task(key.address, TaskKind.EDIT_KEY)
     known = known_of(record, observation)
@@ -165,7 +169,7 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     if changes:
         if task is not None and record.terms == terms:
             return waiting(key.address, task, label)
-        return _edit(key, record, changes, label)
+        return _edit(key, record, changes, label, look)
     is_shown = observation.description is not None or (
         task is not None
         and known.provenance is Provenance.REPORTED
@@ -177,22 +181,43 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         return settlement(key.address, Action.CLOSE, label, note, task=task)
     if record.terms != terms:
         return _rerecord(key, record, label)
+    if second is not None:
+        note = "in service; a second key that was handed in is to be deleted, then its secret is dropped"
+        return waiting(key.address, second, label, note)
     return in_sync(key.address, label)
 
 
-def _left_over(record: KeyRecord, look: Outlook) -> bool:
-    """Whether a run stopped between publishing this key and dropping its copy in quarantine."""
-    copy = look.arrival(record.address, Place.QUARANTINE)
-    return (
-        copy is not None and record.published is not None and copy.fingerprint == record.published.fingerprint
+def _second_keys_task(record: KeyRecord, copy: Arrival | None, look: Outlook) -> Task | None:
+    """The open task to delete the key in quarantine that is not the one in service."""
+    if copy is None:
+        return None
+    return next(
+        (
+            task
+            for task in look.state.open_tasks(record.address)
+            if task.kind is TaskKind.DELETE_KEY and task.subject and copy.fingerprint in {None, task.subject}
+        ),
+        None,
     )
 
 
-def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str) -> Step:
+def _what_becomes_of(copy: Arrival, record: KeyRecord, look: Outlook) -> str:
+    """Of what lies in quarantine of a key in service, in a few words."""
+    if record.published is not None and copy.fingerprint == record.published.fingerprint:
+        return "in service; its copy in quarantine is dropped"
+    if copy.fingerprint and is_deleted(look.state, record.address, copy.fingerprint):
+        return "in service; the second key is deleted as attested, and its secret is dropped"
+    return "in service; a second key was handed in beside it: a task to delete that one opens"
+
+
+def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: str, look: Outlook) -> Step:
     after = attributes_of(key)
     evidence = "confirmed by its owner's attestation"
-    if key.api is Api.DERIVATIVES:
+    seen = record.description.networks if record.description else None
+    if key.api is Api.DERIVATIVES and can_be_asked(look.desired, key.networks, seen):
         evidence = "verified by v3/check"
+    elif key.api is Api.DERIVATIVES:
+        evidence = "confirmed by a report from where its process runs, or by its owner's attestation"
     elif key.probe_in_service:
         evidence = "verified when it is next asked, or confirmed by its owner's attestation"
     return manual(

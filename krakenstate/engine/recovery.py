@@ -9,7 +9,7 @@ next observation and the next settlement finish it.
 
 from __future__ import annotations
 
-from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.accounts import new_account_record, why_unknown
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import Work
 from krakenstate.model.declarations import SpotSubaccount
@@ -87,7 +87,8 @@ def _creation(run: Writing, intent: Intent) -> list[str]:
     record = new_account_record(declared, AccountStatus.EXISTS if done else AccountStatus.UNKNOWN)
     run.state.put(record.model_copy(update={"existed_at": intent.result_at if done else None}))
     kind = TaskKind.FINISH_EMAIL_SETUP if done else TaskKind.SETTLE_UNKNOWN
-    task = Work(run).account(kind, declared, "account owner")
+    why = "" if done else why_unknown(intent.result_detail)
+    task = Work(run).account(kind, declared, "account owner", why_unknown=why)
     if done:
         return [f'the subaccount "{declared.username}" was created and is recorded now']
     return [f'the subaccount "{declared.username}" may exist; task {task.id} asks what became of it']

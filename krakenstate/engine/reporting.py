@@ -150,18 +150,25 @@ def _answer(session: Session, description: KeyDescription, here: Here, now: date
 
 
 def _secret(session: Session, key: Key) -> tuple[Credential, bool]:
-    """The key to ask, and whether it is in service: one that waits in quarantine comes first."""
+    """The key to ask, and whether it is in service: one that waits in quarantine comes first.
+
+    The state cannot be read here, so a renamed key's secret, which stays where its process reads it, is found
+    by the renames in the stack.
+    """
     _check_site(session, key)
     slot = session.slot(key.process.address, key.address)
-    published = session.custody.read_published(slot)
-    waiting = session.custody.read(Place.QUARANTINE, slot)
-    if waiting is not None and (published is None or published.fingerprint != waiting.fingerprint):
-        return waiting, False
-    if published is not None:
-        return published, True
+    earlier = (session.slot(key.process.address, old) for old in session.desired.moved_from(key.address))
+    for at in (slot, *earlier):
+        published = session.custody.read_published(at)
+        waiting = session.custody.read(Place.QUARANTINE, at)
+        if waiting is not None and (published is None or published.fingerprint != waiting.fingerprint):
+            return waiting, False
+        if published is not None:
+            return published, True
     raise SecretDisappeared(
         f"Neither {session.custody.path_of(slot)} nor quarantine holds a key for {key.address}.",
-        next_step=f"Hand it in first: krakenstate key ingest {key.address}",
+        next_step=f"Hand it in first: krakenstate key ingest {key.address}\n"
+        "If the key was renamed, leave its Moved in the stack: the secret stays at its first address.",
         address=key.address,
         source=key.source,
     )

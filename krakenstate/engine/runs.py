@@ -193,7 +193,7 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         run.save()
     except KrakenstateError as error:
         cut_off = journal.open_intent if isinstance(error, Interrupted) else None
-        if cut_off is not None or (run is not None and run.state.changed):
+        if journal.open_intent is not None or (run is not None and run.state.changed):
             journal.abandon()  # what it did is written in it alone, so recovery shall look at it
         _end_quietly(journal, f"stopped: {error.code or type(error).__name__}")
         if cut_off is not None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from krakenstate.engine.identity import Misplaced
 from krakenstate.engine.outlook import PolicyText, key_label, known_last_four
 from krakenstate.engine.plan_grants import ADMINISTRATOR
+from krakenstate.engine.reach import edit_can_be_asked
 from krakenstate.engine.session import Writing
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import (
@@ -50,11 +51,18 @@ class Work:
 
     def edit_key(self, record: KeyRecord, owner: str, changes: Sequence[AttributeChange]) -> Task:
         """Somebody changes an existing key in the web page."""
-        job = self.key_job(record, owner)
+        can_be_asked = edit_can_be_asked(self._session.desired, record)
+        job = replace(self.key_job(record, owner), can_be_asked=can_be_asked)
         text = self._session.providers.keys[record.terms.api].edit_key(job, changes)
         label = key_label(record.key_name, job.last_four, job.account_label)
         return self._open(
-            TaskKind.EDIT_KEY, record.address, owner, f"edit {label}", text, generation=record.generation
+            TaskKind.EDIT_KEY,
+            record.address,
+            owner,
+            f"edit {label}",
+            text,
+            generation=record.generation,
+            can_be_asked=can_be_asked,
         )
 
     def delete_key(
@@ -209,6 +217,7 @@ class Work:
         generation: int = 0,
         waits_on: tuple[str, ...] = (),
         subject: str = "",
+        can_be_asked: bool = True,
     ) -> Task:
         task, new = open_task(
             self._run.state,
@@ -221,6 +230,7 @@ class Work:
             generation=generation,
             waits_on=waits_on,
             subject=subject,
+            can_be_asked=can_be_asked,
         )
         if new:
             self._session.audience.opened(task)

@@ -169,6 +169,12 @@ class OutcomeUnknown(KrakenError):
     remedy = "Look whether it exists, then say so: krakenstate task settle ID --created | --absent"
 
 
+class MayExist(OutcomeUnknown):
+    """A creation was refused, as Kraken may do when it exists already; it is never sent again by itself."""
+
+    code, headline = "KS2014", "Refused, and may already exist"
+
+
 class HandInError(KrakenstateError):
     """A secret on its way in could not be taken."""
 

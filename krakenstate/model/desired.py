@@ -132,6 +132,10 @@ class Desired:
             seen.add(address)
         return address
 
+    def moved_from(self, address: Address) -> tuple[Address, ...]:
+        """The addresses whose renames lead here."""
+        return tuple(old for old in self.moves if old != address and self.moved_to(old) == address)
+
     def source(self, address: str) -> Source | None:
         """The line an address is declared on, if it is."""
         found = self.resources.get(Address(address))

@@ -27,7 +27,7 @@ class AccountStatus(StrEnum):
     """Its creation or link was approved; nothing shows yet that it exists."""
     EXISTS = "exists"
     UNKNOWN = "unknown"
-    """A creation was sent and its answer never came."""
+    """A creation was sent, and its answer does not tell whether the account exists."""
 
 
 class AccountRecord(Model):

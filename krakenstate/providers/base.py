@@ -48,7 +48,8 @@ class KeyJob:
     """Everything a person must know to make, change or delete one key.
 
     ``account_label`` is how the account switcher shows it (user name or name), ``stack`` the stack's name for
-    the commands to type, ``last_four`` the end of the public half when a key exists already.
+    the commands to type, ``last_four`` the end of the public half when a key exists already,
+    ``can_be_asked`` whether any site may ask it once it is edited.
     """
 
     stack: str
@@ -62,6 +63,7 @@ class KeyJob:
     key_name: str | None
     terms: KeyTerms
     last_four: str | None = None
+    can_be_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,7 @@ class SubaccountCreator(Protocol):
 
         Raises:
             OutcomeUnknown: No answer, or one that does not tell whether it took effect.
+            MayExist: It was refused as what exists already may be.
             KrakenError: It was refused and took no effect.
         """
 

@@ -84,6 +84,25 @@ def save(job: KeyJob, closing: str = "") -> list[list[str]]:
     return steps
 
 
+def save_unasked(job: KeyJob) -> list[list[str]]:
+    """The last steps of an edit that no site can verify: a report from the process's host, or a word."""
+    stack, address = clean_text(job.stack), clean_text(job.address)
+    return [
+        [_ONLY_THESE],
+        [_NOT_OFFERED],
+        [
+            (
+                "No site lies inside both the old and the new list of addresses, so krakenstate cannot ask "
+                "the key. Wait some minutes, since changes are not active at once. Then run where its "
+                "process lives:"
+            ),
+            f"{VALUE}krakenstate key verify {address} --report --stack {stack}",
+            "The next settle compares what it reports. Or give your word:",
+            f"{VALUE}krakenstate task attest {ITS_ID} --stack {stack}",
+        ],
+    ]
+
+
 def say_done(job: KeyJob) -> list[str]:
     """What closes a task by a person's word."""
     return [

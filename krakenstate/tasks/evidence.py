@@ -43,8 +43,22 @@ _EDIT = {
     ),
     Api.DERIVATIVES: Evidence("the key says so itself (v3/check), from a site inside its allowlist", False),
 }
+_EDIT_UNASKED = Evidence(
+    "a report from where its process runs (krakenstate key verify ADDRESS --report), or whoever edited it "
+    "says so; no site lies inside both its old and its new allowlist",
+    True,
+)
 
 
-def evidence_for(kind: TaskKind, api: Api | None = None) -> Evidence:
-    """What closes a task of this kind; for ``edit-key`` it depends on the platform."""
-    return _EDIT[api or Api.SPOT] if kind is TaskKind.EDIT_KEY else _EVIDENCE[kind]
+def evidence_for(kind: TaskKind, api: Api | None = None, *, can_be_asked: bool = True) -> Evidence:
+    """What closes a task of this kind.
+
+    Args:
+        kind: Of the task.
+        api: The key's platform, for ``edit-key``.
+        can_be_asked: Whether any site may ask the edited key; a Spot key in service is never asked for this.
+    """
+    if kind is not TaskKind.EDIT_KEY:
+        return _EVIDENCE[kind]
+    found = _EDIT[api or Api.SPOT]
+    return found if found.attestable or can_be_asked else _EDIT_UNASKED

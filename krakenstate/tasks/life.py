@@ -27,6 +27,7 @@ def open_task(
     generation: int = 0,
     waits_on: tuple[str, ...] = (),
     subject: str = "",
+    can_be_asked: bool = True,
 ) -> tuple[Task, bool]:
     """The task for this work, and whether it was opened now.
 
@@ -50,7 +51,7 @@ def open_task(
         opened_at=now,
         title=title,
         instructions=instructions.replace(ITS_ID, id_),
-        evidence=evidence_of(state, kind, address).text,
+        evidence=evidence_of(state, kind, address, can_be_asked=can_be_asked).text,
         waits_on=waits_on,
         subject=subject,
     )
@@ -58,10 +59,11 @@ def open_task(
     return task, True
 
 
-def evidence_of(state: State, kind: TaskKind, address: str) -> Evidence:
-    """What closes a task of this kind at this address."""
+def evidence_of(state: State, kind: TaskKind, address: str, *, can_be_asked: bool = True) -> Evidence:
+    """What closes a task of this kind at this address; whether any site may ask its key decides for some."""
     record = state.key(address)
-    return evidence_for(kind, record.terms.api if isinstance(record, KeyRecord) else Api.SPOT)
+    api = record.terms.api if isinstance(record, KeyRecord) else Api.SPOT
+    return evidence_for(kind, api, can_be_asked=can_be_asked)
 
 
 def claim(state: State, task: Task, who: str) -> Task:
@@ -76,14 +78,16 @@ def claim(state: State, task: Task, who: str) -> Task:
     return _put(state, task, status=TaskStatus.CLAIMED, claimed_by=who)
 
 
-def attest(state: State, task: Task, who: str, note: str, now: datetime) -> Task:
-    """A person's word closes it, where no API can show it.
+def attest(
+    state: State, task: Task, who: str, note: str, now: datetime, *, can_be_asked: bool = True
+) -> Task:
+    """A person's word closes it, where no API can show it; ``can_be_asked`` as for ``evidence_of``.
 
     Raises:
         TaskNotPossible: It is no longer open, or an API verifies this kind.
     """
     _must_be_open(task)
-    evidence = evidence_of(state, task.kind, task.address)
+    evidence = evidence_of(state, task.kind, task.address, can_be_asked=can_be_asked)
     if not evidence.attestable:
         raise TaskNotPossible(
             f"Task {task.id} ({task.kind}) is not closed by anybody's word. What closes it: {evidence.text}.",
@@ -142,6 +146,15 @@ def unblock(state: State, address: Address) -> None:
     for task in state.open_tasks():
         if address in task.waits_on:
             _put(state, task, waits_on=tuple(other for other in task.waits_on if other != address))
+
+
+def is_deleted(state: State, address: str, fingerprint: str) -> bool:
+    """Whether somebody gave their word that a key nobody uses is deleted."""
+    return any(
+        (task.kind, task.status, task.subject) == (TaskKind.DELETE_KEY, TaskStatus.ATTESTED, fingerprint)
+        for task in state.tasks
+        if task.address == address
+    )
 
 
 def _must_be_open(task: Task) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from krakenstate.errors import VaultUnreachable, VaultWriteUnknown
-from krakenstate.providers.vault.client import VaultClient
+from krakenstate.providers.vault.kv import VaultClient
 from krakenstate.sim.openbao import free_port
 from tests.support.bao import Bao, start_bao
 from tests.support.e2e import HEADER, Desk

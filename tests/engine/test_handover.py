@@ -538,6 +538,62 @@ def test_a_key_handed_in_while_another_is_published_is_not_removed_with_it(world
     assert as_declared(world, key) == IN_SERVICE
 
 
+def a_second_key_beside(world):
+    """Somebody was kept waiting while a run published the first key, and was told "stored" just after."""
+    key = apply_key(world, spot_key())
+    first, second = world.make_key(key), world.make_key(key, name="second")
+    session = world.session()
+    runs.expect_hand_in(session, SPOT)
+    world.hand_in(SPOT, first)
+    with world.writing("apply"):  # so the second goes into quarantine unseen
+        runs.hand_in(session, key, second, stored=lambda _path: None, wait_s=0)
+    assert world.quarantine("pnl", SPOT) == halves(second)
+    return first, second
+
+
+def test_a_second_key_in_quarantine_is_said_and_dropped_once_it_is_deleted(world):
+    """The plan shows it, a task asks for its deletion, and its secret stays until somebody says so."""
+    first, second = a_second_key_beside(world)
+    step = world.step(SPOT)
+    assert (step.action, "second key" in step.note) == (Action.ADVANCE, True)
+    [outcome] = world.settle().outcomes
+    assert outcome.effect is Effect.OPENED
+    task = world.task(TaskKind.DELETE_KEY, SPOT)
+    assert task.subject == second.fingerprint
+    assert second.last_four in task.instructions
+    assert f"in service (...{first.last_four}) stays" in " ".join(task.instructions.split())
+    assert "pnl-g1" not in task.instructions
+    for _ in range(2):
+        assert world.settle().outcomes == []
+        assert world.step(SPOT).task_id == task.id
+    assert world.quarantine("pnl", SPOT) == halves(second)
+
+    world.attest(TaskKind.DELETE_KEY, SPOT)
+    assert world.step(SPOT).action is Action.ADVANCE
+    world.settle()
+    assert world.quarantine("pnl", SPOT) is None
+    assert world.published("pnl", SPOT)["api_key"] == halves(first)["api_key"]
+    assert is_empty(world.plan())
+
+
+def test_a_key_is_not_removed_over_a_second_one(world):
+    """Its removal asks for the deletion of the key in quarantine too before either secret goes."""
+    _, second = a_second_key_beside(world)
+    world.declare()
+    world.apply()
+    world.attest(TaskKind.STOP_PROCESS, SPOT)
+    world.settle()
+    world.attest(TaskKind.DELETE_KEY, SPOT)
+    world.settle()
+    assert world.task(TaskKind.DELETE_KEY, SPOT).subject == second.fingerprint
+    assert world.quarantine("pnl", SPOT) == halves(second)
+    assert world.published("pnl", SPOT)
+    world.attest(TaskKind.DELETE_KEY, SPOT)
+    world.settle()
+    assert (world.published("pnl", SPOT), world.quarantine("pnl", SPOT)) == (None, None)
+    assert is_empty(world.plan())
+
+
 def test_a_key_handed_in_unseen_and_then_replaced_is_asked_to_be_deleted(world):
     """Stored beside another run, and written over before anybody looked at it: it exists at Kraken, so a task
     names it."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from krakenstate import MasterAccount, NonceUnit
+from krakenstate import MasterAccount, Moved, NonceUnit
 from krakenstate.engine.observe import observe
 from krakenstate.engine.reporting import Here, ask_here, report_here
 from krakenstate.errors import (
@@ -15,10 +15,12 @@ from krakenstate.errors import (
     NotPossibleHere,
     ReportUnusable,
     SecretDisappeared,
+    TaskNotPossible,
     VaultConflict,
     VaultDenied,
 )
 from krakenstate.model.address import Address
+from krakenstate.model.desired import Desired
 from krakenstate.model.plan import Action
 from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.report import Evidence
@@ -26,10 +28,12 @@ from krakenstate.model.run import BreakerScope, Effect
 from krakenstate.model.state import Verdict
 from krakenstate.model.task import TaskKind
 from tests.support.world import (
+    BASIS,
     COLO,
     CONTROLLER,
     CREATOR,
     DESK,
+    HEAD,
     PNL,
     RUNNER,
     STATE,
@@ -289,6 +293,25 @@ def test_where_nothing_was_handed_in_nothing_is_asked(world):
         report(world, key)
 
 
+def test_a_renamed_key_is_found_by_its_moved(world):
+    """Its secret stays at its first address, and its report lies under the one it has now."""
+    world.put_in_service(derivatives_key())
+    renamed = derivatives_key(name="hedge")
+    moved = [Moved(old=DERIVATIVES, new=renamed.address)]
+    world.desired = Desired(HEAD, [*BASIS, renamed], moved)
+    world.apply()
+    world.clock.advance(hours=1)
+    description, path = report_here(world.session("runner"), renamed, HERE)
+    assert path.endswith(renamed.address)
+    assert (
+        world.session().records.evidence.read("hedger", renamed.address)[0].answer.description == description
+    )
+    assert is_empty(world.plan())
+    world.declare(renamed)
+    with pytest.raises(SecretDisappeared):
+        report_here(world.session("runner"), renamed, HERE)
+
+
 def test_two_hosts_at_once_ask_once(world):
     """The one that loses the race for the nonce asks nothing."""
     key = at_colo(spot_key)
@@ -428,6 +451,67 @@ def test_a_newer_report_of_a_key_in_service_is_compared(world):
     record = world.state.key(DERIVATIVES)
     assert (record.provenance, record.described_at) == (Provenance.REPORTED, world.clock())
     assert is_empty(world.plan())
+
+
+def moves_to_colo(world):
+    """A Derivatives key in service moves to another network, at Kraken too."""
+    credential = world.put_in_service(derivatives_key())
+    world.declare(at_colo(derivatives_key))
+    assert "confirmed by a report" in world.step(DERIVATIVES).note
+    world.apply()
+    world.people("edit-key", account="desk", key=credential.api_key.get_secret_value(),
+                 ip=[str(n) for n in COLO.networks])  # fmt: skip
+    return credential
+
+
+@pytest.mark.parametrize("site", ["runner", "colo", None])
+def test_a_key_that_moved_where_no_site_can_ask_it_is_attested(world, site):
+    """Neither network may ask it meanwhile, so its owner's word closes the edit."""
+    credential = moves_to_colo(world)
+    world.clock.advance(hours=1)
+    world.people("egress", address=COLO_ADDRESS if site == "colo" else RUNNER_ADDRESS)
+    assert world.plan(site).complete
+    assert world.open_tasks() == [TaskKind.EDIT_KEY]
+    world.attest(TaskKind.EDIT_KEY, DERIVATIVES)
+    world.settle(site)
+    assert is_empty(world.plan("runner"))
+    world.people("egress", address=COLO_ADDRESS)
+    assert is_empty(world.plan("colo"))
+    assert fact(world, DERIVATIVES, "colo").provenance is Provenance.OBSERVED
+    assert {call["outcome"] for call in world.calls(only=credential)} == {"ok"}
+
+
+def test_a_key_that_moved_is_verified_by_a_report_from_its_new_network(world):
+    """Its host asks it and leaves a report; the next settle anywhere closes the edit task on it."""
+    moves_to_colo(world)
+    world.clock.advance(hours=1)
+    report(world, at_colo(derivatives_key))
+    assert world.settle().outcomes[0].effect is Effect.CLOSED
+    assert world.open_tasks() == []
+    record = world.state.key(DERIVATIVES)
+    assert (record.provenance, record.description.networks) == (Provenance.REPORTED, COLO.networks)
+    assert is_empty(world.plan())
+
+
+def test_a_report_of_a_move_that_was_not_made_closes_nothing(world):
+    """The host is rejected, since the key still admits the old network alone: the task stays open."""
+    world.put_in_service(derivatives_key())
+    world.declare(at_colo(derivatives_key))
+    world.apply()
+    world.clock.advance(hours=1)
+    with pytest.raises(AuthenticationFailed):
+        report(world, at_colo(derivatives_key))
+    world.settle()
+    assert world.open_tasks() == [TaskKind.EDIT_KEY]
+
+
+def test_an_edit_that_some_site_can_verify_is_not_attested(world):
+    """A site inside both lists can ask the key, so nobody's word closes it."""
+    world.put_in_service(derivatives_key())
+    world.declare(derivatives_key(allowlist=[RUNNER, COLO]))
+    world.apply()
+    with pytest.raises(TaskNotPossible, match="v3/check"):
+        world.attest(TaskKind.EDIT_KEY, DERIVATIVES)
 
 
 def test_the_record_wins_over_an_older_report(world):

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from krakenstate import AppRole, DerivativesSubaccount, Moved, Removed
-from krakenstate.errors import LockHeld
+from krakenstate.errors import LockHeld, VaultError
 from krakenstate.model.desired import Desired
 from krakenstate.model.run import CallKind
 from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind, TaskStatus
-from tests.support.memory import PowerCut, Watch
+from tests.support.memory import PowerCut, Unreliable, Watch
 from tests.support.world import (
     BASIS,
     CARRY,
@@ -344,6 +344,28 @@ def test_a_creation_whose_answer_is_lost_becomes_a_question(world):
     world.apply()
     assert len(world.calls("CreateSubaccount")) == 1
     world.answer(MM.address, created=True)
+    subaccount_exists_once(world)
+
+
+@pytest.mark.parametrize("failure", ["unreachable", "sealed", "denied", "lost"])
+def test_a_creation_that_could_not_be_written_down_is_not_sent_again(world, failure):
+    """Kraken created it, and Vault failed before the outcome was written: the journal stays open, so that the
+    next run asks a person or knows it; it is not sent a second time."""
+    creator_in_service(world)
+    vault = Unreliable(world.mains.inner)
+    world.mains.inner = vault
+
+    def fail_at_the_outcome(moment: str, path: str, data: Mapping[str, Any]) -> bool:
+        if moment == "before" and data.get("kind") == "create-subaccount" and data["result"] is not None:
+            vault.fail(failure, 0)
+        return False
+
+    world.mains.watch = fail_at_the_outcome
+    with pytest.raises(VaultError):
+        world.apply()
+    world.mains.restore()
+    vault.mend()
+    apply_and_answer(world)
     subaccount_exists_once(world)
 
 

@@ -124,15 +124,50 @@ def test_an_allowlist_is_read_from_both_of_its_fields(world, fields, allowlist):
 
 @pytest.mark.parametrize("answer", ["field", "plain", "false"])
 def test_a_refused_subaccount_may_already_exist(world, answer):
-    """Somebody made it by hand: the step fails, says that it may exist and where to look, and records
-    nothing; it was sent once."""
+    """Somebody made it by hand: the step fails, a task asks, and however often it is applied, it was sent
+    once; answered as there, it is as if it had been created."""
     creator_meets_a_duplicate(world, answer)
     [outcome] = world.apply()
-    assert (outcome.effect, outcome.code) == (Effect.FAILED, "KS2009")
+    assert (outcome.effect, outcome.code) == (Effect.FAILED, "KS2014")
     assert 'the subaccount may already exist: "desk-mm"' in outcome.text
-    assert world.state.account(MM.address) is None
-    world.settle()
+    assert world.state.account(MM.address).status is AccountStatus.UNKNOWN
+    task = world.task(TaskKind.SETTLE_UNKNOWN, MM.address)
+    assert "Kraken refused to create it" in " ".join(task.instructions.split())
+    for _ in range(2):
+        world.settle()
+        world.apply()
+        assert world.step(MM.address).task_id == task.id
+    assert len(world.calls("CreateSubaccount")) == 1
+    world.answer(MM.address, created=True)
+    assert world.state.account(MM.address).status is AccountStatus.EXISTS
+    world.apply()
+    assert len(world.calls("CreateSubaccount")) == 1
+
+
+def test_a_refused_subaccount_that_is_not_there_is_proposed_again_after_a_persons_word(world):
+    """Another account has its user name: once somebody looked, and the name was changed, it is created."""
+    creator_meets_a_duplicate(world, "false")
+    world.apply()
+    world.answer(MM.address, created=False)
+    renamed = MM.model_copy(update={"username": "desk-mm-2"})
+    world.declare(CREATOR, renamed)
     assert world.step(MM.address).action is Action.CREATE
+    [outcome] = world.apply()
+    assert outcome.effect is Effect.CREATED
+    assert len(world.calls("CreateSubaccount")) == 2
+
+
+def test_a_run_that_dies_after_a_refusal_leaves_the_same_question(world):
+    """The journal holds the refusal: the next run asks why it was refused, and sends nothing."""
+    creator_meets_a_duplicate(world, "false")
+
+    def before_state(moment, path, data):
+        return moment == "before" and "/resources/" in path
+
+    world.cut_power_at(before_state, world.apply)
+    world.apply()
+    task = world.task(TaskKind.SETTLE_UNKNOWN, MM.address)
+    assert "Kraken refused to create it" in " ".join(task.instructions.split())
     assert len(world.calls("CreateSubaccount")) == 1
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from krakenstate.providers.vault.client import VaultClient
+from krakenstate.providers.vault.kv import VaultClient
 from krakenstate.sim.openbao import find_binary, free_port
 
 READY_TIMEOUT_S = 30.0

@@ -1,4 +1,4 @@
-"""A small HTTP proxy between krakenstate and the simulated Kraken, for answers that never come."""
+"""A small HTTP proxy between krakenstate and the simulated Kraken or Vault, for answers that never come."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _WAIT_MAX_S = 60.0
+_READS = {"GET", "HEAD", "LIST"}
 
 
 class Way(Enum):
@@ -20,6 +21,7 @@ class Way(Enum):
     ANSWER_LOST = "it takes effect, and the connection breaks before the answer"
     NEVER_ARRIVED = "the connection breaks, and Kraken has seen nothing"
     STALLED = "it takes effect, and the answer waits until `let_go`"
+    HELD = "it waits until `let_go`, and never takes effect"
 
 
 class Proxy:
@@ -32,14 +34,14 @@ class Proxy:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = urlsplit(upstream).netloc
-        self._way, self._path, self._method = Way.THROUGH, "", ""
+        self._way, self._path, self._method, self._writes_only = Way.THROUGH, "", "", False
         self.reached = threading.Event()
         self._released = threading.Event()
         self.origin = ""
 
-    def treat(self, path: str, way: Way, method: str = "") -> None:
-        """From now on, calls whose path contains this (those of one method, if named) go another way."""
-        self._path, self._way, self._method = path, way, method
+    def treat(self, path: str, way: Way, method: str = "", *, writes_only: bool = False) -> None:
+        """From now on, calls whose path contains this go another way; of one method, or writes only."""
+        self._path, self._way, self._method, self._writes_only = path, way, method, writes_only
         self.reached.clear()
         self._released.clear()
 
@@ -50,12 +52,15 @@ class Proxy:
 
     def pass_on(self, handler: BaseHTTPRequestHandler) -> None:
         """One request."""
-        is_meant = self._path in handler.path and self._method in {"", handler.command}
+        is_spared = self._writes_only and handler.command in _READS
+        is_meant = self._path in handler.path and self._method in {"", handler.command} and not is_spared
         way = self._way if is_meant else Way.THROUGH
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        if way is Way.NEVER_ARRIVED:
+        if way in {Way.NEVER_ARRIVED, Way.HELD}:
             handler.close_connection = True
             self.reached.set()
+            if way is Way.HELD:
+                self._released.wait(_WAIT_MAX_S)
             return
         upstream = http.client.HTTPConnection(self._upstream, timeout=10)
         try:
@@ -96,7 +101,7 @@ def proxy(upstream: str) -> Iterator[Proxy]:
         def do_GET(self) -> None:
             rules.pass_on(self)
 
-        do_POST = do_PUT = do_DELETE = do_LIST = do_GET  # noqa: N815 - the library's spelling
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_GET  # noqa: N815 - the library's spelling
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""

@@ -44,7 +44,8 @@ ITEMS: dict[str, list[Declaration]] = {
     "hedger": [
         derivatives_key(),
         derivatives_key(general=Access.FULL_ACCESS),
-        derivatives_key(allowlist=LISTS[1]),  # a move to COLO alone cannot be verified yet
+        derivatives_key(allowlist=LISTS[1]),
+        derivatives_key(allowlist=LISTS[2]),
     ],
     "carrier": [
         derivatives_key(name="carrier", account=CARRY, process=CARRIER),

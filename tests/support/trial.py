@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from krakenstate.engine import people, runs
+from krakenstate.engine.reach import edit_can_be_asked
 from krakenstate.errors import CredentialMalformed, KrakenstateError, StateRestored
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key, SpotKey
@@ -192,7 +193,9 @@ class Trial:
                 self._bring_key(task)
             case TaskKind.EDIT_KEY if record and record.published:
                 self._edit(task.address, record.published.fingerprint)
-                if task.address.type == SpotKey.type_name:
+                if task.address.type == SpotKey.type_name or not edit_can_be_asked(
+                    self.world.desired, record
+                ):
                     self.attest(task)
             case TaskKind.DELETE_KEY:
                 held = (record.published or record.candidate) if record else None

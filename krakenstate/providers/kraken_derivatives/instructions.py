@@ -59,9 +59,10 @@ class DerivativesInstructions:
                     "What changes about this key is not kept at Kraken, so there is nothing to do there."
                 ),
             )
+        ending = pages.save(job, _CLOSING) if job.can_be_asked else pages.save_unasked(job)
         return document(
             pages.head("Edit a Derivatives API key", job),
-            numbered([*_find(job), ["Edit."], *wanted, *pages.save(job, _CLOSING)]),
+            numbered([*_find(job), ["Edit."], *wanted, *ending]),
         )
 
     def delete_key(self, job: KeyJob, why: str) -> str:

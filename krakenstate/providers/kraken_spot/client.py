@@ -13,6 +13,7 @@ from krakenstate.errors import (
     AnswerUnreadable,
     AuthenticationFailed,
     KrakenUnavailable,
+    MayExist,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
@@ -74,6 +75,7 @@ class SpotClient:
 
         Raises:
             OutcomeUnknown: No answer, or one that does not tell whether it took effect.
+            MayExist: It was refused as Kraken may refuse what exists already.
             KrakenError: It was refused and took no effect, or it was never sent.
 
         Source: docs.kraken.com/api-reference/subaccounts/create-subaccount (read in August 2026).
@@ -125,11 +127,8 @@ class SpotClient:
         return self._http.request("POST", path, headers=headers, content=body)
 
 
-def _perhaps_taken(why: str, username: str) -> RequestRefused:
-    return RequestRefused(
-        f'{why} {_MAY_EXIST}: "{username}".',
-        next_step="Sign in to the master account and look under Subaccounts for user name and e-mail.",
-    )
+def _perhaps_taken(why: str, username: str) -> MayExist:
+    return MayExist(f'{why} {_MAY_EXIST}: "{username}".')
 
 
 def _read_body(answer: Answer) -> dict[str, Any]:

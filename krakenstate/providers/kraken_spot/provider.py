@@ -77,6 +77,7 @@ class SpotProvider(SpotInstructions):
 
         Raises:
             OutcomeUnknown: No answer, or one that does not tell whether it took effect.
+            MayExist: It was refused as what exists already may be.
             KrakenError: It was refused and took no effect, or it was never sent.
             ValueError: The nonce is none. Nothing was sent.
         """

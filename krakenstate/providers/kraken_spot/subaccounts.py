@@ -81,7 +81,7 @@ def finish_setup(job: AccountJob) -> str:
 
 
 def confirm(job: AccountJob) -> str:
-    """How to see whether a creation whose answer never came took effect."""
+    """How to see whether a creation whose answer never came, or was a refusal, left one."""
     stack = clean_text(job.stack)
     steps = [
         [f"Sign in to the master account and look under Subaccounts for the user name {_username(job)}."],

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from krakenstate.errors import VaultAnswerUnexpected
-from krakenstate.providers.vault.client import VaultClient
+from krakenstate.providers.vault.kv import VaultClient
 
 POLICIES = "sys/policies/acl/"
 _EMPTY: Mapping[str, JsonValue] = {"bound_subject": "", "bound_claims": {}}

@@ -32,6 +32,10 @@ KEY_TEXTS = {
             AttributeChange(name="networks", before=["203.0.113.7/32"], after=["203.0.113.7/32", "..."]),
         ],
     ),
+    "derivatives-edit-unasked": lambda: WRITE.edit_key(
+        derivatives_job(**EXISTING, can_be_asked=False),
+        [AttributeChange(name="networks", before=["192.0.2.10/32"], after=["203.0.113.7/32"])],
+    ),
     "derivatives-edit-nothing": lambda: WRITE.edit_key(
         derivatives_job(**EXISTING), [AttributeChange(name="controls", before=None, after="x")]
     ),

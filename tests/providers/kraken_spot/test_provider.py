@@ -12,6 +12,7 @@ from krakenstate.errors import (
     InvalidSignature,
     KrakenUnavailable,
     KrakenUnreachable,
+    MayExist,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
@@ -137,7 +138,7 @@ def test_a_taken_name_may_already_exist(provider, kraken):
     """A refusal of the arguments points at what cannot be listed."""
     creator = kraken.key("desk", name="creator", permission=["withdraw-funds"])
     provider.create_subaccount(creator, 1, "desk-mm", "kraken+mm@desk.example")
-    with pytest.raises(RequestRefused, match="may already exist"):
+    with pytest.raises(MayExist, match="may already exist"):
         provider.create_subaccount(creator, 2, "desk-mm", "kraken+other@desk.example")
 
 
@@ -216,9 +217,9 @@ def test_a_creation_that_may_have_happened_is_unknown(scripted, told, play):
 @pytest.mark.parametrize(
     ("play", "kind"),
     [
-        pytest.param(answer(result=False), RequestRefused, id="false"),
-        pytest.param(answer("EGeneral:Invalid arguments:email"), RequestRefused, id="arguments"),
-        pytest.param(answer("EGeneral:New text"), RequestRefused, id="unknown error"),
+        pytest.param(answer(result=False), MayExist, id="false"),
+        pytest.param(answer("EGeneral:Invalid arguments:email"), MayExist, id="arguments"),
+        pytest.param(answer("EGeneral:New text"), MayExist, id="unknown error"),
         pytest.param(answer("EAPI:Rate limit exceeded"), RateLimited, id="rate limit"),
         pytest.param(http(429, "{}"), RateLimited, id="throttled by the edge"),
         pytest.param(answer("EAPI:Invalid key"), InvalidKey, id="rejected key"),
@@ -226,8 +227,8 @@ def test_a_creation_that_may_have_happened_is_unknown(scripted, told, play):
         pytest.param(answer("EAuth:Account unconfirmed"), AccountRestricted, id="restricted"),
     ],
 )
-def test_a_refused_creation_is_not_unknown(scripted, told, play, kind):
-    """What Kraken refused had no effect, so no person needs to look."""
+def test_a_refused_creation_says_whether_a_person_needs_to_look(scripted, told, play, kind):
+    """A refusal of the arguments may mean that it exists; after any other nobody needs to look."""
     scripted.plays(play)
     with pytest.raises(kind):
         told.create_subaccount(CREDENTIAL, 1, "desk-mm", "mm@desk.example")

@@ -25,7 +25,7 @@ from krakenstate.errors import (
     VaultWriteUnknown,
     WrappingTokenInvalid,
 )
-from krakenstate.providers.vault.client import VaultClient, parse_addresses
+from krakenstate.providers.vault.kv import VaultClient, parse_addresses
 from krakenstate.store.base import Entry, Metadata
 from tests.support.bao import everything_about, start_bao
 from tests.support.proxy import Way, proxy

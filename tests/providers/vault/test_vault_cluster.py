@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from krakenstate.errors import VaultAddressRefused, VaultLeaderless, VaultUnreachable
-from krakenstate.providers.vault.client import VaultClient
+from krakenstate.providers.vault.kv import VaultClient
 from krakenstate.store.base import Entry
 from tests.support.bao import wait_for
 from tests.support.raft import Cluster, raft_cluster
