@@ -48,8 +48,8 @@ def desk(tmp_path: Path, cluster: Cluster, warm: WarmStart) -> Iterator[Desk]:
 
 @pytest.mark.timeout(240)
 def test_a_settle_outlives_its_leaders(desk: Desk, cluster: Cluster) -> None:
-    """40 keys on 8 accounts: the leader is killed, the next one sealed and unsealed; nothing is lost."""
-    outlives_its_leaders(desk, cluster, accounts=8, keys=40)
+    """24 keys on 6 accounts: the leader is killed, the next one sealed and unsealed; nothing is lost."""
+    outlives_its_leaders(desk, cluster, accounts=6, keys=24)
 
 
 @pytest.mark.soak

@@ -27,7 +27,7 @@ def test_two_runners_in_a_short_storm(
     new_desk: Callable[[str], Desk], warms: tuple[WarmStart, WarmStart]
 ) -> None:
     """A few rounds of applies, settles and hand-ins under kills: all that a minute of it must hold."""
-    survives(new_desk(HEADER), warms, rounds=6)
+    survives(new_desk(HEADER), warms, rounds=5)
 
 
 @pytest.mark.soak
