@@ -2,7 +2,7 @@
 
 How this works: the kernel runs a small program (classic BPF) before each system call. Ours lets through
 what a Python that computes and reads needs, and refuses the rest, calls that later kernels bring included.
-Four calls are let through with certain arguments only: files are opened for reading, signals go to the
+Some calls are let through with certain arguments only: files are opened for reading, signals go to the
 process itself, descriptors are copied, limits are read.
 
 Sources: seccomp(2); linux/seccomp.h, linux/filter.h and linux/audit.h for the layouts and constants;
@@ -29,7 +29,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _O_TMPFILE = 0o20000000
 _COPYING = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
 
-_CALLS: dict[str, tuple[int | None, int | None]] = {
+CALLS: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66), "pread64": (17, 67),
     "preadv": (295, 69), "close": (3, 57), "close_range": (436, 436), "lseek": (8, 62),
     "fadvise64": (221, 223),
@@ -58,6 +58,17 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
 No call in here makes a process, a thread, a socket, a file or a link, changes one, or reaches into another
 process.
 """
+
+CALLS_BY_ARGUMENT: dict[str, tuple[int | None, int | None]] = {
+    "open": (2, None),
+    "openat": (257, 56),
+    "kill": (62, 129),
+    "tgkill": (234, 131),
+    "fcntl": (72, 25),
+    "prlimit64": (302, 261),
+}
+"""What may be called with certain arguments only."""
+_IOCTL = (16, 29)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ def assemble(machine: str, pid: int) -> bytes:
         (_RETURN, 0, 0, _RET_KILL),  # a 32-bit call, whose numbers mean something else
         (_LOAD, 0, 0, _AT_NUMBER),
     ]
-    for numbers in _CALLS.values():
+    for numbers in CALLS.values():
         number = numbers[column]
         if number is not None:
             code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _RET_ALLOW)]
@@ -119,7 +130,7 @@ def assemble(machine: str, pid: int) -> bytes:
         block = _block(arguments)
         code += [(_EQUAL, 0, len(block), number), *block]
     code += [
-        (_EQUAL, 0, 1, (16, 29)[column]),  # ioctl: Python asks whether a file is a terminal
+        (_EQUAL, 0, 1, _IOCTL[column]),  # Python asks whether a file is a terminal
         (_RETURN, 0, 0, _RET_ERRNO | errno.ENOTTY),
         (
             _RETURN,
@@ -132,18 +143,18 @@ def assemble(machine: str, pid: int) -> bytes:
 
 
 def _with_arguments(column: int, pid: int) -> Mapping[int, tuple[Argument, ...]]:
-    """Calls that depend on their arguments, by number."""
-    reading = _WRITING | _O_TMPFILE
+    """What those calls' arguments must be like, by number."""
     itself = (Argument(0, values=(pid,)),)
-    calls: tuple[tuple[tuple[int | None, int | None], tuple[Argument, ...]], ...] = (
-        ((2, None), (Argument(1, without=reading),)),  # open
-        ((257, 56), (Argument(2, without=reading),)),  # openat
-        ((62, 129), itself),  # kill
-        ((234, 131), itself),  # tgkill
-        ((72, 25), (Argument(1, values=_COPYING),)),  # fcntl: owners of signals and locks stay out
-        ((302, 261), (Argument(0, values=(0, pid)), Argument(2, null=True))),  # prlimit64: only asked
-    )
-    return {number: rule for numbers, rule in calls if (number := numbers[column]) is not None}
+    rules = {
+        "open": (Argument(1, without=_WRITING | _O_TMPFILE),),
+        "openat": (Argument(2, without=_WRITING | _O_TMPFILE),),
+        "kill": itself,
+        "tgkill": itself,
+        "fcntl": (Argument(1, values=_COPYING),),  # neither locks nor owners, whom signals are sent to
+        "prlimit64": (Argument(0, values=(0, pid)), Argument(2, null=True)),  # asked, not set
+    }
+    numbers = {name: pair[column] for name, pair in CALLS_BY_ARGUMENT.items()}
+    return {number: rules[name] for name, number in numbers.items() if number is not None}
 
 
 def _block(arguments: Iterable[Argument]) -> list[tuple[int, int, int, int]]:
