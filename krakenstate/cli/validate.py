@@ -20,10 +20,12 @@ def validate(
     count = len(loaded.desired.resources)
     name = loaded.desired.head.name
     if as_json:
-        output.data({"valid": True, "stack": name, "declarations": count, "isolation": loaded.isolation})
+        said = {"valid": True, "stack": name, "declarations": count, "isolation": loaded.isolation}
+        output.data(said | {"isolation_reason": loaded.isolation_reason})
         return
     noun = "declaration" if count == 1 else "declarations"
     success = output.paint("Success!", "green")
     output.result(f"{success} The stack {name} is valid: {count} {noun}.")
     if desired is None:
-        output.progress(f"Rendered with {loaded.isolation} isolation.")
+        reason = f": {loaded.isolation_reason}" if loaded.isolation_reason else ""
+        output.progress(f"Rendered with {loaded.isolation} isolation{reason}.")

@@ -64,7 +64,7 @@ class IsolationUnavailable(StackError):
     """--require-isolation was given, and kernel isolation could not be obtained."""
 
     code, headline = "KS1008", "Kernel isolation is not available"
-    remedy = "Render on trusted input without --require-isolation."
+    remedy = "Use Linux 5.13 or newer with Landlock, or render what was reviewed without --require-isolation."
 
 
 class StackNotFound(StackError):

@@ -78,6 +78,7 @@ class Rendered(Model):
     format_version: Literal["1.0"] = FORMAT_VERSION
     krakenstate_version: str
     isolation: Literal["kernel", "process"]
+    isolation_reason: str | None = None
     stack: StackHead
     resources: tuple[RenderedResource, ...]
     moves: tuple[RenderedMove, ...] = ()

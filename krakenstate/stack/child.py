@@ -1,10 +1,11 @@
 """What runs inside the child process: one stack file, and a report of what it declared.
 
 How this works: the parent (``process.py``) starts an interpreter whose only argument of substance is an
-``Errand``. The file runs with empty ``os.environ``, under limits, and its declarations are written as JSON to
-a pipe of their own; what it prints goes elsewhere. Nothing in here defends against a hostile stack: the
-limits, the parent's clock and the parent's distrust of the report do. What is done here is diagnosis: naming
-the line.
+``Errand``. Before the file runs, the process gives up what it can (``confine.py``) and writes one line
+about it to the pipe of the report: what comes first there cannot be the stack's word. The file then runs
+with empty ``os.environ``, under limits, and its declarations follow as JSON; what it prints goes elsewhere.
+The rest in here is no defence against a hostile stack, which the kernel, the limits, the parent's clock and
+the parent's distrust are. It is diagnosis: naming the line.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from krakenstate.errors import (
 from krakenstate.model.desired import dump_declaration, reference_to
 from krakenstate.model.entry import Collector, Declaration, Part, collecting
 from krakenstate.stack.authoring import Stack
+from krakenstate.stack.confine import Isolation, confine, drop_privileges
 from krakenstate.stack.text import clean
 
 MODULE_NAME = "__stack__"
@@ -84,6 +86,9 @@ class Errand:
         cpu_s: Processor time after which the kernel ends the process.
         output_max: Bytes it may print.
         memory_max: Bytes of address space it may use.
+        confined: Whether the kernel is asked to hold it; only tests of the lesser isolation say no.
+        kernel_only: Run the file only if the kernel does.
+        libraries: Folders it may read beside those it imports from.
     """
 
     file: str
@@ -94,6 +99,9 @@ class Errand:
     cpu_s: int
     output_max: int
     memory_max: int
+    confined: bool
+    kernel_only: bool
+    libraries: tuple[str, ...]
 
     def to_json(self) -> str:
         """Plain text for an argument."""
@@ -211,10 +219,12 @@ def main(argument: str) -> NoReturn:
     """Runs the errand and never returns."""
     errand = Errand(**json.loads(argument))
     reporter = Reporter(errand)
+    drop_privileges()
     _hide_surroundings(errand)
     _replace_streams(reporter)
     _set_limits(errand)
     _watch(reporter)
+    _isolate(errand)
     collecting.set(reporter.collector)
     code = _compile(reporter)
     module = ModuleType(MODULE_NAME)
@@ -227,6 +237,17 @@ def main(argument: str) -> NoReturn:
         reporter.end_with(_explain(raised, errand))
     reporter.finished = True
     reporter.send()
+
+
+def _isolate(errand: Errand) -> None:
+    """Confines this process and says on the first line of the report how far that went."""
+    isolation = Isolation("process", "it was not asked for")
+    if errand.confined:
+        libraries = [Path(entry) for entry in (*sys.path, *errand.libraries) if entry]
+        isolation = confine(Path(errand.file), Path(errand.project), libraries)
+    os.write(errand.report_fd, json.dumps(asdict(isolation)).encode() + b"\n")
+    if errand.kernel_only and isolation.kind != "kernel":
+        _leave(0)
 
 
 def _refuse_deeds(event: str, arguments: tuple[Any, ...]) -> None:

@@ -75,7 +75,15 @@ def _only_stack(root: Path) -> StackFile:
 
 def _checked(path: Path, display: str, others: list[str] | None = None) -> StackFile:
     if path.is_file():
-        return StackFile(path.resolve(), clean(display))
+        folder, own = (path.parent.parent, 2) if path.parent.name == FOLDER else (path.parent, 1)
+        resolved = path.resolve()
+        if resolved != folder.resolve().joinpath(*path.parts[-own:]):
+            # Lines of the file are shown in messages: through a link of a stranger's, those of any file.
+            raise StackNotFound(
+                f"{clean(display, 200)} is a link or lies behind one, and links could lead to any file.",
+                next_step="Put the file itself there, or give the path that the link leads to.",
+            )
+        return StackFile(resolved, clean(display))
     there = f" There is: {', '.join(others[:_LISTED_MAX])}." if others else ""
     raise StackNotFound(f"{clean(display, 200)} does not exist.{there}")
 

@@ -13,7 +13,13 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 import krakenstate
-from krakenstate.errors import FileUnusable, KrakenstateError, Source, StackResultInvalid
+from krakenstate.errors import (
+    FileUnusable,
+    IsolationUnavailable,
+    KrakenstateError,
+    Source,
+    StackResultInvalid,
+)
 from krakenstate.model.declarations import Moved, Removed
 from krakenstate.model.desired import (
     Desired,
@@ -29,6 +35,7 @@ from krakenstate.model.desired import (
 from krakenstate.model.entry import Declaration
 from krakenstate.stack import process
 from krakenstate.stack.check import check_declarations, raise_problems
+from krakenstate.stack.confine import Isolation
 from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
 from krakenstate.stack.renames import check_renames, load_renames
@@ -47,12 +54,14 @@ class LoadedStack:
         rendered: The same as plain data, sorted by address.
         path: The stack file, or the rendered file it was read from.
         isolation: What was obtained when the stack file ran.
+        isolation_reason: Why that is no more than ``process``, where it is known.
     """
 
     desired: Desired
     rendered: Rendered
     path: Path
     isolation: Literal["kernel", "process"]
+    isolation_reason: str | None = None
 
 
 def load(name: str | None, desired: Path | None, *, require_isolation: bool = False) -> LoadedStack:
@@ -60,11 +69,16 @@ def load(name: str | None, desired: Path | None, *, require_isolation: bool = Fa
 
     Raises:
         StackResultInvalid: The rendered file is of another stack than the named one.
+        IsolationUnavailable: It says that it was rendered without the isolation that is required.
         KrakenstateError: As the two.
     """
     if desired is None:
         return load_stack(name, require_isolation=require_isolation)
     loaded = load_desired(desired)
+    if require_isolation and loaded.isolation != "kernel":
+        raise IsolationUnavailable(
+            f"--require-isolation was given, and {desired} says that it was rendered without it."
+        )
     wanted = Path(name).stem if name and name.endswith(".py") else name
     if wanted is not None and loaded.desired.head.name != wanted:
         raise StackResultInvalid(
@@ -100,7 +114,7 @@ def load_stack(
     renames, more = _rename(*renames_of(run, stack), loaded, run.placeholders)
     raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])
     head = _head_of(run, stack)
-    return _finish(head, loaded, renames, stack.path, "process")
+    return _finish(head, loaded, renames, stack.path, run.isolation)
 
 
 def load_desired(path: Path) -> LoadedStack:
@@ -139,7 +153,8 @@ def load_desired(path: Path) -> LoadedStack:
         broken,
     )
     raise_problems([*problems, *more, *wrong])
-    return _finish(rendered.stack, loaded, renames, path, rendered.isolation)
+    reason = clean(rendered.isolation_reason, 300) if rendered.isolation_reason else None
+    return _finish(rendered.stack, loaded, renames, path, Isolation(rendered.isolation, reason))
 
 
 def dump_rendered(rendered: Rendered) -> str:
@@ -182,12 +197,13 @@ def _finish(
     loaded: Sequence[Declaration],
     renames: tuple[list[Moved], list[Removed]],
     path: Path,
-    isolation: Literal["kernel", "process"],
+    isolation: Isolation,
 ) -> LoadedStack:
     desired = Desired(head, loaded, *renames)
     rendered = Rendered(
         krakenstate_version=krakenstate.__version__,
-        isolation=isolation,
+        isolation=isolation.kind,
+        isolation_reason=isolation.reason,
         stack=head,
         resources=tuple(dump_declaration(declaration) for declaration in desired.resources.values()),
         moves=tuple(
@@ -197,7 +213,7 @@ def _finish(
             RenderedRemoval(address=r.address, source=dump_source(r.source)) for r in desired.removed.values()
         ),
     )
-    return LoadedStack(desired, rendered, path, isolation)
+    return LoadedStack(desired, rendered, path, isolation.kind, isolation.reason)
 
 
 def _read_file(path: Path, shown: str) -> bytes:

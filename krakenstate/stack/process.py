@@ -2,7 +2,8 @@
 
 How this works: each child gets an interpreter of its own in a session of its own, with no environment, no
 open file but two pipes, and the project's folder as working folder though not as a place to import from. One
-loop reads all pipes until they close or time is up. Whatever happens, the child's whole process group is
+loop reads all pipes until they close or time is up. A report begins with a line about the child's isolation,
+written before the stack file runs. Whatever happens, the child's whole process group is
 killed before the child is reaped, so its number cannot have passed to somebody else.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import selectors
 import signal
@@ -26,11 +28,16 @@ import pydantic
 
 import krakenstate
 from krakenstate.stack.child import Errand
+from krakenstate.stack.confine import Isolation
 
 TIME_MAX_S = 10.0
+START_MAX_S = 30.0
+"""Time for the interpreter to start, which on a busy machine is not the stack file's fault."""
 PRINTED_MAX = 64 * 1024
 REPORT_MAX = 32 * 1024 * 1024
 MEMORY_MAX = 1024 * 1024 * 1024
+CONFINED = True
+"""Whether the kernel is asked to hold the children; tests of the lesser isolation switch it off."""
 _PR_SET_DUMPABLE = 4
 _CHUNK = 1 << 16
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -63,20 +70,30 @@ class Ending(Enum):
     REPORTED_TOO_MUCH = "reported too much"
 
 
+_UNSAID = Isolation("process", "the stack's process ended before it could say")
+
+
 @dataclass
 class Child:
-    """One running child, and what it has said so far."""
+    """One running child, and what it has said so far.
+
+    Its deadline is of the monotonic clock. Until the child says that it begins, it is that of starting up.
+    """
 
     process: subprocess.Popen[bytes]
     report_fd: int
     report: bytearray = field(default_factory=bytearray)
     printed: bytearray = field(default_factory=bytearray)
     ending: Ending = Ending.BY_ITSELF
+    isolation: Isolation = _UNSAID
+    deadline: float = field(default_factory=lambda: time.monotonic() + START_MAX_S)
     open_fds: set[int] = field(default_factory=set)
 
-    def take(self, fd: int, data: bytes) -> None:
-        """Keeps what arrived; decides when it is too much."""
+    def take(self, fd: int, data: bytes, time_max_s: float) -> None:
+        """Keeps what arrived; decides when it is too much, and when the stack file's time began."""
         if fd == self.report_fd:
+            if not self.report:
+                self.deadline = time.monotonic() + time_max_s
             self.report += data
             if len(self.report) > REPORT_MAX:
                 self.ending = Ending.REPORTED_TOO_MUCH
@@ -85,9 +102,21 @@ class Child:
             if len(self.printed) > PRINTED_MAX * 4:  # its own count is in characters
                 self.ending = Ending.PRINTED_TOO_MUCH
 
+    def part_report(self) -> None:
+        """Takes the first line of the report, which the stack file had no hand in, for what it is."""
+        first, newline, rest = self.report.partition(b"\n")
+        if newline:
+            self.isolation, self.report = Isolation(**json.loads(first)), rest
+
 
 def run_children(
-    file: Path, display: str, project: Path, seeds: Sequence[int], time_max_s: float
+    file: Path,
+    display: str,
+    project: Path,
+    seeds: Sequence[int],
+    time_max_s: float,
+    *,
+    kernel_only: bool = False,
 ) -> list[Child]:
     """Runs a stack file once per hash seed, all at the same time.
 
@@ -96,7 +125,8 @@ def run_children(
         display: Its path as the user named it.
         project: Working folder of the children.
         seeds: One child for each.
-        time_max_s: After this time on the clock the children are killed.
+        time_max_s: After this time on the clock, from where a child begins the file, it is killed.
+        kernel_only: Children that the kernel does not hold end before they run the file.
 
     Returns:
         The children, ended, in the order of the seeds.
@@ -105,11 +135,14 @@ def run_children(
     children: list[Child] = []
     try:
         for seed in seeds:
-            children.append(_start(file, display, project, seed, time_max_s))  # noqa: PERF401 - all started are ended
-        _listen(children, time.monotonic() + time_max_s)
+            child = _start(file, display, project, seed, time_max_s, kernel_only=kernel_only)
+            children.append(child)  # one by one: those that started are ended
+        _listen(children, time_max_s)
     finally:
         for child in children:
             _end(child)
+    for child in children:
+        child.part_report()
     return children
 
 
@@ -120,9 +153,13 @@ def make_undumpable() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _start(file: Path, display: str, project: Path, seed: int, time_max_s: float) -> Child:
+def _start(
+    file: Path, display: str, project: Path, seed: int, time_max_s: float, *, kernel_only: bool
+) -> Child:
     receiving, sending = os.pipe()
     try:
+        package = Path(krakenstate.__file__).resolve()
+        libraries = Path(pydantic.__file__).resolve().parent.parent
         errand = Errand(
             file=str(file),
             display=display,
@@ -132,9 +169,10 @@ def _start(file: Path, display: str, project: Path, seed: int, time_max_s: float
             cpu_s=ceil(time_max_s) + 1,
             output_max=PRINTED_MAX,
             memory_max=MEMORY_MAX,
+            confined=CONFINED,
+            kernel_only=kernel_only,
+            libraries=(str(package.parent), str(libraries), *_interpreter_folders()),
         )
-        package = str(Path(krakenstate.__file__).resolve())
-        libraries = str(Path(pydantic.__file__).resolve().parent.parent)
         process = subprocess.Popen(
             # -s -P -B: no user site, no working folder on sys.path, no byte code written. The environment is
             # ours alone, and -I would make Python ignore the hash seed in it.
@@ -147,8 +185,8 @@ def _start(file: Path, display: str, project: Path, seed: int, time_max_s: float
                 "utf8",
                 "-c",
                 _BOOTSTRAP,
-                package,
-                libraries,
+                str(package),
+                str(libraries),
                 errand.to_json(),
             ],
             stdin=subprocess.DEVNULL,
@@ -168,35 +206,49 @@ def _start(file: Path, display: str, project: Path, seed: int, time_max_s: float
     return Child(process, receiving, open_fds={receiving, printed_fd})
 
 
+def _interpreter_folders() -> list[str]:
+    """Where the interpreter's own files and shared libraries may lie beside ``sys.path``."""
+    told = [folder for name in _LOADER_VARIABLES for folder in os.environ.get(name, "").split(":")]
+    homes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    return [*filter(None, told), *(f"{home}/{lib}" for home in sorted(homes) for lib in ("lib", "lib64"))]
+
+
 def _environment(seed: int) -> dict[str, str]:
     """What the interpreter needs to start; the child empties even this before the stack runs."""
     kept = {name: os.environ[name] for name in _LOADER_VARIABLES if name in os.environ}
     return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": str(seed)}
 
 
-def _listen(children: Sequence[Child], deadline: float) -> None:
+def _listen(children: Sequence[Child], time_max_s: float) -> None:
     """Reads all pipes until they are closed; a child out of time or bounds is left to be killed."""
     with selectors.DefaultSelector() as selector:
         for started in children:
             for fd in started.open_fds:
                 selector.register(fd, selectors.EVENT_READ, started)
         while selector.get_map():
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                break
-            for key, _ in selector.select(remaining):
+            now = time.monotonic()
+            for late in (child for child in children if child.open_fds and child.deadline <= now):
+                late.ending = Ending.OUT_OF_TIME
+                _forget(late, selector)
+            next_s = min((child.deadline for child in children if child.open_fds), default=now) - now
+            for key, _ in selector.select(next_s) if selector.get_map() else ():
                 child: Child = key.data
                 if key.fd not in child.open_fds:  # given up a moment ago
                     continue
                 data = os.read(key.fd, _CHUNK)
-                child.take(key.fd, data)
-                over = child.ending is not Ending.BY_ITSELF
-                for fd in set(child.open_fds) if over else {key.fd} if not data else set():
-                    child.open_fds.discard(fd)
-                    selector.unregister(fd)
-    for late in children:
-        if late.open_fds:
-            late.ending = Ending.OUT_OF_TIME
+                child.take(key.fd, data, time_max_s)
+                if child.ending is not Ending.BY_ITSELF:
+                    _forget(child, selector)
+                elif not data:
+                    child.open_fds.discard(key.fd)
+                    selector.unregister(key.fd)
+
+
+def _forget(child: Child, selector: selectors.BaseSelector) -> None:
+    """Gives up the pipes of a child that will be killed."""
+    for fd in child.open_fds:
+        selector.unregister(fd)
+    child.open_fds.clear()
 
 
 def _end(child: Child) -> None:

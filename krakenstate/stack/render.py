@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from krakenstate.errors import (
@@ -30,6 +30,7 @@ from krakenstate.errors import (
 )
 from krakenstate.model.desired import RenderedMove, RenderedRemoval, RenderedResource, RenderedSource
 from krakenstate.stack import process
+from krakenstate.stack.confine import Isolation
 from krakenstate.stack.find import StackFile
 from krakenstate.stack.plain import (
     Report,
@@ -56,6 +57,7 @@ class Run:
     resources: tuple[RenderedResource, ...]
     placeholders: tuple[str, ...]
     problems: tuple[KrakenstateError, ...]
+    isolation: Isolation
 
 
 class Lines:
@@ -66,15 +68,25 @@ class Lines:
         self._texts: dict[Path, list[str]] = {}
 
     def source(self, claimed: ReportedSource | RenderedSource | None) -> Source:
-        """A line the child claims, if it lies in the stack file or below the project; else the first one."""
+        """A line the child claims, if it is in the stack file or in Python below the project; else the first.
+
+        The text of the line is shown, so a claim must not choose another kind of file, nor one that is
+        hidden.
+        """
         if claimed is None or claimed.file == self._stack.display:
             line = claimed.line if claimed else 1
             return Source(self._stack.display, line, self._text(self._stack.path, line))
         path = (self._stack.project / claimed.file).resolve()
-        if path.is_relative_to(self._stack.project) and path.is_file():
+        if self._is_source(path):
             shown = clean(str(path.relative_to(self._stack.project)), 300)
             return Source(shown, claimed.line, self._text(path, claimed.line))
         return self.source(None)
+
+    def _is_source(self, path: Path) -> bool:
+        if path.suffix != ".py" or not path.is_relative_to(self._stack.project):
+            return False
+        inside = path.relative_to(self._stack.project).parts
+        return path.is_file() and not any(part.startswith(".") for part in inside)
 
     def _text(self, path: Path, line: int) -> str:
         if path not in self._texts:
@@ -103,18 +115,17 @@ def render_stack(
         show: Takes each line the stack printed in its first run.
 
     Raises:
-        IsolationUnavailable: It was required; this version has process isolation only.
+        IsolationUnavailable: It was required and not obtained; the stack file did not run.
         FileUnusable: The file cannot be read.
         StackUnstable: The two runs gave different declarations.
     """
-    if require_isolation:
-        raise IsolationUnavailable(
-            "--require-isolation was given. This version runs stack files in a process of their own, without "
-            "environment and under limits; the kernel does not yet keep them from files and network."
-        )
     _check_readable(stack)
     limit = process.TIME_MAX_S if time_max_s is None else time_max_s
-    children = process.run_children(stack.path, stack.display, stack.project, SEEDS, limit)
+    children = process.run_children(
+        stack.path, stack.display, stack.project, SEEDS, limit, kernel_only=require_isolation
+    )
+    if require_isolation:
+        _require_kernel(children)
     lines = Lines(stack)
     if show:
         for line in _printed_lines(children[0]):
@@ -122,7 +133,8 @@ def render_stack(
     first, second = (_read(child, stack, lines, limit) for child in children)
     if not first.problems:
         _compare(first, second, lines)
-    return first
+    weaker = second if first.isolation.kind == "kernel" else first
+    return replace(first, isolation=weaker.isolation)
 
 
 def stack_problems(run: Run, stack: StackFile) -> list[KrakenstateError]:
@@ -163,6 +175,14 @@ def renames_of(run: Run, stack: StackFile) -> tuple[tuple[RenderedMove, ...], tu
     return tuple(moves), tuple(removed)
 
 
+def _require_kernel(children: Iterable[Child]) -> None:
+    for child in children:
+        if child.isolation.kind != "kernel" and child.ending is Ending.BY_ITSELF:
+            raise IsolationUnavailable(
+                f"--require-isolation was given, and {child.isolation.reason}. The stack file did not run."
+            )
+
+
 def _check_readable(stack: StackFile) -> None:
     try:
         with stack.path.open("rb") as file:
@@ -178,7 +198,7 @@ def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Ru
     try:
         report = _report_of(child, stack, lines, time_max_s)
     except StackError as problem:
-        return Run(None, (), (), (problem,))
+        return Run(None, (), (), (problem,), child.isolation)
     problems = [_problem_of(problem, lines) for problem in report.problems]
     resources: list[RenderedResource] = []
     broken = [clean(address, 130) for address in report.placeholders]
@@ -193,7 +213,7 @@ def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Ru
         resources.append(admitted.model_copy(update={"source": told}))
     if not report.finished and not problems:
         problems.append(StackExited("It did not run to its end.", source=lines.source(None)))
-    return Run(report, tuple(resources), tuple(broken), tuple(problems))
+    return Run(report, tuple(resources), tuple(broken), tuple(problems), child.isolation)
 
 
 def _report_of(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Report:

@@ -405,9 +405,6 @@ def test_what_a_stack_prints_is_shown_harmlessly(tmp_path):
         pytest.param(["prod", "uat"], ["validate"], "KS1010", "prod, uat", id="several"),
         pytest.param(["prod"], ["validate", "stacks/x.py"], "KS1009", "stacks/x.py", id="path"),
         pytest.param(["prod"], ["validate", "../prod"], "KS1009", "neither", id="neither"),
-        pytest.param(
-            ["prod"], ["validate", "--require-isolation"], "KS1008", "--require-isolation", id="kernel"
-        ),
     ],
 )
 def test_a_stack_that_cannot_be_chosen(tmp_path, files, args, code, words):
@@ -458,7 +455,8 @@ def test_a_rendered_stack_is_checked_like_a_stack_file(tmp_path):
         "valid": True,
         "stack": "prod",
         "declarations": 5,
-        "isolation": "process",
+        "isolation": json.loads(desired.read_text())["isolation"],
+        "isolation_reason": json.loads(desired.read_text())["isolation_reason"],
     }
     other = run_cli("validate", "uat", "--desired", str(desired), cwd=tmp_path)
     assert "KS1007" in other.stderr

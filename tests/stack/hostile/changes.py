@@ -1,0 +1,11 @@
+"""Makes, links, renames, removes and changes files and folders."""
+home = os.fsencode(places["home"])
+attempt(lambda: call("mkdir", home + b".d", 0o700))
+attempt(lambda: call("symlink", b"/etc/passwd", home + b".l"))
+attempt(lambda: call("link", home, home + b".h"))
+attempt(lambda: call("chmod", home, 0o600))
+attempt(lambda: call("utimes", home, None))
+attempt(lambda: call("rename", home + b".h", home + b".r"))
+attempt(lambda: call("unlink", home + b".r"))
+attempt(lambda: call("mkfifo", home + b".f", 0o600))
+attempt(lambda: call("truncate", home, 0))

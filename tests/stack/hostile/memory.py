@@ -1,0 +1,2 @@
+"""Takes more memory than it may have."""
+hoard = bytearray(2**34)
