@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SpotKey,
         SpotSubaccount,
         Vault,
+        Waiver,
     )
     from krakenstate.model.vocabulary import Access, NonceUnit, Permission
     from krakenstate.stack.authoring import Stack
@@ -45,6 +46,7 @@ __all__ = [
     "SpotSubaccount",
     "Stack",
     "Vault",
+    "Waiver",
     "__version__",
     "roles",
 ]

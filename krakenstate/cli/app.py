@@ -26,7 +26,9 @@ from krakenstate.cli import (
     dev,
     doctor,
     drift,
+    importing,
     init,
+    inventory,
     key,
     lock,
     logs,
@@ -41,6 +43,7 @@ from krakenstate.cli import (
     version,
 )
 from krakenstate.cli.frame import (
+    ADOPT,
     ASSURANCE,
     CORE,
     PEOPLE,
@@ -88,6 +91,9 @@ def build() -> typer.Typer:
     add(app, version.version, panel=CORE, example="krakenstate version --json")
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
+    app.add_typer(inventory.app, name="inventory", rich_help_panel=ADOPT)
+    importing_one = "krakenstate import --stack accounts/desk.py --generate-config-out stacks/desk.py"
+    add(app, importing.import_stack, name="import", panel=ADOPT, example=importing_one)
     add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
     app.add_typer(state_changes.app, name="state", rich_help_panel=STATE)
     app.add_typer(lock.app, name="lock", rich_help_panel=STATE)

@@ -60,7 +60,7 @@ def plan(
     scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
-    check_policy(session.desired)
+    check_policy(session.desired, session.clock().date())
     state = load_for_reading(session)
     snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
     made = make_plan(

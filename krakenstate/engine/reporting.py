@@ -152,7 +152,7 @@ def _answer(session: Session, description: KeyDescription, here: Here, now: date
 def _secret(session: Session, key: Key) -> tuple[Credential, bool]:
     """The key to ask, and whether it is in service: one that waits in quarantine comes first."""
     _check_site(session, key)
-    slot = session.slot(key.process.address, key.address)
+    slot = session.slot_of(key)
     published = session.custody.read_published(slot)
     waiting = session.custody.read(Place.QUARANTINE, slot)
     if waiting is not None and (published is None or published.fingerprint != waiting.fingerprint):

@@ -29,6 +29,8 @@ class Retirement:
             return Outcome(
                 address=record.address, effect=Effect.ADVANCED, text=f"task {task.id} opened: delete-key"
             )
+        if record.adopted is not None:
+            return self._leave(record)
         slot = self._session.shelf(record)
         for drop in (
             lambda: self._session.custody.drop_published(slot),
@@ -41,6 +43,17 @@ class Retirement:
             address=record.address,
             effect=Effect.DESTROYED,
             text="deleted at Kraken as attested; its secret left Vault",
+        )
+
+    def _leave(self, record: KeyRecord) -> Outcome:
+        """An adopted key is gone; its secret lies at a place of the desk's own, which is not written to."""
+        stays = (
+            f"; its secret is still at {record.published.path}: remove it there" if record.published else ""
+        )
+        self._run.state.forget(record.address)
+        self._run.write(CallKind.RELEASE, record.address, {"in": "state"}, self._run.save)
+        return Outcome(
+            address=record.address, effect=Effect.DESTROYED, text=f"deleted at Kraken as attested{stays}"
         )
 
     def retire_candidate(

@@ -7,6 +7,7 @@ these classes, so ``catalogue()`` is complete by construction, and ``docs/errors
 
     KrakenstateError
     ├── StackError      KS1xxx  the stack file and its declarations
+    ├── AdoptionError   KS13xx  a desk that was there before
     ├── KrakenError     KS20xx, KS21xx  an answer of Kraken, or none
     │   └── AuthenticationFailed        never retried, opens a breaker
     ├── HandInError     KS22xx  a secret on its way in
@@ -22,6 +23,18 @@ these classes, so ``catalogue()`` is complete by construction, and ``docs/errors
 
 from __future__ import annotations
 
+from krakenstate.errors.adoption import (
+    AdoptionError,
+    FileExists,
+    ImportImpossible,
+    InventoryHoldsSecret,
+    InventoryInvalid,
+    KeyExpired,
+    KeyOfNobody,
+    KeyShared,
+    KeyUnmanaged,
+    NothingToImport,
+)
 from krakenstate.errors.base import KrakenstateError, Source, catalogue
 from krakenstate.errors.command import (
     ApplyCancelled,
@@ -47,6 +60,8 @@ from krakenstate.errors.command import (
     Terminated,
     UnlockCancelled,
     UsageError,
+    WaiverEnded,
+    WaiverIdle,
 )
 from krakenstate.errors.kraken import (
     AccountRestricted,
@@ -117,6 +132,7 @@ from krakenstate.errors.stack import (
     StackTimeout,
     StackTwice,
     StackUnstable,
+    VaultPathTaken,
 )
 from krakenstate.errors.state import (
     AddressTaken,
@@ -158,6 +174,7 @@ __all__ = [
     "AddressDuplicate",
     "AddressTaken",
     "AddressUnknown",
+    "AdoptionError",
     "AnswerUnreadable",
     "ApplyCancelled",
     "ApplyPartial",
@@ -174,19 +191,27 @@ __all__ = [
     "DigestMismatch",
     "FeatureNotAvailable",
     "FieldUnknown",
+    "FileExists",
     "FileUnusable",
     "HandInError",
     "HandInNotExpected",
     "HostBitsSet",
     "IdentityShared",
     "IibanInvalid",
+    "ImportImpossible",
     "InternalError",
     "Interrupted",
     "InvalidKey",
     "InvalidNonce",
     "InvalidSignature",
+    "InventoryHoldsSecret",
+    "InventoryInvalid",
     "IsolationUnavailable",
     "JournalUnreadable",
+    "KeyExpired",
+    "KeyOfNobody",
+    "KeyShared",
+    "KeyUnmanaged",
     "KrakenError",
     "KrakenUnavailable",
     "KrakenUnreachable",
@@ -207,6 +232,7 @@ __all__ = [
     "NotAskedInService",
     "NotMaster",
     "NotObservable",
+    "NothingToImport",
     "NowRefused",
     "ObjectNotFound",
     "ObservationIncomplete",
@@ -270,9 +296,12 @@ __all__ = [
     "VaultError",
     "VaultLeaderless",
     "VaultNotConfigured",
+    "VaultPathTaken",
     "VaultSealed",
     "VaultUnreachable",
     "VaultWriteUnknown",
+    "WaiverEnded",
+    "WaiverIdle",
     "WrappingTokenInvalid",
     "WrongAccount",
     "catalogue",

@@ -41,6 +41,8 @@ class CallKind(StrEnum):
     PROBE = "probe"
     MOVE = "move"
     RELEASE = "release"
+    KEEP_INVENTORY = "keep-inventory"
+    ADOPT = "adopt"
 
 
 class Result(StrEnum):
