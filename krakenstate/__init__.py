@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SpotKey,
         SpotSubaccount,
         Vault,
+        Waiver,
     )
     from krakenstate.model.login import AppRole, JwtRole
     from krakenstate.model.vocabulary import Access, NonceUnit, Permission
@@ -48,6 +49,7 @@ __all__ = [
     "SpotSubaccount",
     "Stack",
     "Vault",
+    "Waiver",
     "__version__",
     "roles",
 ]

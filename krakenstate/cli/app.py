@@ -27,7 +27,9 @@ from krakenstate.cli import (
     dev,
     doctor,
     drift,
+    importing,
     init,
+    inventory,
     key,
     lock,
     logs,
@@ -43,6 +45,7 @@ from krakenstate.cli import (
     version,
 )
 from krakenstate.cli.frame import (
+    ADOPT,
     ASSURANCE,
     CORE,
     PEOPLE,
@@ -90,6 +93,9 @@ def build() -> typer.Typer:
     add(app, version.version, panel=CORE, example="krakenstate version --json")
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
+    app.add_typer(inventory.app, name="inventory", rich_help_panel=ADOPT)
+    importing_one = "krakenstate import --stack accounts/desk.py --generate-config-out stacks/desk.py"
+    add(app, importing.import_stack, name="import", panel=ADOPT, example=importing_one)
     add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
     app.add_typer(report.app, name="report", rich_help_panel=ASSURANCE)
     example = "krakenstate consumer process.pnl --format python"

@@ -65,7 +65,7 @@ def apply(
     scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
-    check_policy(session.desired)
+    check_policy(session.desired, session.clock().date())
     if is_ci(os.environ) and not approved_digest:
         raise ApprovalNeeded(
             "CI is set, so applying needs the digest of the plan that was approved.",

@@ -23,6 +23,8 @@ from krakenstate.errors import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from krakenstate.cli.output import Output
     from krakenstate.cli.wiring import Wired
     from krakenstate.engine.scope import Scope
@@ -179,15 +181,15 @@ def detailed_code(plan: Plan) -> int:
     return TASKS_OPEN if plan.facts.tasks else NOTHING_LEFT
 
 
-def check_policy(desired: Desired) -> None:
-    """Refuses what the built-in rules refuse.
+def check_policy(desired: Desired, today: date) -> None:
+    """Refuses what the built-in rules refuse and no waiver covers.
 
     Raises:
         PolicyError: One rule, or several in a ``StackProblems``.
     """
     from krakenstate.policy.rules import violations
 
-    found = violations(desired)
+    found = violations(desired, today)
     if len(found) == 1:
         raise found[0]
     if found:

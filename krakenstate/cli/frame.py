@@ -13,10 +13,11 @@ from krakenstate.errors import Interrupted
 
 CORE = "Core"
 PEOPLE = "People"
+ADOPT = "Adopt"
 ASSURANCE = "Assurance"
 STATE = "State"
 REHEARSE = "Rehearse"
-_PANELS = (CORE, PEOPLE, ASSURANCE, STATE, REHEARSE)
+_PANELS = (CORE, PEOPLE, ADOPT, ASSURANCE, STATE, REHEARSE)
 
 USAGE_ERROR: type[Exception] = next(
     cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"

@@ -65,7 +65,7 @@ def plan(
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
     look_ahead = what_if(as_of, session.clock())
-    check_policy(session.desired)
+    check_policy(session.desired, session.clock().date())
     state = load_for_reading(session)
     snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
     made = make_plan(

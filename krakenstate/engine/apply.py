@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from krakenstate.engine import moves
 from krakenstate.engine.accounts import new_account_record, why_unknown
+from krakenstate.engine.adoption import adopt
 from krakenstate.engine.grants import Grants
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.moves import leans_on_move
@@ -198,6 +199,8 @@ class Application:
 
     def _update(self, step: Step) -> Outcome:
         resource = self._session.desired.get(step.address)
+        if step.reason is Reason.ADOPTED:
+            return adopt(self._run, resource)
         if {change.name for change in step.changes} == {"protect"}:
             known = self._run.state.record(step.address)
             self._run.state.put(known.model_copy(update={"protect": resource.protect}))
@@ -210,7 +213,8 @@ class Application:
             changed = record.model_copy(update={"terms": KeyTerms.of(resource)})
             self._cancel(step.address, "the key is as declared", TaskKind.EDIT_KEY)
             self._run.state.put(changed)
-            self._handover.relabel(resource, changed)
+            if changed.adopted is None:
+                self._handover.relabel(resource, changed)
             return Outcome(address=step.address, effect=Effect.UPDATED, text="Modifications complete")
         assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - nothing else is updated by API
         return self._switch_trading(resource)

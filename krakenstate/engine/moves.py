@@ -128,7 +128,7 @@ def carry_out(run: Writing, old: Address, new: Address) -> None:
     """
     check_move(run.state, old, new)
     record = run.state.record(old)
-    if isinstance(record, KeyRecord) and record.published is not None:
+    if isinstance(record, KeyRecord) and record.published is not None and record.adopted is None:
         slot = run.session.shelf(record)
         run.write(
             CallKind.MOVE,
@@ -147,7 +147,7 @@ def let_go(run: Writing, record: AccountRecord | KeyRecord | GrantRecord) -> str
         PathNotManaged: The secret belongs to somebody else.
     """
     stays = "nothing else was touched"
-    if isinstance(record, KeyRecord) and record.published is not None:
+    if isinstance(record, KeyRecord) and record.published is not None and record.adopted is None:
         slot = run.session.shelf(record)
         run.write(
             CallKind.RELEASE, record.address, {"in": "metadata"}, lambda: run.session.custody.release(slot)
@@ -175,6 +175,8 @@ def what_stays(record: AccountRecord | KeyRecord | GrantRecord) -> str:
                 f"{named} (...{record.published.last_four}) stays at Kraken, and its secret at "
                 f"{record.published.path}"
             )
+        case KeyRecord() if record.adopted is not None:
+            return f'the key "{record.key_name}" stays at Kraken'
         case KeyRecord() if record.candidate is not None:
             return f"the key (...{record.candidate.last_four}) stays at Kraken, and its secret in quarantine"
         case _:

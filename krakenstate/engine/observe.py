@@ -20,6 +20,7 @@ from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.grants import observe_grants
 from krakenstate.engine.identity import misplacement
+from krakenstate.engine.plan_adopted import NOT_ASKED
 from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
 from krakenstate.engine.side_by_side import run_all
@@ -146,6 +147,8 @@ class _Observer:
 
     def _key(self, key: Key, arrivals: list[Arrival]) -> Observation:
         record = self._state.key(key.address)
+        if record is not None and record.adopted is not None:
+            return _unknown(key.address, Missing.NOT_ASKED, NOT_ASKED)
         if record is None or record.published is None:
             return _unknown(key.address, Missing.PENDING, whereabouts(key.address, arrivals))
         try:
@@ -299,6 +302,8 @@ def whereabouts(address: Address, arrivals: list[Arrival]) -> str:
 
 def refusal_of(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
     """Why a key in service must not be asked in this run, in a sentence; empty if it may be."""
+    if record.adopted is not None:
+        return NOT_ASKED
     takes_nonce = session.providers.keys[key.api].takes_nonce
     refusal = daily.refuses(session, key, record) if takes_nonce else ""
     refusal = refusal or session.asker.refusal(subject_of(key, record), fingerprint)

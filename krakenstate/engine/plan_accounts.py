@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.plan_adopted import plan_adopted_account
 from krakenstate.engine.steps import additions, by_api, held_up, in_sync, manual, settlement, unread, waiting
 from krakenstate.errors import AttributeFixed
 from krakenstate.model.declarations import (
@@ -32,6 +33,9 @@ def plan_account(account: Account, look: Outlook) -> Step:
     record = look.state.account(account.address)
     if record is not None:
         _check_fixed(account, record)
+    adoption = None if isinstance(account, MasterAccount) else plan_adopted_account(account, record, look)
+    if adoption is not None:
+        return adoption
     if isinstance(account, SpotSubaccount):
         return _plan_spot(account, record, look)
     if isinstance(account, DerivativesSubaccount):

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
+from krakenstate.engine.plan_adopted import plan_adoption
 from krakenstate.engine.reach import can_be_asked
 from krakenstate.engine.reports import is_reported, known_of
 from krakenstate.engine.steps import (
@@ -33,10 +34,14 @@ from krakenstate.model.vocabulary import Api
 from krakenstate.tasks.life import is_deleted
 
 FIRST_GENERATION = 1
+ADOPTED_GENERATION = 0
+"""Of a key that was there before krakenstate."""
 
 
 def name_at_kraken(key: Key, generation: int) -> str | None:
-    """``<name>-g<generation>`` for Spot; Derivatives keys have no name there."""
+    """``<name>-g<generation>``, or the one it was adopted under; Derivatives keys have none there."""
+    if key.key_name is not None and generation == ADOPTED_GENERATION:
+        return key.key_name
     return f"{key.name}-g{generation}" if key.api is Api.SPOT else None
 
 
@@ -49,7 +54,10 @@ def plan_key(key: Key, look: Outlook) -> Step:
     record = look.state.key(key.address)
     if record is not None and record.removal is not None:
         return _removing(record, look)
-    if record is None or record.published is None:
+    adoption = plan_adoption(key, record, look)
+    if adoption is not None:
+        return adoption
+    if record is None or (record.published is None and record.adopted is None):
         return _unborn(key, record, look)
     return _in_service(key, record, look)
 
@@ -62,7 +70,7 @@ def plan_removed_key(record: KeyRecord, look: Outlook) -> Step:
     question = look.open_task(record.address, TaskKind.SETTLE_UNKNOWN)
     if question is not None:
         return waiting(record.address, question, label)
-    if record.published is not None:
+    if record.published is not None or record.adopted is not None:
         note = "its process is stopped first, then the key is deleted, then its secret"
         return _remove(record, TaskKind.STOP_PROCESS, label, note, look)
     if record.candidate is not None or look.arrival(record.address, Place.QUARANTINE):
@@ -308,7 +316,8 @@ def _attributes_of(record: KeyRecord) -> dict[str, JsonValue]:
 
 
 def _label(key: Key, record: KeyRecord | None, look: Outlook) -> str:
-    name = record.key_name if record else name_at_kraken(key, FIRST_GENERATION)
+    generation = ADOPTED_GENERATION if key.is_adopted else FIRST_GENERATION
+    name = record.key_name if record else name_at_kraken(key, generation)
     return key_label(name, known_last_four(record), look.label(key.account))
 
 

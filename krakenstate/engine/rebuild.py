@@ -12,9 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from krakenstate.engine.accounts import new_account_record
+from krakenstate.engine.adoption import put_account, record_of
 from krakenstate.engine.grants import grant_record
 from krakenstate.engine.moves import foreseen, rename
 from krakenstate.engine.observe import observe
+from krakenstate.engine.plan_adopted import is_adopted
 from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
 from krakenstate.engine.runs import Stop, load_state, never, new_index
 from krakenstate.engine.session import Session, Writing
@@ -133,8 +135,12 @@ class _Rebuilder:
         for new, old in pending.items():
             rename(self._state, old, new)
         self._take_over(observe(self._session, self._state))
+        keys = self._desired.of(Key)
         for resource in self._desired.resources.values():
             if resource.observe_only:
+                continue
+            if isinstance(resource, SpotSubaccount | DerivativesSubaccount) and is_adopted(resource, keys):
+                put_account(self._run, resource, self._run.lease.lock.who)
                 continue
             match resource:
                 case SpotSubaccount():
@@ -284,6 +290,10 @@ class _Rebuilder:
 
     def _ask_for_key(self, key: Key) -> None:
         if self._state.key(key.address) is not None:
+            return
+        if key.is_adopted:  # its declaration says that it is there
+            who = self._run.lease.lock.who
+            self._state.put(record_of(self._session, key, (), who, self._run.now))
             return
         record = _awaited(key)
         self._state.put(record)

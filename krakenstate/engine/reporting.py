@@ -156,7 +156,7 @@ def _secret(session: Session, key: Key) -> tuple[Credential, bool]:
     by the renames in the stack.
     """
     _check_site(session, key)
-    slot = session.slot(key.process.address, key.address)
+    slot = session.slot_of(key)
     earlier = (session.slot(key.process.address, old) for old in session.desired.moved_from(key.address))
     for at in (slot, *earlier):
         published = session.custody.read_published(at)

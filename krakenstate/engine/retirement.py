@@ -38,6 +38,8 @@ class Retirement:
         second = self._second(record)
         if second is not None and not is_deleted(self._run.state, record.address, second.fingerprint):
             return self._ask_for_deletion(record, owner, second)
+        if record.adopted is not None:
+            return self._leave(record)
         slot = self._session.shelf(record)
         for drop in (
             lambda: self._session.custody.drop_published(slot),
@@ -108,6 +110,17 @@ class Retirement:
             effect=Effect.OPENED,
             text=f"task {task.id} ({task.kind.value}) is open for {owner}: a second key "
             f"(...{second.last_four}) lies in quarantine",
+        )
+
+    def _leave(self, record: KeyRecord) -> Outcome:
+        """An adopted key is gone; its secret lies at a place of the desk's own, which is not written to."""
+        stays = (
+            f"; its secret is still at {record.published.path}: remove it there" if record.published else ""
+        )
+        self._run.state.forget(record.address)
+        self._run.write(CallKind.RELEASE, record.address, {"in": "state"}, self._run.save)
+        return Outcome(
+            address=record.address, effect=Effect.DESTROYED, text=f"deleted at Kraken as attested{stays}"
         )
 
     def retire_candidate(

@@ -322,6 +322,14 @@ def expect_hand_in(session: Session, address: str) -> Key:
             address=address,
             source=resource.source,
         )
+    if record.adopted is not None:
+        raise HandInNotExpected(
+            f"{address} was adopted and is in use. A key that is handed in is asked with the smallest nonces "
+            "there are, which one in use refuses.",
+            next_step="To let its secret be known, put it at a path of yours and declare vault_path=...",
+            address=address,
+            source=resource.source,
+        )
     if record.published is not None:
         raise HandInNotExpected(
             f"{address} is in service already; a second key is not taken beside it.",

@@ -8,7 +8,7 @@ without a ``done``, and recovery knows what each kind means.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -25,7 +25,7 @@ from krakenstate.errors import (
     OutcomeUnknown,
     VaultWriteUnknown,
 )
-from krakenstate.model.declarations import Account, Allowlist
+from krakenstate.model.declarations import Account, Allowlist, Key, VaultFields
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.run import CallKind, Result
@@ -80,9 +80,17 @@ class Session:
         """Where a key's secret lives: below its process's name."""
         return Slot(process=process.partition(".")[2] or process, address=address)
 
+    def slot_of(self, key: Key) -> Slot:
+        """Where a declared key's secret lies, for those who read no state; an adopted one's as before."""
+        fields = key.vault_fields or VaultFields()
+        return replace(self.slot(key.process.address, key.address), path=key.vault_path, fields=fields)
+
     def shelf(self, record: KeyRecord) -> Slot:
-        """Where a recorded key's secret lies: under the address it was first recorded at."""
-        return self.slot(record.process, record.shelf)
+        """Where a recorded key's secret lies: under the address it was first recorded at, or where it lay."""
+        slot = self.slot(record.process, record.shelf)
+        if record.adopted is None or record.adopted.vault_path is None:
+            return slot
+        return replace(slot, path=record.adopted.vault_path, fields=record.adopted.fields)
 
 
 @dataclass

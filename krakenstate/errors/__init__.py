@@ -7,6 +7,7 @@ these classes, so ``catalogue()`` is complete by construction, and ``docs/errors
 
     KrakenstateError
     ├── StackError      KS1xxx  the stack file and its declarations
+    ├── AdoptionError   KS13xx  a desk that was there before
     ├── KrakenError     KS20xx, KS21xx  an answer of Kraken, or none
     │   └── AuthenticationFailed        never retried, opens a breaker
     ├── HandInError     KS22xx  a secret on its way in
@@ -22,6 +23,18 @@ these classes, so ``catalogue()`` is complete by construction, and ``docs/errors
 
 from __future__ import annotations
 
+from krakenstate.errors.adoption import (
+    AdoptionError,
+    FileExists,
+    ImportImpossible,
+    InventoryHoldsSecret,
+    InventoryInvalid,
+    KeyExpired,
+    KeyOfNobody,
+    KeyShared,
+    KeyUnmanaged,
+    NothingToImport,
+)
 from krakenstate.errors.base import KrakenstateError, Source, catalogue
 from krakenstate.errors.command import (
     ApplyCancelled,
@@ -52,6 +65,8 @@ from krakenstate.errors.command import (
     Terminated,
     UnlockCancelled,
     UsageError,
+    WaiverEnded,
+    WaiverIdle,
 )
 from krakenstate.errors.kraken import (
     AccountRestricted,
@@ -123,6 +138,7 @@ from krakenstate.errors.stack import (
     StackTimeout,
     StackTwice,
     StackUnstable,
+    VaultPathTaken,
 )
 from krakenstate.errors.state import (
     AddressTaken,
@@ -166,6 +182,7 @@ __all__ = [
     "AddressDuplicate",
     "AddressTaken",
     "AddressUnknown",
+    "AdoptionError",
     "AnswerUnreadable",
     "ApplyCancelled",
     "ApplyPartial",
@@ -182,6 +199,7 @@ __all__ = [
     "DigestMismatch",
     "FeatureNotAvailable",
     "FieldUnknown",
+    "FileExists",
     "FileUnusable",
     "GrantNotManageable",
     "GrantNotTaken",
@@ -190,14 +208,21 @@ __all__ = [
     "HostBitsSet",
     "IdentityShared",
     "IibanInvalid",
+    "ImportImpossible",
     "InternalError",
     "Interrupted",
     "InvalidKey",
     "InvalidNonce",
     "InvalidSignature",
+    "InventoryHoldsSecret",
+    "InventoryInvalid",
     "IsolationUnavailable",
     "JournalUnreadable",
+    "KeyExpired",
     "KeyNotRecognised",
+    "KeyOfNobody",
+    "KeyShared",
+    "KeyUnmanaged",
     "KrakenError",
     "KrakenUnavailable",
     "KrakenUnreachable",
@@ -221,6 +246,7 @@ __all__ = [
     "NotMaster",
     "NotObservable",
     "NotPossibleHere",
+    "NothingToImport",
     "NowRefused",
     "ObjectNotFound",
     "ObservationIncomplete",
@@ -286,9 +312,12 @@ __all__ = [
     "VaultError",
     "VaultLeaderless",
     "VaultNotConfigured",
+    "VaultPathTaken",
     "VaultSealed",
     "VaultUnreachable",
     "VaultWriteUnknown",
+    "WaiverEnded",
+    "WaiverIdle",
     "WrappingTokenInvalid",
     "WrongAccount",
     "catalogue",

@@ -12,6 +12,20 @@ class PolicyError(KrakenstateError):
     remedy = "Change the declaration so that it keeps the rule."
 
 
+class WaiverEnded(PolicyError):
+    """A declaration breaks a rule, and the waiver that let it do so has ended."""
+
+    code, headline = "KS5011", "Waiver has ended"
+    remedy = "Make the declaration keep the rule, or have the waiver renewed in review."
+
+
+class WaiverIdle(PolicyError):
+    """A waiver names a rule that there is not, so it would never be looked at."""
+
+    code, headline = "KS5012", "Waiver names no rule"
+    remedy = "Correct the rule's name, or take the waiver out."
+
+
 class LockError(KrakenstateError):
     """One writer at a time."""
 

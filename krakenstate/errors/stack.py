@@ -244,6 +244,13 @@ class NonceUnitUnfit(StackError):
     remedy = "Declare the nonce_unit its client counts in (docs/kraken.md), or take probe_in_service out."
 
 
+class VaultPathTaken(StackError):
+    """An adopted key's secret lies where another key's does, or where krakenstate keeps its own records."""
+
+    code, headline = "KS1231", "Vault path is not this key's alone"
+    remedy = "Give each key the path where its own secret lies."
+
+
 class StackProblems(StackError):
     """Several problems of one stack, reported together; it has no code of its own, its problems have."""
 

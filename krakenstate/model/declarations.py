@@ -17,6 +17,7 @@ from krakenstate.model.entry import (
     Name,
     Reference,
     SharedProcess,
+    Waiver,
     check_name,
 )
 from krakenstate.model.identity import Email, Iiban
@@ -59,6 +60,17 @@ def is_loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
+def _check_name_at_kraken(name: str) -> str:
+    if not 0 < len(name) <= NAME_AT_KRAKEN_MAX or name != name.strip() or not name.isprintable():
+        raise ValueError(
+            f"a key's name at Kraken has 1 to {NAME_AT_KRAKEN_MAX} characters and no space around it"
+        )
+    return name
+
+
+NAME_AT_KRAKEN_MAX = 32
+"""Source: support.kraken.com, creating API keys for Kraken Pro (read in October 2026)."""
+NameAtKraken = Annotated[str, AfterValidator(_check_name_at_kraken)]
 VaultPath = Annotated[str, AfterValidator(_check_path)]
 Origin = Annotated[str, AfterValidator(origin_of)]
 
@@ -69,6 +81,13 @@ class Vault(Model):
     mount: VaultPath
     secrets: VaultPath
     state: VaultPath
+
+
+class VaultFields(Model):
+    """What an adopted secret calls its two halves in Vault."""
+
+    api_key: str = Field(default="api_key", min_length=1, max_length=100)
+    api_secret: str = Field(default="api_secret", min_length=1, max_length=100)
 
 
 class Environment(Model):
@@ -138,6 +157,7 @@ class SpotSubaccount(Account):
     master: Annotated[InstanceOf[MasterAccount], Reference()]
     username: str = Field(min_length=1, pattern=r"^\S+$")
     iiban: Iiban | None = None
+    adopted: bool = False
 
 
 class DerivativesSubaccount(Account):
@@ -149,6 +169,7 @@ class DerivativesSubaccount(Account):
     same_as: Annotated[InstanceOf[SpotSubaccount] | None, Reference()] = None
     trading_enabled: bool | None = None
     iiban: Iiban | None = None
+    adopted: bool = False
 
     @property
     def identity(self) -> Address:
@@ -166,8 +187,6 @@ class Key(Declaration):
     """An API key of one process on one account."""
 
     api: ClassVar[Api]
-    later: ClassVar[tuple[str, ...]] = (*Declaration.later, "key_name", "vault_path")
-
     name: KeyName
     account: Annotated[InstanceOf[Account], Reference()]
     process: Annotated[InstanceOf[Process], Reference(), BeforeValidator(_one_process)]
@@ -176,8 +195,9 @@ class Key(Declaration):
     rotate_every: timedelta | None = None
     rotate_before: timedelta | None = None
     overlap: timedelta | None = None
-    key_name: str | None = None
+    key_name: NameAtKraken | None = None
     vault_path: VaultPath | None = None
+    vault_fields: VaultFields | None = None
     probe_in_service: bool = False
 
     @field_validator("rotate_every", "rotate_before", "overlap")
@@ -186,6 +206,11 @@ class Key(Declaration):
         if value is not None and value <= timedelta(0):
             raise ValueError("a time span must be longer than nothing")
         return value
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether it was there before krakenstate: it keeps its name and the place of its secret."""
+        return self.key_name is not None or self.vault_path is not None
 
     @property
     def networks(self) -> tuple[IPNetwork, ...] | None:
@@ -293,6 +318,8 @@ __all__ = [
     "SpotKey",
     "SpotSubaccount",
     "Vault",
+    "VaultFields",
+    "Waiver",
     "api_of",
     "check_name",
     "is_loopback",

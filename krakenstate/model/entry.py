@@ -14,10 +14,11 @@ import re
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import date
 from types import FrameType
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, PrivateAttr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
 from pydantic_core import ErrorDetails
 
@@ -147,6 +148,18 @@ class Part(Entry):
         return hash(type(self))
 
 
+class Waiver(Model):
+    """A rule of the policy that a declaration need not keep, up to and including a day.
+
+    ``owner`` is whoever answers for it.
+    """
+
+    rule: str = Field(min_length=1, max_length=63)
+    owner: str = Field(min_length=1, max_length=100)
+    reason: str = Field(min_length=1, max_length=500)
+    until: date
+
+
 class Declaration(Entry):
     """One resource of a stack."""
 
@@ -157,6 +170,7 @@ class Declaration(Entry):
     name: Name
     protect: bool = False
     observe_only: bool = False
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def address(self) -> Address:

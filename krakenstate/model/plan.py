@@ -68,6 +68,7 @@ class Reason(StrEnum):
     TASK_OPEN = "task_open"
     DEPENDENCY_UNFINISHED = "dependency_unfinished"
     LET_GO = "let_go"
+    ADOPTED = "adopted"
     OBSERVE_ONLY = "observe_only"
     OUTCOME_UNKNOWN = "outcome_unknown"
     NOT_OBSERVED = "not_observed"
@@ -129,6 +130,11 @@ class Step(Model):
     def step_class(self) -> StepClass | None:
         """Proposal, settlement, or neither."""
         return StepClass.PROPOSAL if self.previous_address else self.action.step_class
+
+    @property
+    def is_import(self) -> bool:
+        """Whether it records for the first time what was there before."""
+        return self.action is Action.UPDATE and self.reason is Reason.ADOPTED and self.before is None
 
 
 class RiskWord(StrEnum):
@@ -286,9 +292,11 @@ class Plan(Model):
         def count(*actions: Action) -> int:
             return sum(1 for s in self.steps if s.action in actions)
 
+        imported = sum(1 for s in self.steps if s.is_import)
         return Summary(
+            import_=imported,
             add=count(Action.CREATE, Action.ROTATE),
-            change=count(Action.UPDATE),
+            change=count(Action.UPDATE) - imported,
             remove=count(Action.DELETE, Action.ROTATE),
             forget=count(Action.FORGET),
             manual=count(Action.MANUAL),

@@ -45,6 +45,8 @@ class CallKind(StrEnum):
     WRITE_ROLE = "write-role"
     REMOVE_POLICY = "remove-policy"
     REMOVE_ROLE = "remove-role"
+    KEEP_INVENTORY = "keep-inventory"
+    ADOPT = "adopt"
 
 
 class Result(StrEnum):

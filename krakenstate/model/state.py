@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -11,11 +12,15 @@ from pydantic import Field
 from krakenstate.errors import AddressUnknown, TaskNotFound
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
+from krakenstate.model.declarations import VaultFields
+from krakenstate.model.inventory import InventoryEntry
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.task import Attestation, Task
 from krakenstate.model.terms import KeyDescription, KeyTerms
 
 FORMAT_VERSION = 2
+INVENTORY_DOCUMENT = "inventory"
+"""The document of the desk's own list of keys."""
 STACK_DOCUMENT = "stack"
 """The document of what belongs to no account: grants."""
 
@@ -44,6 +49,8 @@ class AccountRecord(Model):
     trading_enabled: bool | None = None
     existed_at: Instant | None = None
     provenance: Provenance = Provenance.RECORDED
+    adopted: Attestation | None = None
+    """Who said that it was there before krakenstate."""
     protect: bool = False
 
 
@@ -112,6 +119,27 @@ class Removal(StrEnum):
     DELETING = "deleting"
 
 
+class Adoption(Model):
+    """A key that was there before krakenstate: who says so, and what the desk's list of keys said of it.
+
+    ``vault_path`` is where its secret lies below the stack's mount, ``fields`` what its halves are called
+    there; krakenstate never writes to it. ``used_by`` are the programs that use the key as the list has them:
+    none means that nobody knows, several that they share it.
+    """
+
+    by: str
+    at: Instant
+    vault_path: str | None = None
+    fields: VaultFields = VaultFields()
+    used_by: tuple[str, ...] = ()
+    last_used: date | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several programs use the key, so that each overtakes the other's nonces."""
+        return len(self.used_by) > 1
+
+
 class KeyRecord(Model):
     """A key as approved, handed in, published and last described.
 
@@ -137,6 +165,7 @@ class KeyRecord(Model):
     removal: Removal | None = None
     protect: bool = False
     kept_as: Address | None = None
+    adopted: Adoption | None = None
 
     @property
     def shelf(self) -> Address:
@@ -176,6 +205,12 @@ class Document(Model):
     name: str
     records: dict[Address, Record] = Field(default_factory=dict)
     tasks: dict[str, Task] = Field(default_factory=dict)
+    inventory: dict[str, InventoryEntry] = Field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing, so that it need not be kept."""
+        return not (self.records or self.tasks or self.inventory)
 
 
 class Pin(Model):
@@ -295,6 +330,19 @@ class State:
             if len(records) != len(document.records) or len(tasks) != len(document.tasks):
                 self._set(name, records=records, tasks=tasks)
         return taken
+
+    @property
+    def inventory(self) -> list[InventoryEntry]:
+        """The desk's list of its keys as people wrote it down, by account and name."""
+        everything = (e for d in self.documents.values() for e in d.inventory.values())
+        return sorted(everything, key=lambda e: (e.account.casefold(), e.name))
+
+    def put_inventory(self, entries: Iterable[InventoryEntry]) -> None:
+        """Keeps what was listed; an entry of the same account and name is replaced."""
+        before = self._document(INVENTORY_DOCUMENT).inventory
+        after = {**before, **{entry.identity: entry for entry in entries}}
+        if after != before:
+            self._set(INVENTORY_DOCUMENT, inventory=after)
 
     def copy(self) -> State:
         """The same state; changing one leaves the other as it is."""

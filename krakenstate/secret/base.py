@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from krakenstate.model.credential import Credential
+from krakenstate.model.declarations import VaultFields
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.secret.form import check_form, from_fields
@@ -16,12 +17,21 @@ from krakenstate.secret.form import check_form, from_fields
 __all__ = ["CredentialStore", "Delivery", "Held", "Label", "Shelved", "Slot", "check_form", "from_fields"]
 
 
+_OURS = VaultFields()
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Whose secret: the process that reads it and the address of the key."""
+    """Whose secret: the process that reads it and the address of the key.
+
+    ``path`` is set for an adopted secret that lies elsewhere, below the mount or with it in front; ``fields``
+    say what its halves are called there. Such a place is read and never written to.
+    """
 
     process: str
     address: str
+    path: str | None = None
+    fields: VaultFields = _OURS
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from krakenstate.errors import (
     ProcessHoldsTwo,
     Source,
     StackProblems,
+    VaultPathTaken,
 )
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import (
@@ -28,6 +29,7 @@ from krakenstate.model.declarations import (
     SpotKey,
     SpotSubaccount,
 )
+from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration
 from krakenstate.model.vocabulary import NonceUnit
 
@@ -113,6 +115,14 @@ def _check_controls(keys: Sequence[Key]) -> Iterator[KrakenstateError]:
                 key,
             )
             continue
+        if key.is_adopted:
+            yield _at(
+                DeclarationInvalid,
+                f"{key.address} is adopted, so others use it, and controls= lets krakenstate act with it. "
+                "The two would overtake each other's nonces.",
+                key,
+            )
+            continue
         earlier = first.setdefault((key.controls.address, key.api), key)
         if earlier.address != key.address:
             yield _at(
@@ -150,6 +160,26 @@ def _check_probing(keys: Sequence[SpotKey]) -> Iterator[KrakenstateError]:
         else:
             continue
         yield _at(NonceUnitUnfit, f"{key.address} sets probe_in_service, but {why}.", key)
+
+
+def check_vault_paths(desired: Desired) -> list[KrakenstateError]:
+    """An adopted secret lies at a path of its own, away from what krakenstate keeps."""
+    vault = desired.head.vault
+    first: dict[str, Key] = {}
+    found: list[KrakenstateError] = []
+    for key in desired.of(Key):
+        if key.vault_path is None:
+            continue
+        path = key.vault_path.removeprefix(f"{vault.mount}/")
+        earlier = first.setdefault(path, key)
+        if earlier is not key:
+            why = f"the secret of {earlier.address}{line_of(earlier)} lies there too"
+        elif path == vault.state or path.startswith(f"{vault.state}/"):
+            why = "krakenstate keeps its own records there"
+        else:
+            continue
+        found.append(_at(VaultPathTaken, f"{key.address} adopts the path {key.vault_path}, and {why}.", key))
+    return found
 
 
 def _check_identities(accounts: Sequence[Account]) -> Iterator[KrakenstateError]:

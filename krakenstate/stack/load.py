@@ -34,7 +34,7 @@ from krakenstate.model.desired import (
 )
 from krakenstate.model.entry import Declaration
 from krakenstate.stack import process
-from krakenstate.stack.check import check_declarations, raise_problems
+from krakenstate.stack.check import check_declarations, check_vault_paths, raise_problems
 from krakenstate.stack.confine import Isolation
 from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
@@ -200,6 +200,7 @@ def _finish(
     isolation: Isolation,
 ) -> LoadedStack:
     desired = Desired(head, loaded, *renames)
+    raise_problems(check_vault_paths(desired))
     rendered = Rendered(
         krakenstate_version=krakenstate.__version__,
         isolation=isolation.kind,

@@ -37,7 +37,8 @@ def step_block(step: Step, paint: Paint, width: int) -> list[str]:
     if step.previous_address and step.action.step_class is None:
         return _moved_block(step, paint)
     mark = MARKS[step.action]
-    lines = [f"  # {paint.bold(plain(step.address))} {mark.sentence}"]
+    sentence = "will be imported" if step.is_import else mark.sentence
+    lines = [f"  # {paint.bold(plain(step.address))} {sentence}"]
     if step.previous_address:
         lines.append(f"  # (moved from {plain(step.previous_address)})")
     if reason := plain(step.note) or _REASONS.get(step.reason, ""):

@@ -132,7 +132,7 @@ def _change(step: Step, source: PlanSource | None) -> JsonValue:
             "before_sensitive": sensitive_leaves(step.before),
             "after_sensitive": sensitive_leaves(step.after),
             "replace_paths": [],
-            "importing": None,
+            "importing": {"id": plain(step.address)} if step.is_import else None,
         },
     }
 

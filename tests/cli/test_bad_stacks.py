@@ -140,14 +140,15 @@ BAD = [
         id="two controllers",
     ),
     pytest.param(
-        DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter, key_name='K'))\n",
-        "KS1206",
+        DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter, key_name='K' * 33))\n",
+        "KS1101",
         11,
         id="key_name",
     ),
     pytest.param(
-        DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter, vault_path='a/b'))\n",
-        "KS1206",
+        DESK
+        + "stack.add(SpotKey(name='k', account=mm, process=quoter, vault_path='krakenstate/prod/index'))\n",
+        "KS1231",
         11,
         id="vault_path",
     ),

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from krakenstate import AppRole, DerivativesSubaccount, Moved, Removed
+from krakenstate.engine.adoption import keep_inventory
 from krakenstate.errors import LockHeld, VaultError
 from krakenstate.model.desired import Desired
+from krakenstate.model.inventory import InventoryEntry
 from krakenstate.model.run import CallKind
 from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind, TaskStatus
@@ -214,6 +216,28 @@ def grant_is_gone(world: World) -> None:
     assert is_empty(world.plan())
 
 
+def adopted(world: World) -> None:
+    """A key that was there before is declared."""
+    world.declare(spot_key(key_name="K"))
+
+
+def key_is_adopted(world: World) -> None:
+    """It is recorded, and nothing is left to do."""
+    assert world.state.key(SPOT).adopted is not None
+    assert is_empty(world.plan())
+
+
+def list_a_key(world: World) -> None:
+    """Somebody adds a key to the inventory."""
+    with world.writing("inventory add") as run:
+        keep_inventory(run, [InventoryEntry(name="K", account="desk")], ("name", "account"), "ana")
+
+
+def key_is_listed(world: World) -> None:
+    """Once."""
+    assert [entry.name for entry in world.state.inventory] == ["K"]
+
+
 SCENARIOS = {
     **{
         kind.value: Scenario(
@@ -239,6 +263,22 @@ SCENARIOS = {
         )
         for kind in (CallKind.REMOVE_POLICY, CallKind.REMOVE_ROLE)
     },
+    "adopt": Scenario(
+        CallKind.ADOPT,
+        adopted,
+        World.apply,
+        World.apply,
+        key_is_adopted,
+        seams=(BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME),  # the call is the saving itself
+    ),
+    "keep-inventory": Scenario(
+        CallKind.KEEP_INVENTORY,
+        World.declare,
+        list_a_key,
+        list_a_key,
+        key_is_listed,
+        seams=(BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME),
+    ),
     "move": Scenario(CallKind.MOVE, renamed, World.apply, World.apply, key_has_its_new_name),
     "release": Scenario(CallKind.RELEASE, to_let_go_of, World.apply, World.apply, key_is_let_go_of),
     "create-subaccount": Scenario(

@@ -1,11 +1,13 @@
 """Rules: for each a stack that breaks it, and one that just keeps it."""
 
+from datetime import date, timedelta
+
 import pytest
 
-from krakenstate import Allowlist, Environment, Vault
+from krakenstate import Allowlist, Environment, Vault, Waiver
 from krakenstate.errors import catalogue
 from krakenstate.model.desired import Desired, StackHead
-from krakenstate.policy.rules import RULES, violations
+from krakenstate.policy.rules import PRODUCTION_ALLOWLIST, RULES, violations
 from tests.support.world import BASIS, HEAD, RUNNER, derivatives_key, spot_key
 
 UAT = StackHead(
@@ -55,3 +57,32 @@ def test_every_refusal_has_a_code():
     [refused] = violations(Desired(HEAD, [*BASIS, spot_key(allowlist=[])]))
     assert type(refused) in set(catalogue())
     assert len(RULES) == 1
+
+
+TODAY = date(2026, 11, 2)
+
+
+def waived(until, rule=PRODUCTION_ALLOWLIST):
+    """An open production key that somebody answers for."""
+    waiver = Waiver(rule=rule, owner="risk", reason="changed over in spring", until=until)
+    return Desired(HEAD, [*BASIS, spot_key(allowlist=[], waivers=[waiver])])
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_a_waiver_holds_up_to_its_last_day(days):
+    """Until then the rule refuses nothing."""
+    assert violations(waived(TODAY + timedelta(days=days)), TODAY) == []
+
+
+def test_a_waiver_that_ended_is_an_error():
+    """From the next day on the rule refuses again, and says whose waiver it was."""
+    [refused] = violations(waived(TODAY - timedelta(days=1)), TODAY)
+    assert (refused.code, refused.exit_code) == ("KS5011", 5)
+    assert "risk" in refused.message
+    assert "2026-11-01" in refused.message
+
+
+def test_a_waiver_of_another_rule_helps_nobody():
+    """A name that is no rule's is refused as well, so that a typing error is noticed."""
+    found = violations(waived(TODAY, rule="production-alowlist"), TODAY)
+    assert [v.code for v in found] == ["KS5001", "KS5012"]

@@ -536,6 +536,7 @@ def test_documents_are_readable(store, kv):
         "trading_enabled": None,
         "existed_at": None,
         "provenance": "recorded",
+        "adopted": None,
         "protect": False,
     }
 

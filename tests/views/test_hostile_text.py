@@ -206,9 +206,9 @@ def test_summary_counts_agree_with_the_steps(rows):
     actions = [action for action, _ in rows]
     rotated = actions.count(Action.ROTATE)
     assert plan_json(plan, now=NOW)["summary"] == {
-        "import": 0,
+        "import": rows.count((Action.UPDATE, Reason.ADOPTED)),
         "add": actions.count(Action.CREATE) + rotated,
-        "change": actions.count(Action.UPDATE),
+        "change": actions.count(Action.UPDATE) - rows.count((Action.UPDATE, Reason.ADOPTED)),
         "remove": actions.count(Action.DELETE) + rotated,
         "forget": actions.count(Action.FORGET),
         "manual": actions.count(Action.MANUAL),

@@ -30,7 +30,7 @@ from krakenstate.errors import (
 from krakenstate.model.address import Address
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
-from krakenstate.model.declarations import api_of
+from krakenstate.model.declarations import VaultFields, api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.vault import labels
@@ -159,7 +159,7 @@ class VaultCustody:
         path = self._published(slot)
         entry = self._kv.read(path)
         made_for = entry.data.get("environment") if entry else None
-        if made_for and made_for != self._environment:
+        if made_for and made_for != self._environment and slot.path is None:
             raise OriginRefused(
                 f"The key at {self._shown(path)} was made for another environment than {self._environment}: "
                 "its field environment says which. It was not sent anywhere: a server that does not know a "
@@ -167,7 +167,7 @@ class VaultCustody:
                 next_step="Give each environment a secrets= path of its own, and hand the key in again.",
                 address=slot.address,
             )
-        return self._credential(path, entry, None)
+        return self._credential(path, _in_our_words(entry, slot.fields), None)
 
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path; ``None`` also when its newest version was deleted."""
@@ -188,8 +188,7 @@ class VaultCustody:
         self._learn(credential)
         path = self._published(slot)
         head = self._kv.metadata(path)
-        if head is not None:
-            self._refuse_foreign(path, head, slot)
+        self._refuse_foreign(path, head, slot)
         version = head.version if head else 0
         data = labels.data(credential, label)
         present = self._kv.read(path) if head and not head.gone else None
@@ -294,6 +293,8 @@ class VaultCustody:
         return self._shown(self._published(slot))
 
     def _published(self, slot: Slot) -> str:
+        if slot.path is not None:
+            return slot.path.removeprefix(f"{self._mount}/")
         return f"{self._secrets}/{labels.process_name(slot)}/{slot.address}"
 
     def _path(self, place: Place, slot: Slot) -> str:
@@ -392,8 +393,10 @@ class VaultCustody:
             stack=head.custom.get("stack"),
         )
 
-    def _refuse_foreign(self, path: str, head: Metadata, slot: Slot) -> None:
-        why = labels.is_foreign(head, self._stack, slot)
+    def _refuse_foreign(self, path: str, head: Metadata | None, slot: Slot) -> None:
+        why = labels.is_foreign(head, self._stack, slot) if head else None
+        if slot.path is not None:
+            why = "was adopted: it is read and never written to"
         if why:
             raise PathNotManaged(f"{self._shown(path)} {why}. It is left as it is.", address=slot.address)
 
@@ -405,6 +408,14 @@ def _below(kv: KeyValue, folder: str) -> Iterator[str]:
             yield name
             continue
         yield from (f"{name}{inner}" for inner in kv.list(f"{folder}/{name.rstrip('/')}"))
+
+
+def _in_our_words(entry: Entry | None, fields: VaultFields) -> Entry | None:
+    """An entry whose two halves are called as we call them."""
+    if entry is None or fields == VaultFields():
+        return entry
+    own = {name: entry.data.get(there) for name, there in fields.model_dump().items()}
+    return Entry({**entry.data, **own}, entry.version)
 
 
 def _fingerprint(entry: Entry) -> str | None:

@@ -49,7 +49,7 @@ def divide(document: Document) -> dict[str, Part]:
     Raises:
         StateTooLarge: A record or task is too large for a part of its own.
     """
-    if not document.records and not document.tasks:
+    if document.is_empty:
         return {}
     whole = _part(document)
     if whole.fits:
@@ -61,7 +61,8 @@ def divide(document: Document) -> dict[str, Part]:
             return parts
         count *= 2
     largest = max(
-        [*document.records.items(), *document.tasks.items()], key=lambda item: len(item[1].model_dump_json())
+        [*document.records.items(), *document.tasks.items(), *document.inventory.items()],
+        key=lambda item: len(item[1].model_dump_json()),
     )
     raise StateTooLarge(
         f"The document {document.name} cannot be divided into parts of at most {MAX_DOCUMENT_BYTES} bytes "
@@ -82,7 +83,11 @@ def unite(parts: Iterable[Document]) -> dict[str, Document]:
         name = document_named(part.name)
         before = whole.get(name) or Document(lineage=part.lineage, name=name)
         whole[name] = before.model_copy(
-            update={"records": {**before.records, **part.records}, "tasks": {**before.tasks, **part.tasks}}
+            update={
+                "records": {**before.records, **part.records},
+                "tasks": {**before.tasks, **part.tasks},
+                "inventory": {**before.inventory, **part.inventory},
+            }
         )
     return whole
 
@@ -91,9 +96,11 @@ def _share_out(document: Document, count: int) -> Iterator[Document]:
     for number in range(count):
         records = {a: r for a, r in document.records.items() if _number_of(a, count) == number}
         tasks = {i: t for i, t in document.tasks.items() if _number_of(i, count) == number}
-        if records or tasks:
+        inventory = {i: e for i, e in document.inventory.items() if _number_of(i, count) == number}
+        if records or tasks or inventory:
             name = f"{document.name}.{number + 1}" if number else document.name
-            yield document.model_copy(update={"name": name, "records": records, "tasks": tasks})
+            share = {"name": name, "records": records, "tasks": tasks, "inventory": inventory}
+            yield document.model_copy(update=share)
 
 
 def _number_of(key: str, count: int) -> int:

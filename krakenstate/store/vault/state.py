@@ -148,7 +148,7 @@ class VaultStateStore:
         self._remember(state, self._write_index(index, basis.version))
         for name in sorted(set(pinned) - set(contents)):
             self._delete(name)
-        for name in [n for n, d in state.documents.items() if not d.records and not d.tasks]:
+        for name in [n for n, d in state.documents.items() if d.is_empty]:
             del state.documents[name]
         state.changed.clear()
 
