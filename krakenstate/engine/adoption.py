@@ -21,7 +21,7 @@ from krakenstate.errors import CredentialMalformed, VaultDenied
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Account, DerivativesSubaccount, Key, MasterAccount, VaultFields
 from krakenstate.model.entry import Declaration
-from krakenstate.model.inventory import InventoryEntry, speaks_of
+from krakenstate.model.inventory import UNKNOWN_OWNER, InventoryEntry, speaks_of
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.state import AccountStatus, Adoption, KeyRecord, Published, State
@@ -183,12 +183,15 @@ def record_of(
 ) -> KeyRecord:
     """An adopted key's record; its secret is read from the path it lies at, if there is one."""
     entry = next((e for e in inventory if speaks_of(e, key)), None)
+    users = entry.used_by if entry else ()
+    if not users and key.process.owner != UNKNOWN_OWNER:
+        users = (key.process.name,)  # since the list was made, somebody found out
     adoption = Adoption(
         by=who,
         at=now,
         vault_path=key.vault_path,
         fields=key.vault_fields or VaultFields(),
-        used_by=entry.used_by if entry else (key.process.name,),
+        used_by=users,
         last_used=entry.last_used if entry else None,
     )
     record = KeyRecord(

@@ -9,6 +9,9 @@ from krakenstate.model.declarations import Account, Key
 from krakenstate.model.network import Network
 from krakenstate.model.vocabulary import Access, Api
 
+UNKNOWN_OWNER = "unknown"
+"""Of the process that stands for whatever uses a key of which nobody knows."""
+
 
 class InventoryEntry(Model):
     """One key as the list has it. ``None`` means that the list does not tell.

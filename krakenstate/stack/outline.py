@@ -29,11 +29,10 @@ from krakenstate.model.declarations import (
     Waiver,
 )
 from krakenstate.model.entry import KEY_NAME_MAX, Declaration
-from krakenstate.model.inventory import InventoryEntry, names_of
+from krakenstate.model.inventory import UNKNOWN_OWNER, InventoryEntry, names_of
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.vocabulary import Api, Permission
 
-UNKNOWN_OWNER = "unknown"
 WAIVED_FOR = timedelta(days=90)
 """How long a rule that the desk breaks today need not be kept: as long as it takes to change the keys."""
 

@@ -142,10 +142,12 @@ def test_a_key_of_nobody_finds_its_process(world):
     world.declare(unknown, spot_key(process=unknown, key_name="K"))
     world.initialise()
     world.apply()
+    assert world.state.key(KEY.address).adopted.used_by == ()
     world.declare(unknown, spot_key(key_name="K"))
     assert world.step(KEY.address).reason is Reason.ADOPTED
     world.apply()
-    assert world.state.key(KEY.address).process == "process.pnl"
+    record = world.state.key(KEY.address)
+    assert (record.process, record.adopted.used_by) == ("process.pnl", ("pnl",))
     assert is_empty(world.plan())
 
 
