@@ -60,7 +60,10 @@ def drop_privileges() -> None:
     """
     if sys.platform != "linux":
         return
-    libc = _libc()
+    try:
+        libc = _libc()
+    except OSError:  # a Python that is linked statically has no C library to call
+        return
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITIES_V3, 0))
@@ -82,8 +85,8 @@ def confine(file: Path, project: Path, libraries: Iterable[Path]) -> Isolation:
     """
     if sys.platform != "linux":
         return Isolation("process", "it exists on Linux alone")
-    libc = _libc()
     try:
+        libc = _libc()
         landlock.restrict(libc, _readable(file, project, libraries), _listable(project))
     except OSError as lacking:
         return Isolation("process", f"the kernel gives no Landlock here ({_words(lacking)})")
