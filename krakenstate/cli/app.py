@@ -28,6 +28,7 @@ from krakenstate.cli import (
     drift,
     init,
     key,
+    leak,
     lock,
     logs,
     observe,
@@ -89,6 +90,8 @@ def build() -> typer.Typer:
     app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
     app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
     add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
+    example = 'krakenstate panic --account carry --reason "orders nobody sent"'
+    add(app, leak.panic, panel=ASSURANCE, example=example)
     app.add_typer(state_changes.app, name="state", rich_help_panel=STATE)
     app.add_typer(lock.app, name="lock", rich_help_panel=STATE)
     unlocking = "krakenstate force-unlock 0b6c2f5e-8d1f-4c39-9d55-2f0a7a1c3e84"

@@ -205,7 +205,7 @@ def _risks(step: Step) -> list[Risk]:
         return [
             Risk(address=step.address, word=RiskWord.GAINS, text=f"process {process} reads its own secrets")
         ]
-    is_change = step.action is Action.UPDATE or step.task_kind is TaskKind.EDIT_KEY
+    is_change = step.action in {Action.UPDATE, Action.ROTATE} or step.task_kind is TaskKind.EDIT_KEY
     return risks_of_changes(step.address, step.changes) if is_change else []
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.plan_rotation import drained_at, due_on, lead_of
 from krakenstate.engine.reports import find_report_checks
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.plan import Check, Upcoming
+from krakenstate.model.rotation import Rotation, Stage
 from krakenstate.model.state import KeyRecord
-
-ROTATE_BEFORE = timedelta(days=14)
-"""How long before its expiry a key should be replaced, unless it declares otherwise."""
 
 
 def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
@@ -27,7 +26,7 @@ def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
 def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
     if not isinstance(key, SpotKey) or key.expires is None:
         return []
-    lead = key.rotate_before or ROTATE_BEFORE
+    lead = lead_of(key)
     today = look.now.date()
     out = []
     if key.expires <= today + horizon:
@@ -41,18 +40,31 @@ def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
 
 
 def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timedelta) -> list[Upcoming]:
+    if record is not None and record.rotation is not None:
+        return _under_way(key, record.rotation)
     if key.rotate_every is None:
         return []
     overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
     if record is None or record.published is None:
         text = f"rotation every {_days(key.rotate_every)} from the day it goes into service{overlap}"
         return [Upcoming(address=key.address, on=None, text=text)]
-    due = (record.published.at + key.rotate_every).date()
-    if due > look.now.date() + horizon:
+    due_at = due_on(key, record)
+    due = due_at.date() if due_at else None
+    if due is None or due > look.now.date() + horizon:
         return []
     verb = "rotation due" if due >= look.now.date() else "rotation overdue since"
-    text = f"{verb} {due}{overlap}; this version reminds and does not rotate"
-    return [Upcoming(address=key.address, on=due, text=text)]
+    return [Upcoming(address=key.address, on=due, text=f"{verb} {due}{overlap}")]
+
+
+def _under_way(key: Key, rotation: Rotation) -> list[Upcoming]:
+    """A rotation stays listed until its old generation is proven dead."""
+    what = f"rotation to generation {rotation.generation}" if rotation.replaces else "revocation"
+    text = f"{what} is {rotation.stage.value}, since {rotation.at.date()}"
+    if rotation.stage is not Stage.DRAINING:
+        return [Upcoming(address=key.address, on=None, text=text)]
+    ends = drained_at(rotation, key.overlap).date()
+    text += f"; the old key (...{rotation.old.last_four}) is to be deleted from {ends}"
+    return [Upcoming(address=key.address, on=ends, text=text)]
 
 
 def find_checks(look: Outlook) -> tuple[Check, ...]:
@@ -80,7 +92,7 @@ def _unasked(look: Outlook) -> list[Check]:
     for arrival in look.snapshot.arrivals:
         record = look.state.key(arrival.address)
         published = record.published if record else None
-        if published is None and record is not None:
+        if record is not None and (published is None or record.awaits_successor):
             continue
         if published is not None and arrival.fingerprint == published.fingerprint:
             continue

@@ -7,6 +7,7 @@ written, the two do not match and the fingerprint counts as unknown.
     <secrets>/<process>/<address>             published
     <state>/inbox/<process>/<address>         left by an operator
     <state>/quarantine/<process>/<address>    received, not yet published
+    <state>/retired/<process>/<address>-gN    replaced, not yet proven dead
 """
 
 from __future__ import annotations
@@ -171,6 +172,45 @@ class VaultCustody:
             self._compare(path, coming, credential)
         return Held(self._shown(path), coming, credential.fingerprint, managed=True, stack=label.stack)
 
+    def retire(self, slot: Slot, generation: int, fingerprint: str) -> Held | None:
+        """Copies the secret at the process's path aside, with check-and-set, and reads it back.
+
+        Raises:
+            SecretDisappeared: Another key is at the path, and the wanted one is not aside; or what was
+                written is not what is there.
+        """
+        path = self._retired(slot, generation)
+        aside, there = self._kv.read(path), self._kv.read(self._published(slot))
+        if aside is not None and _fingerprint(aside) == fingerprint:
+            return Held(self._shown(path), aside.version, fingerprint, managed=True, stack=self._stack)
+        if there is None:
+            return None
+        credential = self._credential(self._published(slot), there, None)
+        if credential is None or credential.fingerprint != fingerprint:
+            raise SecretDisappeared(
+                f"Another key lies at {self._shown(self._published(slot))} than the one recorded, so nothing "
+                "was put in its place.",
+                address=slot.address,
+            )
+        head = self._kv.metadata(path)
+        version = head.version if head else 0
+        received_at = format_instant(self._clock())
+        self._kv.write_metadata(
+            path, labels.quarantined(self._stack, slot, fingerprint, version + 1, received_at)
+        )
+        coming = self._kv.write(path, dict(there.data), cas=version)
+        self._compare(path, coming, credential)
+        return Held(self._shown(path), coming, fingerprint, managed=True, stack=self._stack)
+
+    def read_retired(self, slot: Slot, generation: int) -> Credential | None:
+        """The secret of a generation that was put aside, registered with the redactor."""
+        path = self._retired(slot, generation)
+        return self._credential(path, self._kv.read(path), None)
+
+    def drop_retired(self, slot: Slot, generation: int) -> None:
+        """Removes it with its metadata and all versions; removing nothing is fine."""
+        self._kv.delete(self._retired(slot, generation))
+
     def drop_published(self, slot: Slot) -> None:
         """Removes the secret at the process's path, with metadata and all versions.
 
@@ -264,6 +304,9 @@ class VaultCustody:
 
     def _published(self, slot: Slot) -> str:
         return f"{self._secrets}/{labels.process_name(slot)}/{slot.address}"
+
+    def _retired(self, slot: Slot, generation: int) -> str:
+        return f"{self._state}/retired/{labels.process_name(slot)}/{slot.address}-g{generation}"
 
     def _path(self, place: Place, slot: Slot) -> str:
         return f"{self._state}/{place}/{labels.process_name(slot)}/{slot.address}"
