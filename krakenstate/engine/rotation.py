@@ -24,7 +24,7 @@ from krakenstate.engine.plan_rotation import (
 )
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
-from krakenstate.errors import BreakerOpen, KrakenstateError, StillAlive
+from krakenstate.errors import BreakerOpen, KrakenstateError, PathNotManaged, SecretDisappeared, StillAlive
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
@@ -124,18 +124,26 @@ class Rotations:
         """Copies the secret of the old generation aside, if it is not there yet.
 
         Raises:
-            SecretDisappeared: Another key is at the process's path.
+            SecretDisappeared: Another key is at the process's path. An urgent rotation goes on without.
+            PathNotManaged: Another key lies aside already; the same.
         """
         rotation = _of(record)
         if rotation.retired:
             return rotation
         slot, old = self._session.shelf(record), rotation.old
-        held = self._run.write(
-            CallKind.RETIRE,
-            record.address,
-            {"fingerprint": old.fingerprint, "generation": old.number},
-            lambda: self._session.custody.retire(slot, old.number, old.fingerprint),
-        )
+        try:
+            held = self._run.write(
+                CallKind.RETIRE,
+                record.address,
+                {"fingerprint": old.fingerprint, "generation": old.number},
+                lambda: self._session.custody.retire(slot, old.number, old.fingerprint),
+            )
+        except (PathNotManaged, SecretDisappeared) as error:
+            if not rotation.urgent:
+                raise
+            # In the night of a leak the new key goes first; somebody will look whether the old one is gone.
+            self._session.audience.say(f"{record.address}: its old secret was not put aside. {error.message}")
+            return rotation
         rotation = rotation.model_copy(update={"retired": held is not None})
         self._put(record, rotation)
         self._run.save()

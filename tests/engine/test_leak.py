@@ -187,6 +187,25 @@ def test_a_revoked_key_leaves_vault_when_it_is_dead_and_is_not_made_again_by_its
     assert is_empty(world.plan())
 
 
+def test_a_leaked_secret_that_somebody_replaced_in_vault_holds_nothing_up(world):
+    """The new key goes into service; that the old one is gone is looked at by a person."""
+    old = world.put_in_service(spot_key())
+    stranger = world.make_key(spot_key(), name="stranger")
+    path = f"kraken/prod/pnl/{SPOT}"
+    world.kv.write(path, halves(stranger), world.kv.metadata(path).version)
+    orders = order_rotation(world)
+    assert len(orders.tasks) == 2
+    assert "was not put aside" in " ".join(world.said)
+    delete_old(world, old)
+    new = next_key(world)
+    assert world.hand_in(SPOT, new).effect is Effect.PUBLISHED
+    assert world.published("pnl", SPOT).items() >= halves(new).items()
+    for _ in range(2):
+        world.attest(TaskKind.DELETE_KEY, SPOT)
+        world.settle()
+    assert (stage(world), len(world.calls(only=old))) == (None, 1)
+
+
 def test_orders_are_refused_where_there_is_nothing_to_order(world):
     """No key in service, a revocation under way, or no reason given."""
     world.declare(spot_key())

@@ -178,11 +178,18 @@ class VaultCustody:
         Raises:
             SecretDisappeared: Another key is at the path, and the wanted one is not aside; or what was
                 written is not what is there.
+            PathNotManaged: Another key lies aside already.
         """
         path = self._retired(slot, generation)
         aside, there = self._kv.read(path), self._kv.read(self._published(slot))
         if aside is not None and _fingerprint(aside) == fingerprint:
             return Held(self._shown(path), aside.version, fingerprint, managed=True, stack=self._stack)
+        if aside is not None:
+            raise PathNotManaged(
+                f"Another key lies at {self._shown(path)}, and it may be the only copy. It is left as it is.",
+                next_step="Find out whose it is; then remove it, and run the command again.",
+                address=slot.address,
+            )
         if there is None:
             return None
         credential = self._credential(self._published(slot), there, None)
