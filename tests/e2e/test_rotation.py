@@ -13,6 +13,7 @@ from krakenstate.model.task import TaskKind
 from tests.support.e2e import (
     APPLY,
     AT_RUNNER,
+    CARRY,
     HEADER,
     MASTER,
     NO_CHANGES,
@@ -21,12 +22,17 @@ from tests.support.e2e import (
     RUNNER,
     Desk,
 )
+from tests.support.terminal import on_a_terminal
 
 KEY, SECRET = "spot_key.pnl", "kraken/prod/pnl/spot_key.pnl"
 DAY_S = 86400
 ROTATED = PNL.replace(
     "nonce_unit=", "rotate_every=timedelta(days=90), overlap=timedelta(days=1), nonce_unit="
 )
+CONTROLLER = """
+stack.add(DerivativesKey(name="derivatives-controller", account=desk, process=platform, controls=desk,
+    general=Access.FULL_ACCESS, transfer=Access.NO_ACCESS, allowlist=[runner]))
+"""
 JUNK = json.dumps({"api_key": "A" * 56, "api_secret": "A" * 86 + "=="})
 
 
@@ -211,3 +217,37 @@ def test_panic_prints_the_click_lists_and_needs_the_accounts_name(new_desk: Call
     assert f"ends in {old[-4:]}" in said
     desk.fails("KS7003", "panic", "--account", "carry", "--reason", "orders nobody sent")
     desk.fails("KS8001", "panic", "--account", "nobody", "--reason", "orders nobody sent")
+
+
+@pytest.mark.timeout(240)
+def test_panic_stops_trading_once_the_accounts_name_is_typed(new_desk: Callable[[str], Desk]) -> None:
+    """Another word changes nothing; the name switches trading off, past the master's breaker."""
+    carry = f'\nstack.add(DerivativesSubaccount(name="carry", master=desk, email="{CARRY}", {{}}))\n'
+    desk = new_desk(HEADER + CONTROLLER + carry.format("trading_enabled=True"))
+    desk.run("init")
+    desk.run(*APPLY)
+    made = desk.make_key(MASTER, "derivatives", general="FULL_ACCESS", ip=[RUNNER])
+    desk.hand_in("derivatives_key.derivatives-controller", made, *AT_RUNNER)
+    desk.kraken.people("create-account", name="carry", email=CARRY)
+    desk.kraken.people("support-process", master=MASTER, subaccount=CARRY)
+    desk.kraken.people("email-confirm", email=CARRY)
+    desk.run("settle", *AT_RUNNER, expect="closed")
+    trip_the_accounts_breaker(desk)
+
+    def panic(answer: str) -> tuple[int, str]:
+        words = ["panic", "--account", "carry", "--reason", "orders nobody sent", *AT_RUNNER]
+        env = desk.environment({"NO_COLOR": "1"})
+        return on_a_terminal(words, [("Enter a value:", answer)], cwd=desk.folder, env=env)
+
+    def trades() -> bool:
+        accounts = desk.kraken.people("state")["accounts"]
+        return next(a["trading_enabled"] for a in accounts if a["email"] == CARRY)
+
+    ended, screen = panic("yes")
+    assert (ended, trades()) == (1, True), screen
+    assert "KS7004" in screen
+    ended, screen = panic("carry")
+    assert (ended, trades()) == (0, False), screen
+    assert "trading is switched off" in screen
+    journal = json.dumps([v for path, v in desk.vault().items() if "/journal/" in path])
+    assert "orders nobody sent" in journal
