@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from krakenstate.engine import moves
+from krakenstate.engine import leak, moves
 from krakenstate.engine.accounts import new_account_record
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.moves import leans_on_move
@@ -132,8 +132,8 @@ class Application:
             Action.MANUAL: self._manual,
             Action.FORGET: self._forget,
             Action.ROTATE: self._rotate,
-            Action.INGEST: lambda s: self._handover.ingest(self._key(s)),
-            Action.VERIFY: lambda s: self._handover.verify(self._key(s)),
+            Action.INGEST: lambda s: self._taken(s, self._handover.ingest),
+            Action.VERIFY: lambda s: self._taken(s, self._handover.verify),
             Action.ADVANCE: self._advance,
             Action.CLOSE: self._close,
         }
@@ -355,6 +355,11 @@ class Application:
         )
 
     # -- settlements -----------------------------------------------------------------------------------
+
+    def _taken(self, step: Step, take: Callable[[Key], Outcome]) -> Outcome:
+        outcome = take(self._key(step))
+        is_published = outcome.effect is Effect.PUBLISHED
+        return leak.after_hand_in(self._run, self._key(step), outcome) if is_published else outcome
 
     def _advance(self, step: Step) -> Outcome:
         record = self._key_record(step)
