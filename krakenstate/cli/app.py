@@ -31,6 +31,7 @@ from krakenstate.cli import (
     init,
     inventory,
     key,
+    leak,
     lock,
     logs,
     observe,
@@ -100,6 +101,8 @@ def build() -> typer.Typer:
     app.add_typer(report.app, name="report", rich_help_panel=ASSURANCE)
     example = "krakenstate consumer process.pnl --format python"
     add(app, consumer.consumer, panel=ASSURANCE, example=example)
+    example = 'krakenstate panic --account carry --reason "orders nobody sent"'
+    add(app, leak.panic, panel=ASSURANCE, example=example)
     app.add_typer(state_changes.app, name="state", rich_help_panel=STATE)
     app.add_typer(lock.app, name="lock", rich_help_panel=STATE)
     unlocking = "krakenstate force-unlock 0b6c2f5e-8d1f-4c39-9d55-2f0a7a1c3e84"

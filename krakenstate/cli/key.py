@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from krakenstate.cli.frame import Group, add
+from krakenstate.cli.leak import revoke, rotate
 from krakenstate.cli.options import DesiredOpt, InputOpt, JsonOpt, LockTimeoutOpt, SiteOpt, StackOpt
 from krakenstate.cli.output import Output
 from krakenstate.cli.verify import verify
@@ -141,5 +142,7 @@ def _unwrap(custody: CredentialStore, token: SecretStr) -> Credential:
 
 
 add(app, ingest, example="krakenstate key ingest spot_key.pnl --stack prod --site runner")
+add(app, rotate, example='krakenstate key rotate spot_key.pnl --now --reason "in a public log"')
+add(app, revoke, example='krakenstate key revoke spot_key.pnl --reason "laptop stolen"')
 add(app, verify, example="krakenstate key verify --api spot --fresh --forbid withdraw-funds")
 add(app, whois, example="krakenstate key whois 3f2a --stack prod")

@@ -25,8 +25,10 @@ SWITCHES = ("--refresh", "--input")
 FLAGS = (
     "--auto-approve",
     "--detailed-exitcode",
+    "--in-use",
     "--json",
     "--no-color",
+    "--now",
     "--refresh-only",
     "--report",
     "--require-isolation",

@@ -36,6 +36,10 @@ def verify(
     report: Annotated[
         bool, typer.Option("--report", help="Leave what ADDRESS says as a report in Vault.")
     ] = False,
+    in_use: Annotated[
+        bool,
+        typer.Option("--in-use", help="Leave word that the process uses the key at its path; asks nobody."),
+    ] = False,
     stack: StackOpt = None,
     desired: DesiredOpt = None,
     site: SiteOpt = None,
@@ -74,6 +78,9 @@ def verify(
     for a key that admits only the host of its process. The token may do no more than read that secret and
     write that report.
 
+    With --in-use nobody is asked: word is left that the process uses the key at its path now. That is what a
+    rotation waits for before the old key is deleted.
+
     Without ADDRESS no stack and no Vault are needed. The key comes from KRAKEN_API_KEY and KRAKEN_API_SECRET,
     or KRAKEN_FUTURES_API_KEY and KRAKEN_FUTURES_API_SECRET, else from the terminal or standard input: a JSON
     object with api_key and api_secret, or two lines. It is asked once; if it is rejected, ask again after 15
@@ -92,8 +99,13 @@ def verify(
             raise UsageError(
                 "--api, --nonce-unit and --fresh are for a key without ADDRESS; a stack tells them."
             )
-        from krakenstate.cli.verify_address import verify_address
+        from krakenstate.cli.verify_address import leave_word, verify_address
 
+        if in_use:
+            if report or require or forbid:
+                raise UsageError("--in-use asks no key, so it goes with no other question.")
+            leave_word(address, output, stack=stack, desired=desired, site=site)
+            return
         verify_address(
             address,
             output,
@@ -105,7 +117,7 @@ def verify(
             forbid=forbid or (),
         )
         return
-    if report:
+    if report or in_use:
         raise UsageError("A report is about a declared key.", next_step="Name it: spot_key.pnl, for example.")
     for name in (name for names in _VARIABLES.values() for name in names):
         register(os.environ.get(name, ""))

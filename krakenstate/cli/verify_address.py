@@ -12,6 +12,31 @@ from krakenstate.cli.output import Output
 from krakenstate.errors import NotPossibleHere, UsageError
 
 
+def leave_word(
+    address: str, output: Output, *, stack: str | None, desired: Path | None, site: str | None
+) -> None:
+    """Leaves word in Vault that the process uses the key at its path.
+
+    Raises:
+        UsageError: The address is no key's.
+        KrakenstateError: There is no key, or the word could not be left.
+    """
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine.reporting import Here, report_use
+    from krakenstate.model.declarations import Key
+    from krakenstate.views.style import plain
+
+    wired = wire(stack, output=output, desired=desired, site=site)
+    key = wired.session.desired.get(address)
+    if not isinstance(key, Key):
+        raise UsageError(f"{address} is no key.", address=address)
+    use, path = report_use(wired.session, key, Here(wired.who, socket.gethostname()))
+    if output.json:
+        output.data({"address": str(key.address), "fingerprint": use.fingerprint[:4], "report": path})
+    else:
+        output.result(f"{key.address}: in use (fp {use.fingerprint[:4]}); said at {plain(path)}.")
+
+
 def verify_address(
     address: str,
     output: Output,

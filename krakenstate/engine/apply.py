@@ -9,18 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from krakenstate.engine import moves
+from krakenstate.engine import leak, moves
 from krakenstate.engine.accounts import new_account_record, why_unknown
 from krakenstate.engine.adoption import adopt
 from krakenstate.engine.grants import Grants
 from krakenstate.engine.handover import Handover
+from krakenstate.engine.labels import relabel
 from krakenstate.engine.moves import leans_on_move
 from krakenstate.engine.observe import subject_of
 from krakenstate.engine.outlook import Outlook
-from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
+from krakenstate.engine.plan_keys import (
+    FIRST_GENERATION,
+    clears_quarantine,
+    name_at_kraken,
+    rotation_comes_first,
+)
 from krakenstate.engine.reports import known_of
 from krakenstate.engine.retirement import Retirement
+from krakenstate.engine.rotation import Rotations
 from krakenstate.engine.session import Writing
+from krakenstate.engine.trading import controller_of, switch_trading
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import (
     Interrupted,
@@ -28,15 +36,12 @@ from krakenstate.errors import (
     LockError,
     OutcomeUnknown,
     PermissionDenied,
-    SecretDisappeared,
     StateError,
     VaultError,
 )
-from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import (
     DerivativesSubaccount,
     Key,
-    MasterAccount,
     SpotSubaccount,
 )
 from krakenstate.model.plan import Action, Plan, Reason, Step, StepClass
@@ -56,7 +61,7 @@ from krakenstate.model.vocabulary import Api, NonceUnit, Permission, SignedCall
 from krakenstate.tasks import life
 
 FATAL = (Interrupted, LockError, StateError, VaultError)
-_FIRST = {Action.CREATE: 0, Action.UPDATE: 1, Action.MANUAL: 2, Action.FORGET: 3}
+_FIRST = {Action.CREATE: 0, Action.UPDATE: 1, Action.ROTATE: 2, Action.MANUAL: 3, Action.FORGET: 4}
 
 
 def outlook_of(run: Writing, snapshot: Snapshot) -> Outlook:
@@ -82,6 +87,7 @@ class Application:
         self._work = Work(run)
         self._handover = Handover(run)
         self._grants = Grants(run, self._work)
+        self._rotations = Rotations(run)
         self._asker = run.session.asker
 
     def apply(self, plan: Plan) -> list[Outcome]:
@@ -129,8 +135,9 @@ class Application:
             Action.UPDATE: self._update,
             Action.MANUAL: self._manual,
             Action.FORGET: self._forget,
-            Action.INGEST: lambda s: self._handover.ingest(self._key(s)),
-            Action.VERIFY: lambda s: self._handover.verify(self._key(s)),
+            Action.ROTATE: self._rotate,
+            Action.INGEST: lambda s: self._taken(s, self._handover.ingest),
+            Action.VERIFY: lambda s: self._taken(s, self._handover.verify),
             Action.ADVANCE: self._advance,
             Action.CLOSE: self._close,
         }
@@ -148,7 +155,7 @@ class Application:
     def _create(self, step: Step) -> Outcome:
         account = self._session.desired.get(step.address)
         assert isinstance(account, SpotSubaccount)  # noqa: S101 - the planner proposes no other creation
-        controller, credential = self._controller(account.master, Api.SPOT)
+        controller, credential = controller_of(self._run, account.master, Api.SPOT)
         record = self._run.state.key(controller.address)
         held = record.description.permissions if record and record.description else None
         if held is not None and Permission.WITHDRAW_FUNDS.value not in held:
@@ -214,7 +221,7 @@ class Application:
             self._cancel(step.address, "the key is as declared", TaskKind.EDIT_KEY)
             self._run.state.put(changed)
             if changed.adopted is None:
-                self._handover.relabel(resource, changed)
+                relabel(self._run, resource, changed)
             return Outcome(address=step.address, effect=Effect.UPDATED, text="Modifications complete")
         assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - nothing else is updated by API
         return self._switch_trading(resource)
@@ -224,23 +231,7 @@ class Application:
         uid = self._snapshot.of(account.address).facts.get("account_uid")
         assert wanted is not None  # noqa: S101 - the planner compared it
         assert uid is not None  # noqa: S101 - the planner saw the link
-        controller, credential = self._controller(account.master, Api.DERIVATIVES)
-        record = self._run.state.key(controller.address)
-        links = self._session.providers.links
-        became = self._run.write(
-            CallKind.SET_TRADING,
-            account.address,
-            {"account_uid": uid.value, "enabled": wanted},
-            lambda: self._asker.call(
-                subject_of(controller, record),
-                credential,
-                lambda: links.write_trading(credential, str(uid.value), wanted),
-                kind=SignedCall.WRITE_TRADING,
-            ),
-        )
-        known = self._run.state.account(account.address)
-        if known is not None:
-            self._run.state.put(known.model_copy(update={"trading_enabled": became}))
+        became = switch_trading(self._run, account, str(uid.value), wanted)
         if became is not wanted:
             return Outcome(
                 address=account.address,
@@ -277,6 +268,8 @@ class Application:
     def _ask_for_key(self, step: Step) -> Task:
         key = self._key(step)
         record = self._run.state.key(key.address)
+        if record is not None and record.awaits_successor:
+            return self._rotations.ask_again(key)
         if record is not None:
             moved = (record.account, record.process) != (key.account.address, key.process.address)
             if moved:
@@ -287,12 +280,13 @@ class Application:
         candidate = record.candidate if record else None
         if candidate is not None and candidate.verdict is Verdict.DIFFERS:
             candidate = candidate.model_copy(update={"verdict": Verdict.RECEIVED, "findings": ()})
+        generation = record.generation + bool(record.revoked) if record else FIRST_GENERATION
         new = KeyRecord(
             address=key.address,
             account=key.account.address,
             process=key.process.address,
-            generation=FIRST_GENERATION,
-            key_name=name_at_kraken(key, FIRST_GENERATION),
+            generation=generation,
+            key_name=name_at_kraken(key, generation),
             terms=KeyTerms.of(key),
             candidate=candidate,
             declined=record.declined if record else None,
@@ -310,7 +304,14 @@ class Application:
         self._run.state.put(record)
         return self._work.edit_key(record, key.process.owner, step.changes)
 
+    def _rotate(self, step: Step) -> Outcome:
+        task = self._rotations.start(self._key(step), step.reason.value)
+        text = f"rotation begun; task {task.id} (create-key) is open for {task.assignee}"
+        return Outcome(address=step.address, effect=Effect.OPENED, text=text)
+
     def _start_removal(self, step: Step) -> Task:
+        record = self._key_record(step)
+        self._rotations.give_up(record)
         record = self._key_record(step)
         stopping = step.task_kind is TaskKind.STOP_PROCESS
         record = record.model_copy(update={"removal": Removal.STOPPING if stopping else Removal.DELETING})
@@ -353,10 +354,19 @@ class Application:
 
     # -- settlements -----------------------------------------------------------------------------------
 
+    def _taken(self, step: Step, take: Callable[[Key], Outcome]) -> Outcome:
+        outcome = take(self._key(step))
+        is_published = outcome.effect is Effect.PUBLISHED
+        return leak.after_hand_in(self._run, self._key(step), outcome) if is_published else outcome
+
     def _advance(self, step: Step) -> Outcome:
         record = self._key_record(step)
-        if record.removal is None:
+        look = outlook_of(self._run, self._snapshot)
+        if record.removal is None and (record.rotation is None or clears_quarantine(record, look)):
             return Retirement(self._run).clear_quarantine(record, self._key(step).process.owner)
+        if record.rotation is not None and (record.removal is None or rotation_comes_first(record, look)):
+            key = self._key(step) if record.removal is None else None
+            return self._rotations.advance(record, key, self._snapshot.of(step.address).report)
         earlier = [t.assignee for t in self._run.state.tasks if t.address == step.address]
         return Retirement(self._run).advance_removal(record, earlier[-1] if earlier else record.process.name)
 
@@ -407,21 +417,6 @@ class Application:
         )
 
     # -- shared ----------------------------------------------------------------------------------------
-
-    def _controller(self, master: MasterAccount, api: Api) -> tuple[Key, Credential]:
-        controller = self._session.desired.controller(master, api)
-        assert controller is not None  # noqa: S101 - the planner found it
-        record = self._run.state.key(controller.address)
-        assert record is not None  # noqa: S101 - the planner found it in service
-        slot = self._session.shelf(record)
-        credential = self._session.custody.read_published(slot)
-        if credential is None:
-            raise SecretDisappeared(
-                f"The secret of {controller.address} is not at its place, so nothing was sent.",
-                address=controller.address,
-                source=controller.source,
-            )
-        return controller, credential
 
     def _cancel(self, address: str, because: str, kind: TaskKind | None = None) -> None:
         for task in self._run.state.open_tasks(address):

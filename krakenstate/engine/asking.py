@@ -22,7 +22,10 @@ from krakenstate.errors import (
     BreakerOpen,
     Interrupted,
     InvalidKey,
+    InvalidNonce,
+    InvalidSignature,
     KrakenstateError,
+    PermissionDenied,
     TemporaryLockout,
     VaultError,
 )
@@ -102,10 +105,13 @@ class Asker:
         self._breakers: list[Breaker] | None = None
         self._has_stopped = threading.Event()
 
-    def refusal(self, subject: Subject, fingerprint: str, *, second_probe: bool = False) -> str:
+    def refusal(
+        self, subject: Subject, fingerprint: str, *, second_probe: bool = False, urgent: bool = False
+    ) -> str:
         """Why this key must not be asked now, in a sentence; empty if it may be.
 
-        A fresh key's second probe is let past the key's own breaker, and past no other.
+        A fresh key's second probe is let past the key's own breaker, and past no other. An ``urgent``
+        question, in the night of a leak, is let past the account's.
         """
         site = self._site or None
         if subject.declared is None:
@@ -114,7 +120,7 @@ class Asker:
             return "this site is not inside its declared allowlist" if site else "no site was named"
         if subject.seen is not None and not admits(subject.seen, site):
             return "this site is not inside the allowlist it was last seen with"
-        open_ = self._blocking(subject.account, None if second_probe else fingerprint)
+        open_ = self._blocking(None if urgent else subject.account, None if second_probe else fingerprint)
         if open_ is not None:
             return (
                 f"after a failed authentication ({open_.code}) its {open_.scope.value} is not asked until "
@@ -130,6 +136,7 @@ class Asker:
         nonce: int | Callable[[], int] | None,
         *,
         second_probe: bool = False,
+        urgent: bool = False,
     ) -> KeyDescription:
         """One question to one key.
 
@@ -140,6 +147,7 @@ class Asker:
             nonce: The number to use; or what gives it once the call's turn has come, for a key that somebody
                 else uses meanwhile; or ``None`` where none is taken.
             second_probe: Let past the key's own breaker.
+            urgent: Let past the account's.
 
         Raises:
             BreakerOpen: An earlier failure forbids asking.
@@ -150,7 +158,37 @@ class Asker:
             credential,
             lambda: inspector.describe_key(credential, nonce() if callable(nonce) else nonce),
             second_probe=second_probe,
+            urgent=urgent,
         )
+
+    def is_dead(
+        self,
+        inspector: KeyInspector,
+        subject: Subject,
+        credential: Credential,
+        nonce: int | None,
+        *,
+        urgent: bool = False,
+    ) -> bool:
+        """One question to a key that should not exist any more: whether Kraken does not know it.
+
+        Raises:
+            BreakerOpen: An earlier failure on the account, or a lockout, forbids asking.
+            KrakenError: No answer that tells.
+        """
+        try:
+            self.call(
+                subject,
+                credential,
+                lambda: inspector.describe_key(credential, nonce),
+                urgent=urgent,
+                is_proof=True,
+            )
+        except InvalidKey:
+            return True
+        except (InvalidNonce, InvalidSignature, PermissionDenied):
+            return False  # Kraken knows it well enough to say that
+        return False
 
     def stop(self) -> None:
         """From now on nothing is sent: the run has ended, and what it left running must not go on."""
@@ -164,8 +202,13 @@ class Asker:
         *,
         kind: SignedCall = SignedCall.DESCRIBE_KEY,
         second_probe: bool = False,
+        urgent: bool = False,
+        is_proof: bool = False,
     ) -> T:
         """One signed call on behalf of a key, in its account's lane; a failed authentication opens breakers.
+
+        ``is_proof`` is for a key that should be dead: its own breaker does not keep it from being asked, and
+        that it is unknown to Kraken opens none.
 
         Raises:
             BreakerOpen: An earlier failure forbids calling.
@@ -176,7 +219,8 @@ class Asker:
         fingerprint = credential.fingerprint
 
         def refuse() -> None:
-            open_ = self._blocking(subject.account, None if second_probe else fingerprint)
+            account = None if urgent else subject.account
+            open_ = self._blocking(account, None if second_probe or is_proof else fingerprint)
             if open_ is not None:
                 raise BreakerOpen(
                     f"{subject.address} was not asked: after a failed authentication ({open_.code}) its "
@@ -190,6 +234,8 @@ class Asker:
             try:
                 return send()
             except AuthenticationFailed as error:
+                if is_proof and isinstance(error, InvalidKey):
+                    raise  # as hoped
                 self._open_breakers(subject, fingerprint, error)  # before the lane lets the next call go
                 raise
 
@@ -251,11 +297,11 @@ class Asker:
             self._breakers = self._ledger.breakers()
         return self._breakers
 
-    def _blocking(self, account: Address, fingerprint: str | None) -> Breaker | None:
+    def _blocking(self, account: Address | None, fingerprint: str | None) -> Breaker | None:
         now = self._clock()
         subjects = {
             BreakerScope.CREDENTIAL: fingerprint,
-            BreakerScope.ACCOUNT: str(account),
+            BreakerScope.ACCOUNT: str(account) if account else None,
             BreakerScope.EGRESS: EGRESS,
         }
         with self._mutex:

@@ -6,6 +6,9 @@ to its process's path, and only then dropped from quarantine. Not as declared: i
 acceptance report says what to correct. Of another account: dropped for good, and a task opened to delete the
 key that now exists where nobody wanted it. A stop at any point leaves the secret in at least one of the
 places.
+
+The next generation of a key takes the same way while the one in service works on;
+``rotation.py`` says what goes before its publication and what follows.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from datetime import datetime
 from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.accounts import accept_account
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
-from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
+from krakenstate.engine.identity import Misplaced, misplacement
+from krakenstate.engine.labels import label_of
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.observe import check_clock
 from krakenstate.engine.reports import failure_of, hear_of, nonce_reported
 from krakenstate.engine.retirement import Retirement
+from krakenstate.engine.rotation import Rotations
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.errors import (
@@ -40,6 +45,7 @@ from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.report import Answer, Attempt
+from krakenstate.model.rotation import Checked, Stage
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import (
@@ -52,7 +58,7 @@ from krakenstate.model.state import (
 )
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyDescription
-from krakenstate.secret.base import Delivery, Held, Label, Slot
+from krakenstate.secret.base import Delivery, Held, Slot
 from krakenstate.tasks import life
 
 
@@ -64,6 +70,7 @@ class Handover:
         self._session = run.session
         self._work = Work(run)
         self._asker = run.session.asker
+        self._rotations = Rotations(run)
 
     def ingest(self, key: Key) -> Outcome:
         """Takes a secret from the inbox into quarantine, empties the inbox, and verifies the key."""
@@ -116,9 +123,14 @@ class Handover:
                 f"The secret of {key.address} is no longer in quarantine.", address=key.address
             )
         record = self._candidate(key, credential)
+        checked = record.rotation.checked if record.rotation else None
+        if checked is not None and checked.fingerprint == credential.fingerprint:
+            heard_at = checked.at if checked.provenance is Provenance.REPORTED else None
+            return self._publish(key, record, credential, checked.description, heard_at=heard_at)
+        urgent = record.rotation is not None and record.rotation.urgent
         subject = Subject(key.address, key.account.address, record.terms.networks)
         again = is_second_probe(record.candidate, self._run.now)
-        refusal = self._asker.refusal(subject, credential.fingerprint, second_probe=again)
+        refusal = self._asker.refusal(subject, credential.fingerprint, second_probe=again, urgent=urgent)
         if refusal or (record.candidate and record.candidate.verdict is Verdict.REFUSED):
             told = hear_of(self._session, key, credential.fingerprint, record.candidate)
             if told is not None:
@@ -144,40 +156,16 @@ class Handover:
             return self._differs(key, record, findings)
         return self._publish(key, record, credential, description)
 
-    def relabel(self, key: Key, record: KeyRecord) -> None:
-        """Brings what is written beside a published secret up to date with the declaration.
-
-        Raises:
-            SecretDisappeared: It is not there, or another key is.
-        """
-        slot = self._slot(key)
-        credential = self._session.custody.read_published(slot)
-        published = record.published
-        if credential is None or published is None or credential.fingerprint != published.fingerprint:
-            raise SecretDisappeared(
-                f"The key recorded for {key.address} is not at {self._session.custody.path_of(slot)}.",
-                address=key.address,
-                source=key.source,
-            )
-        iiban = record.description.iiban if record.description else None
-        label = self._label(key, record, iiban or known_iiban(key.account, self._run.state))
-        held = self._run.write(
-            CallKind.PUBLISH,
-            key.address,
-            {"fingerprint": credential.fingerprint},
-            lambda: self._session.custody.publish(slot, credential, label),
-        )
-        moved = published.model_copy(update={"version": held.version})
-        self._run.state.put(record.model_copy(update={"published": moved}))
-        self._run.save()
-
     def _ask(
         self, key: Key, record: KeyRecord, subject: Subject, credential: Credential, *, again: bool
     ) -> KeyDescription | str:
         """One question, or why there is no nonce to ask it with."""
         inspector = self._session.providers.keys[key.api]
+        urgent = record.rotation is not None and record.rotation.urgent
         if not inspector.takes_nonce:
-            return self._asker.describe(inspector, subject, credential, None, second_probe=again)
+            return self._asker.describe(
+                inspector, subject, credential, None, second_probe=again, urgent=urgent
+            )
         candidate = record.candidate
         fingerprint = credential.fingerprint
         unit = unit_of(record.terms)
@@ -196,7 +184,9 @@ class Handover:
             CallKind.PROBE,
             key.address,
             {"fingerprint": fingerprint},
-            lambda: self._asker.describe(inspector, subject, credential, nonce, second_probe=again),
+            lambda: self._asker.describe(
+                inspector, subject, credential, nonce, second_probe=again, urgent=urgent
+            ),
         )
 
     def _on_report(
@@ -248,7 +238,7 @@ class Handover:
                     "again_at": again_at,
                 }
             )
-        self._run.state.put(record.model_copy(update={"candidate": changed}))
+        self._keep(key, changed)
         self._reject_task(key, reason)
         self._run.save()
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=error.code)
@@ -273,7 +263,7 @@ class Handover:
         changed = candidate.model_copy(update={"verdict": Verdict.DIFFERS, "findings": findings})
         if heard_at or before != findings:
             changed = changed.model_copy(update={"asked_at": heard_at or self._run.now})
-        self._run.state.put(record.model_copy(update={"candidate": changed}))
+        self._keep(key, changed)
         listed = "; ".join(f.summary for f in findings)
         report = self._work.correction(record, key.process.owner, findings)
         self._reject_task(key, f"not as declared: {listed}", report)
@@ -302,19 +292,30 @@ class Handover:
         *,
         heard_at: datetime | None = None,
     ) -> Outcome:
-        slot = self._slot(key)
-        label = self._label(key, record, description.iiban)
+        slot, now = self._slot(key), self._run.now
+        rotation = record.rotation
+        if rotation is not None:
+            provenance = Provenance.REPORTED if heard_at else Provenance.OBSERVED
+            checked = Checked(
+                fingerprint=credential.fingerprint,
+                description=description,
+                at=heard_at or now,
+                provenance=provenance,
+            )
+            rotation = self._rotations.put_aside(key, checked)
+        label = label_of(self._session, key, record, description.iiban)
         held = self._run.write(
             CallKind.PUBLISH,
             key.address,
             {"fingerprint": credential.fingerprint},
             lambda: self._session.custody.publish(slot, credential, label),
         )
-        now = self._run.now
         self._run.state.put(
             record.model_copy(
                 update={
                     "candidate": None,
+                    "rotation": rotation,
+                    "revoked": "",
                     "published": Published(
                         fingerprint=credential.fingerprint,
                         last_four=credential.last_four,
@@ -332,6 +333,8 @@ class Handover:
         for task in self._run.state.open_tasks(key.address):
             if task.kind in {TaskKind.CREATE_KEY, TaskKind.SETTLE_UNKNOWN}:
                 life.close(self._run.state, task, "the key is in service", now)
+        if rotation is not None:
+            self._rotations.published(key)
         self._run.save()
         self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
         return Outcome(
@@ -341,8 +344,12 @@ class Handover:
         )
 
     def _candidate(self, key: Key, credential: Credential) -> KeyRecord:
-        """Registers what lies in quarantine; another key than before asks for the earlier one's deletion."""
-        record = self._run.state.key(key.address)
+        """Registers what lies in quarantine; another key than before asks for the earlier one's deletion.
+
+        The record comes back as that of the key on its way in.
+        """
+        found = self._run.state.key(key.address)
+        record = found.coming if found else None
         if record is None or record.published is not None:
             raise SecretDisappeared(
                 f"{key.address} does not wait for a key, so what lies in quarantine is not taken.",
@@ -360,17 +367,25 @@ class Handover:
                 subject=known.fingerprint,
                 last_four=known.last_four,
             )
-        record = record.model_copy(
-            update={
-                "candidate": Candidate(
-                    fingerprint=credential.fingerprint,
-                    last_four=credential.last_four,
-                    received_at=self._run.now,
-                )
-            }
+        return self._keep(
+            key,
+            Candidate(
+                fingerprint=credential.fingerprint,
+                last_four=credential.last_four,
+                received_at=self._run.now,
+            ),
         )
+
+    def _keep(self, key: Key, candidate: Candidate) -> KeyRecord:
+        """Records what is known of the key in quarantine; the record of that key comes back."""
+        record = self._run.state.key(key.address)
+        assert record is not None  # noqa: S101 - it was registered
+        rotation = record.rotation
+        if rotation is not None and rotation.stage is Stage.REQUESTED:
+            rotation = rotation.model_copy(update={"stage": Stage.RECEIVED})
+        record = record.model_copy(update={"candidate": candidate, "rotation": rotation})
         self._run.state.put(record)
-        return record
+        return record.coming
 
     def _declined(self, key: Key, delivery: Delivery) -> Outcome:
         """Leaves what is no key where it is, and remembers that this version was looked at."""
@@ -405,18 +420,6 @@ class Handover:
         slot = self._slot(key)
         self._run.write(
             kind, key.address, {"place": place.value}, lambda: self._session.custody.drop(place, slot)
-        )
-
-    def _label(self, key: Key, record: KeyRecord, iiban: str | None) -> Label:
-        head = self._session.desired.head
-        return Label(
-            stack=head.name,
-            account=key.account.name,
-            iiban=iiban,
-            environment=head.environment.name,
-            nonce_unit=record.terms.nonce_unit,
-            key_name=record.key_name,
-            generation=record.generation,
         )
 
     def _slot(self, key: Key) -> Slot:

@@ -171,9 +171,13 @@ def what_stays(record: AccountRecord | KeyRecord | GrantRecord) -> str:
             return f"the policy {record.policy_name}{role} stay{'' if role else 's'} in Vault"
         case KeyRecord() if record.published is not None:
             named = f'the key "{record.key_name}"' if record.key_name else "the key"
+            old = record.rotation.old if record.rotation and record.rotation.retired else None
+            also = (
+                f"; so do generation {old.number} (...{old.last_four}) and its retired secret" if old else ""
+            )
             return (
                 f"{named} (...{record.published.last_four}) stays at Kraken, and its secret at "
-                f"{record.published.path}"
+                f"{record.published.path}{also}"
             )
         case KeyRecord() if record.adopted is not None:
             return f'the key "{record.key_name}" stays at Kraken'

@@ -10,6 +10,7 @@ from krakenstate.engine.work import Work
 from krakenstate.errors import TaskNotPossible
 from krakenstate.model.declarations import DerivativesSubaccount, Key, SpotSubaccount
 from krakenstate.model.provenance import Provenance
+from krakenstate.model.rotation import Stage
 from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord, State
 from krakenstate.model.task import Attestation, Task, TaskKind
 from krakenstate.model.terms import KeyDescription, KeyTerms
@@ -41,6 +42,10 @@ def attest(run: Writing, task: Task, who: str, note: str) -> Task:
             )
         )
         life.unblock(run.state, record.address)
+    elif task.kind is TaskKind.ADOPT_KEY and isinstance(record, KeyRecord) and record.rotation:
+        if record.rotation.stage is Stage.PUBLISHED:
+            said = {"stage": Stage.ADOPTED, "adopted_at": run.now, "adopted_by": Provenance.ATTESTED}
+            run.state.put(record.model_copy(update={"rotation": record.rotation.model_copy(update=said)}))
     elif task.kind is TaskKind.EDIT_KEY and isinstance(record, KeyRecord) and record.description:
         run.state.put(
             record.model_copy(

@@ -8,6 +8,7 @@ from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
 from krakenstate.engine.plan_adopted import plan_adoption
+from krakenstate.engine.plan_rotation import cannot_be_made, plan_stage, why_rotate
 from krakenstate.engine.reach import can_be_asked
 from krakenstate.engine.reports import is_reported, known_of
 from krakenstate.engine.steps import (
@@ -17,6 +18,7 @@ from krakenstate.engine.steps import (
     held_up,
     in_sync,
     manual,
+    replacement,
     settlement,
     unread,
     waiting,
@@ -26,6 +28,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing, Provenance
+from krakenstate.model.rotation import Stage
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.state import Candidate, KeyRecord, Removal, Verdict
 from krakenstate.model.task import Task, TaskKind
@@ -57,6 +60,8 @@ def plan_key(key: Key, look: Outlook) -> Step:
     adoption = plan_adoption(key, record, look)
     if adoption is not None:
         return adoption
+    if record is not None and record.rotation is not None:
+        return _rotating(key, record, look)
     if record is None or (record.published is None and record.adopted is None):
         return _unborn(key, record, look)
     return _in_service(key, record, look)
@@ -133,6 +138,9 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
             return settlement(key.address, Action.VERIFY, label, "handed in; it is asked and compared")
         note = "handed in; waits for a run from a site inside its allowlist, or for a report from there"
         return held_up(key.address, label, note, task=task)
+    if task is None and record.revoked:
+        note = f"it was revoked ({record.revoked}); take it out of the stack, or have a new one made"
+        return _create(key, Reason.REVOKED, label, look, note=note)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
 
 
@@ -151,6 +159,72 @@ def _is_refused(known: Candidate, arrival: Arrival) -> bool:
 
 
 def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
+    """What is to do about a key in service: what expires is replaced first, what is old after all else."""
+    _refuse_moved(key, record)
+    why = None if record.adopted is not None else why_rotate(key, record, look)
+    impossible = cannot_be_made(key, look)
+    if why is not None and why[0] is not Reason.ROTATION_DUE and not impossible:
+        return _replace(key, record, *why, look)
+    step = _kept(key, record, look)
+    is_unread = step.missing is Missing.UNREADABLE
+    if why is None or step.action not in {Action.NO_OP, Action.UNKNOWN} or is_unread:
+        return step
+    if impossible:
+        return held_up(key.address, _label(key, record, look), f"{why[1]}; {impossible}")
+    return _replace(key, record, *why, look)
+
+
+def _replace(key: Key, record: KeyRecord, reason: Reason, why: str, look: Outlook) -> Step:
+    """A rotation is proposed: the next generation is made as declared, and the old one goes in the end."""
+    number = record.generation + 1
+    names = {"generation": number, "name": name_at_kraken(key, number)}
+    before = {**_attributes_of(record), "generation": record.generation, "name": record.key_name}
+    after = {**attributes_of(key), **{name: value for name, value in names.items() if value is not None}}
+    described = known_of(record, look.snapshot.of(key.address)).description
+    terms = KeyTerms.of(key)
+    changes = compare_terms(terms, described) if described else []
+    changes += differences({name: before[name] for name in names}, {name: after.get(name) for name in names})
+    note = (
+        f"{why}; a task asks {key.process.owner} for the next generation, and the old one is deleted once "
+        "the process uses it"
+    )
+    return replacement(
+        key.address,
+        reason,
+        _label(key, record, look),
+        note=note,
+        before=before,
+        after=after,
+        changes=changes,
+    )
+
+
+def _rotating(key: Key, record: KeyRecord, look: Outlook) -> Step:
+    """A rotation is under way: the new generation on its way in, or the old one on its way out."""
+    _refuse_moved(key, record)
+    rotation = record.rotation
+    assert rotation is not None  # noqa: S101 - the caller looked
+    label = _label(key, record, look)
+    copy = look.arrival(record.address, Place.QUARANTINE)
+    if copy is not None and clears_quarantine(record, look):
+        return settlement(key.address, Action.ADVANCE, label, _what_becomes_of(copy, record, look))
+    if record.awaits_successor:
+        if rotation.stage is Stage.VERIFIED and look.arrival(key.address, Place.QUARANTINE):
+            return settlement(key.address, Action.VERIFY, label, "it is as declared, and is published")
+        return _unborn(key, record.coming, look)
+    step, first = plan_stage(key, record, label, look)
+    if first or not rotation.replaces:
+        return step
+    other = _kept(key, record, look)
+    return other if other.step_class else step
+
+
+def _refuse_moved(key: Key, record: KeyRecord) -> None:
+    """A key in service stays with its account and process.
+
+    Raises:
+        AttributeFixed: The stack gives it another one.
+    """
     if (record.account, record.process) != (key.account.address, key.process.address):
         what = "account" if record.account != key.account.address else "process"
         raise AttributeFixed(
@@ -159,6 +233,10 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
             address=key.address,
             source=key.source,
         )
+
+
+def _kept(key: Key, record: KeyRecord, look: Outlook) -> Step:
+    """What is to do about a key in service apart from replacing it."""
     terms = KeyTerms.of(key)
     label = _label(key, record, look)
     copy = look.arrival(record.address, Place.QUARANTINE)
@@ -193,6 +271,16 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
         note = "in service; a second key that was handed in is to be deleted, then its secret is dropped"
         return waiting(key.address, second, label, note)
     return in_sync(key.address, label)
+
+
+def clears_quarantine(record: KeyRecord, look: Outlook) -> bool:
+    """Whether what lies in quarantine beside a key in service is looked at next; a successor waits there."""
+    copy = look.arrival(record.address, Place.QUARANTINE)
+    if copy is None or record.published is None:
+        return False
+    if copy.fingerprint == record.published.fingerprint:
+        return True
+    return not record.awaits_successor and _second_keys_task(record, copy, look) is None
 
 
 def _second_keys_task(record: KeyRecord, copy: Arrival | None, look: Outlook) -> Task | None:
@@ -257,7 +345,13 @@ def _rerecord(key: Key, record: KeyRecord, label: str) -> Step:
 
 
 def _create(
-    key: Key, reason: Reason, label: str, look: Outlook, before: dict[str, JsonValue] | None = None
+    key: Key,
+    reason: Reason,
+    label: str,
+    look: Outlook,
+    *,
+    before: dict[str, JsonValue] | None = None,
+    note: str = "no API creates keys; verified by asking the key itself",
 ) -> Step:
     after = attributes_of(key)
     waits = () if look.account_exists(key.account) else (str(key.account.address),)
@@ -266,7 +360,7 @@ def _create(
         TaskKind.CREATE_KEY,
         reason,
         label,
-        note="no API creates keys; verified by asking the key itself",
+        note=note,
         assignee=key.process.owner,
         waits_on=waits,
         before=before,
@@ -278,15 +372,24 @@ def _create(
 def _removing(record: KeyRecord, look: Outlook) -> Step:
     kind = TaskKind.STOP_PROCESS if record.removal is Removal.STOPPING else TaskKind.DELETE_KEY
     label = _record_label(record, look)
+    if rotation_comes_first(record, look):  # an older generation goes too, and the record outlives it
+        return plan_stage(None, record, label, look)[0]
     task = look.open_task(record.address, kind)
     if task is not None:
         return waiting(record.address, task, label, task.rejection or "the key is being removed")
+    if record.rotation is not None and record.removal is Removal.DELETING:
+        return plan_stage(None, record, label, look)[0]
     note = (
         "its process is stopped: a task to delete the key opens"
         if record.removal is Removal.STOPPING
         else "the key is deleted: its secret leaves Vault, and the state lets go of it"
     )
     return settlement(record.address, Action.ADVANCE, label, note)
+
+
+def rotation_comes_first(record: KeyRecord, look: Outlook) -> bool:
+    """Whether the rotation of a key that is being removed has a stage to go on to."""
+    return record.rotation is not None and plan_stage(None, record, "", look)[1]
 
 
 def attributes_of(key: Key) -> dict[str, JsonValue]:

@@ -212,7 +212,7 @@ def _risks(step: Step) -> list[Risk]:
         ]
     if step.address.type == Grant.type_name and step.action in {Action.CREATE, Action.DELETE, Action.UPDATE}:
         return risks_of_grant(step)
-    is_change = step.action is Action.UPDATE or step.task_kind is TaskKind.EDIT_KEY
+    is_change = step.action in {Action.UPDATE, Action.ROTATE} or step.task_kind is TaskKind.EDIT_KEY
     return risks_of_changes(step.address, step.changes) if is_change else []
 
 

@@ -33,7 +33,7 @@ from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.network import admits
-from krakenstate.model.report import NONCE_STEP, SMALL_NONCE_MAX, Answer, Attempt, Evidence
+from krakenstate.model.report import NONCE_STEP, SMALL_NONCE_MAX, Answer, Attempt, Evidence, InUse
 from krakenstate.model.snapshot import Place
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import NonceUnit
@@ -106,6 +106,7 @@ def report_here(session: Session, key: Key, here: Here) -> tuple[KeyDescription,
         address=key.address,
         attempt=attempt,
         answer=before.answer if before else None,
+        in_use=before.in_use if before else None,
     )
     version = store.write(process, key.address, evidence, version)
 
@@ -126,6 +127,31 @@ def report_here(session: Session, key: Key, here: Here) -> tuple[KeyDescription,
     except KrakenstateError as error:  # the rejection is what must be said
         log.warning("The rejection of %s was not kept: %s", key.address, error.message)
     raise rejection.at_address(key.address) from rejection.__cause__
+
+
+def report_use(session: Session, key: Key, here: Here) -> tuple[InUse, str]:
+    """Leaves word in Vault which key its process uses: the one at its path. Kraken is not asked.
+
+    Raises:
+        SecretDisappeared: No key is at the process's path.
+        ReportUnusable: What lies at the evidence path is no report.
+        VaultConflict: Somebody else writes it now.
+    """
+    store, process = session.records.evidence, key.process.name
+    credential = session.custody.read_published(session.slot(key.process.address, key.address))
+    if credential is None:
+        raise SecretDisappeared(
+            f"No key lies at the path of {key.address}, so its process uses none from there.",
+            address=key.address,
+            source=key.source,
+        )
+    before, version = store.read(process, key.address)
+    evidence = before or Evidence(stack=session.desired.head.name, address=key.address)
+    use = InUse(
+        fingerprint=credential.fingerprint, at=session.clock(), who=here.who[:128], host=here.host[:128]
+    )
+    store.write(process, key.address, evidence.model_copy(update={"in_use": use}), version)
+    return use, store.path_of(process, key.address)
 
 
 def _answer(session: Session, description: KeyDescription, here: Here, now: datetime) -> Answer:

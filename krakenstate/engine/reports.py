@@ -134,8 +134,9 @@ def with_reports(
     """The same observations with the reports of keys that were not asked, and how each thing is known."""
     slots = {}
     for key in session.desired.of(Key):
-        if key.address in found and found[key.address].description is None:
-            record = state.key(key.address)
+        record = state.key(key.address)
+        is_awaited = record is not None and record.rotation is not None
+        if key.address in found and (found[key.address].description is None or is_awaited):
             process = record.process if record else key.process.address
             slots[key.address] = session.slot(process, key.address)
     reports: dict[Address, Report] = {}
@@ -208,7 +209,7 @@ def _read(session: Session, key: Key) -> Report | None:
 def _problem(report: Report, address: Address, now: datetime) -> str:
     """Why a report that has the form of one cannot be this key's; empty if it can."""
     attempt, answer = report.attempt, report.answer
-    instants = [part.at for part in (attempt, answer) if part is not None]
+    instants = [part.at for part in (attempt, answer, report.in_use) if part is not None]
     if any(at > now + SKEW for at in instants):
         return f"{report.path} is dated in the future."
     if attempt is not None and attempt.code and attempt.code not in _FAILURES:

@@ -9,6 +9,7 @@ from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
+from krakenstate.model.rotation import Stage
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import KeyRecord, Removal
@@ -139,6 +140,10 @@ class Retirement:
             last_four=candidate.last_four,
             misplaced=misplaced,
         )
-        self._run.state.put(record.model_copy(update={"candidate": None}))
+        current = self._run.state.key(record.address) or record
+        rotation = current.rotation
+        if rotation is not None and current.awaits_successor:
+            rotation = rotation.model_copy(update={"stage": Stage.REQUESTED})
+        self._run.state.put(current.model_copy(update={"candidate": None, "rotation": rotation}))
         self._run.save()
         self._drop(record, {"fingerprint": candidate.fingerprint}, self._session.shelf(record))

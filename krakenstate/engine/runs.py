@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from krakenstate.engine import moves
+from krakenstate.engine import leak, moves
 from krakenstate.engine.apply import Application, outlook_of
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.observe import observe
@@ -43,7 +43,7 @@ from krakenstate.errors import (
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Plan
-from krakenstate.model.run import CallKind, Intent, Lock, Outcome, Result, Run
+from krakenstate.model.run import CallKind, Effect, Intent, Lock, Outcome, Result, Run
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import Index, State
 from krakenstate.store.base import Journal
@@ -330,7 +330,21 @@ def expect_hand_in(session: Session, address: str) -> Key:
             address=address,
             source=resource.source,
         )
-    if record.published is not None:
+    if record.rotation is not None and not record.rotation.replaces:
+        raise HandInNotExpected(
+            f"{address} is being revoked, and nothing replaces it.",
+            next_step="Have it revoked to the end first: krakenstate task list",
+            address=address,
+            source=resource.source,
+        )
+    if record.revoked:
+        raise HandInNotExpected(
+            f"{address} was revoked, and no new key was approved since.",
+            next_step="Approve one: krakenstate apply",
+            address=address,
+            source=resource.source,
+        )
+    if record.published is not None and not record.awaits_successor:
         raise HandInNotExpected(
             f"{address} is in service already; a second key is not taken beside it.",
             next_step="If somebody made a new key for it, delete that key in the web page.",
@@ -380,6 +394,8 @@ def hand_in(
             held = handover.quarantine(key, credential)
             stored(held.path)
             outcome = handover.verify(key)
+            if outcome.effect is Effect.PUBLISHED:
+                outcome = leak.after_hand_in(run, key, outcome)
             run.save()
             return outcome
     except LockHeld as busy:

@@ -83,6 +83,23 @@ def by_api(
     )
 
 
+def replacement(
+    address: Address,
+    reason: Reason,
+    label: str,
+    *,
+    note: str,
+    before: Values,
+    after: Values,
+    changes: Iterable[AttributeChange],
+) -> Step:
+    """A rotation will begin: a person makes the next generation, and later deletes the old one."""
+    step = by_api(
+        address, Action.ROTATE, reason, label, note=note, before=before, after=after, changes=changes
+    )
+    return step.model_copy(update={"actor": Actor.PERSON})
+
+
 def settlement(address: Address, action: Action, label: str, note: str, *, task: Task | None = None) -> Step:
     """Something that an applied declaration already allows is ready."""
     handed_in = action in {Action.INGEST, Action.VERIFY}

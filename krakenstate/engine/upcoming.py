@@ -7,14 +7,13 @@ from datetime import date, timedelta
 from krakenstate.engine.inbox import find_inbox_checks
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_adopted import find_adoption_checks
+from krakenstate.engine.plan_rotation import drained_at, due_on, lead_of
 from krakenstate.engine.reports import find_report_checks
 from krakenstate.errors import PolicyError
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.plan import Check, Upcoming
+from krakenstate.model.rotation import Rotation, Stage
 from krakenstate.model.state import KeyRecord
-
-ROTATE_BEFORE = timedelta(days=14)
-"""How long before its expiry a key should be replaced, unless it declares otherwise."""
 
 
 def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
@@ -35,7 +34,7 @@ def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
 def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
     if not isinstance(key, SpotKey) or key.expires is None:
         return []
-    lead = key.rotate_before or ROTATE_BEFORE
+    lead = lead_of(key)
     today = look.now.date()
     out = []
     if key.expires <= today + horizon:
@@ -49,6 +48,8 @@ def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
 
 
 def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timedelta) -> list[Upcoming]:
+    if record is not None and record.rotation is not None:
+        return _under_way(key, record.rotation)
     if key.rotate_every is None:
         return []
     overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
@@ -59,15 +60,24 @@ def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timede
     if due > look.now.date() + horizon:
         return []
     verb = "rotation due" if due >= look.now.date() else "rotation overdue since"
-    text = f"{verb} {due}{overlap}; this version reminds and does not rotate"
-    return [Upcoming(address=key.address, on=due, text=text)]
+    return [Upcoming(address=key.address, on=due, text=f"{verb} {due}{overlap}")]
+
+
+def _under_way(key: Key, rotation: Rotation) -> list[Upcoming]:
+    """A rotation stays listed until its old generation is proven dead."""
+    what = f"rotation to generation {rotation.generation}" if rotation.replaces else "revocation"
+    text = f"{what} is {rotation.stage.value}, since {rotation.at.date()}"
+    if rotation.stage is not Stage.DRAINING:
+        return [Upcoming(address=key.address, on=None, text=text)]
+    ends = drained_at(rotation, key.overlap).date()
+    text += f"; the old key (...{rotation.old.last_four}) is to be deleted from {ends}"
+    return [Upcoming(address=key.address, on=ends, text=text)]
 
 
 def rotation_due(key: Key, record: KeyRecord | None) -> date | None:
     """The day on which its age makes a key due; ``None`` without a period, or while it is not in service."""
-    if key.rotate_every is None or record is None or record.published is None:
-        return None
-    return (record.published.at + key.rotate_every).date()
+    due_at = due_on(key, record) if record is not None else None
+    return due_at.date() if due_at else None
 
 
 def find_checks(look: Outlook) -> tuple[Check, ...]:

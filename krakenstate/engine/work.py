@@ -91,6 +91,24 @@ class Work:
             subject=subject,
         )
 
+    def adopt_key(self, record: KeyRecord, owner: str) -> Task:
+        """The owner makes the process use the new generation."""
+        process, head = record.process.name, self._session.desired.head
+        path = record.published.path if record.published else "its path in Vault"
+        shown = key_label(record.key_name, known_last_four(record), self.key_job(record, owner).account_label)
+        text = (
+            f"A new generation lies at {path}: {shown}. The old key still works.\n\n"
+            f"1. Make the process {process} read its secret again: restart it, or let it re-read Vault.\n"
+            "2. See that it works with the new key, and that no instance of it still uses the old one.\n"
+            "3. Say so, on its host with the token it reports with, or from anywhere:\n"
+            f"        krakenstate key verify {record.address} --in-use --stack {head.name}\n"
+            f'        krakenstate task attest {ITS_ID} --note "restarted" --stack {head.name}\n'
+        )
+        title = f"let process {process} use {shown}"
+        return self._open(
+            TaskKind.ADOPT_KEY, record.address, owner, title, text, generation=record.generation
+        )
+
     def stop_process(self, record: KeyRecord, owner: str) -> Task:
         """The owner stops the process before its key goes."""
         process = record.process.name
@@ -178,23 +196,8 @@ class Work:
 
     def key_job(self, record: KeyRecord, owner: str, *, last_four: str | None = None) -> KeyJob:
         """What a person must know of a key."""
-        account = self._session.desired.resources.get(record.account)
-        known = self._run.state.account(record.account)
-        email = account.email if isinstance(account, Account) else (known.email if known else "")
-        label = account.username if isinstance(account, SpotSubaccount) else record.account.name
-        return KeyJob(
-            stack=self._session.desired.head.name,
-            address=record.address,
-            account_address=record.account,
-            account_label=label,
-            account_email=email,
-            process=record.process.name,
-            owner=owner,
-            generation=record.generation,
-            key_name=record.key_name,
-            terms=record.terms,
-            last_four=last_four or known_last_four(record),
-        )
+        job = key_job(record, owner, self._session.desired, self._run.state)
+        return replace(job, last_four=last_four) if last_four else job
 
     def _where_it_is(self, job: KeyJob, misplaced: Misplaced) -> KeyJob:
         """The job on the account a key answers for, instead of the one it was declared on."""
@@ -235,6 +238,27 @@ class Work:
         if new:
             self._session.audience.opened(task)
         return task
+
+
+def key_job(record: KeyRecord, owner: str, desired: Desired, state: State) -> KeyJob:
+    """What a person must know of a key."""
+    account = desired.resources.get(record.account)
+    known = state.account(record.account)
+    email = account.email if isinstance(account, Account) else (known.email if known else "")
+    label = account.username if isinstance(account, SpotSubaccount) else record.account.name
+    return KeyJob(
+        stack=desired.head.name,
+        address=record.address,
+        account_address=record.account,
+        account_label=label,
+        account_email=email,
+        process=record.process.name,
+        owner=owner,
+        generation=record.generation,
+        key_name=record.key_name,
+        terms=record.terms,
+        last_four=known_last_four(record),
+    )
 
 
 def account_job(account: Account, desired: Desired, state: State) -> AccountJob:

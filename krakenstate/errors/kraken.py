@@ -186,6 +186,20 @@ class CredentialMalformed(HandInError):
     remedy = "Keep the dialog open, copy both values again and repeat the command."
 
 
+class StillAlive(HandInError):
+    """A key that was said to be deleted still answers."""
+
+    code, headline, exit_code = "KS2207", "Key is NOT revoked", 3
+    remedy = "Delete it in the web page, see that it is gone from the list, and attest its task again."
+
+
+class NotInService(HandInError):
+    """A key that is in service was expected, to be replaced or revoked."""
+
+    code, headline = "KS2208", "Key is not in service"
+    remedy = "See what is recorded: krakenstate state show ADDRESS"
+
+
 class HandInNotExpected(HandInError):
     """No open task asks for a key at this address."""
 

@@ -116,6 +116,15 @@ class Answer(Model):
         return self.description.fingerprint
 
 
+class InUse(Model):
+    """Which key a process uses, by its own word. Nothing was asked of Kraken."""
+
+    fingerprint: Fingerprint
+    at: Moment
+    who: Text = ""
+    host: Text = ""
+
+
 class Evidence(Model):
     """Everything a host leaves of one key."""
 
@@ -124,6 +133,7 @@ class Evidence(Model):
     address: Address
     attempt: Attempt | None = None
     answer: Answer | None = None
+    in_use: InUse | None = None
 
 
 class Report(Model):
@@ -133,6 +143,7 @@ class Report(Model):
     problem: str = ""
     attempt: Attempt | None = None
     answer: Answer | None = None
+    in_use: InUse | None = None
 
     @property
     def failure(self) -> Attempt | None:

@@ -38,6 +38,9 @@ class CallKind(StrEnum):
     PUBLISH = "publish"
     DROP_SECRET = "drop-secret"  # noqa: S105 - a kind of call
     EMPTY_INBOX = "empty-inbox"
+    RETIRE = "retire"
+    ORDER = "order"
+    """What a person ordered outside of any plan, with the reason given."""
     PROBE = "probe"
     MOVE = "move"
     RELEASE = "release"

@@ -15,6 +15,7 @@ from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.inventory import InventoryEntry
 from krakenstate.model.provenance import Provenance
+from krakenstate.model.rotation import Generation, Rotation
 from krakenstate.model.task import Attestation, Task
 from krakenstate.model.terms import KeyDescription, KeyTerms
 
@@ -146,7 +147,8 @@ class KeyRecord(Model):
     ``declined`` is what lay in its inbox and was no key.
 
     ``kept_as`` is the address under which its secrets lie in Vault, where that is not its own: the key was
-    renamed, and its process goes on reading where it always did.
+    renamed, and its process goes on reading where it always did. ``rotation`` is the one under way;
+    ``revoked`` says why the last generation was revoked without one that replaces it.
     """
 
     kind: Literal["key"] = "key"
@@ -166,6 +168,60 @@ class KeyRecord(Model):
     protect: bool = False
     kept_as: Address | None = None
     adopted: Adoption | None = None
+    rotation: Rotation | None = None
+    revoked: str = ""
+
+    @property
+    def awaits_successor(self) -> bool:
+        """Whether a next generation is on its way in."""
+        return (
+            self.rotation is not None and self.rotation.replaces and self.rotation.stage.is_before_publication
+        )
+
+    @property
+    def coming(self) -> KeyRecord:
+        """The key on its way in: the next generation while a rotation waits for it, else this one."""
+        rotation = self.rotation
+        if rotation is None or not self.awaits_successor:
+            return self
+        return self.model_copy(
+            update={
+                "generation": rotation.generation,
+                "key_name": rotation.key_name,
+                "terms": rotation.terms,
+                "published": None,
+                "description": None,
+            }
+        )
+
+    @property
+    def in_service(self) -> Generation:
+        """The generation that its process uses.
+
+        Raises:
+            ValueError: None is.
+        """
+        if self.published is None:
+            raise ValueError(f"{self.address} is not in service")
+        return Generation(
+            number=self.generation,
+            key_name=self.key_name,
+            fingerprint=self.published.fingerprint,
+            last_four=self.published.last_four,
+            terms=self.terms,
+            networks=self.description.networks if self.description else None,
+        )
+
+    def leaving(self, old: Generation) -> KeyRecord:
+        """The record as it was for a generation on its way out."""
+        return self.model_copy(
+            update={
+                "generation": old.number,
+                "key_name": old.key_name,
+                "terms": old.terms,
+                "candidate": None,
+            }
+        )
 
     @property
     def shelf(self) -> Address:

@@ -136,6 +136,21 @@ class CredentialStore(Protocol):
         """Metadata first, merged; then the secret, with check-and-set. Publishing the same key again changes
         nothing."""
 
+    def retire(self, slot: Slot, generation: int, fingerprint: str) -> Held | None:
+        """Copies the secret at the process's path aside, with check-and-set, and reads it back.
+
+        Doing it again changes nothing. ``None`` if there is no secret at the path, nor aside.
+
+        Raises:
+            SecretDisappeared: Another key than this one is at the path, and the wanted one is not aside.
+        """
+
+    def read_retired(self, slot: Slot, generation: int) -> Credential | None:
+        """The secret of a generation that was put aside."""
+
+    def drop_retired(self, slot: Slot, generation: int) -> None:
+        """Removes it with its metadata and all versions; removing nothing is fine."""
+
     def drop_published(self, slot: Slot) -> None:
         """Removes the secret at the process's path, with metadata and all versions."""
 

@@ -85,6 +85,8 @@ as verifier krakenstate key verify derivatives_key.bidder --report --forbid tran
 krakenstate dev egress 192.0.2.10
 as operator krakenstate settle --site runner
 as observer krakenstate plan --site runner
+as verifier krakenstate key verify spot_key.quoter --in-use
+as operator krakenstate key rotate spot_key.quoter --now --reason test --site runner
 denied verifier krakenstate key verify derivatives_key.hedger --report
 denied verifier krakenstate settle --site runner
 denied verifier krakenstate state list

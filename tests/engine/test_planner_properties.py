@@ -39,7 +39,10 @@ def test_planning_is_a_pure_function(scene, order):
 @quick
 @given(desks(), INSTANTS, st.integers(1, 999), st.booleans())
 def test_the_digest_speaks_of_the_proposals_alone(scene, now, line, other_serial):
-    """Time, ages, source lines, serial and the instant of the snapshot leave the digest as it is."""
+    """Time, ages, source lines, serial and the instant of the snapshot leave the digest as it is.
+
+    Only a rotation that time makes due is another decision.
+    """
     before = plan_of(scene.look())
     look = scene.look(now=now)
     if other_serial:
@@ -52,6 +55,8 @@ def test_the_digest_speaks_of_the_proposals_alone(scene, now, line, other_serial
     finally:
         for address, source in lines.items():
             look.desired.resources[address].with_source(source)
+    if Action.ROTATE in {s.action for s in (*before.proposals, *after.proposals)}:
+        return
     assert after.digest == before.digest
     assert [s.address for s in after.proposals] == [s.address for s in before.proposals]
 
@@ -114,9 +119,9 @@ def test_the_summary_counts_the_steps(scene):
     count = Counter(s.action for s in plan.steps)
     summary = plan.summary
     assert (summary.add, summary.change, summary.remove, summary.forget, summary.manual) == (
-        count[Action.CREATE],
+        count[Action.CREATE] + count[Action.ROTATE],
         count[Action.UPDATE],
-        0,
+        count[Action.ROTATE],
         count[Action.FORGET],
         count[Action.MANUAL],
     )
@@ -255,4 +260,4 @@ def test_the_drawn_desks_reach_every_action():
         found.update(s.action for s in plan_of(scene.look()).steps)
 
     collect()
-    assert found == set(Action) - {Action.DELETE, Action.ROTATE}
+    assert found == set(Action) - {Action.DELETE}

@@ -7,11 +7,13 @@ is back, the dead run's lease has ended, and another run goes on.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from krakenstate import AppRole, DerivativesSubaccount, Moved, Removed
+from krakenstate.engine import leak
 from krakenstate.engine.adoption import keep_inventory
 from krakenstate.errors import LockHeld, VaultError
 from krakenstate.model.desired import Desired
@@ -238,6 +240,41 @@ def key_is_listed(world: World) -> None:
     assert [entry.name for entry in world.state.inventory] == ["K"]
 
 
+def successor_handed_in(world: World) -> None:
+    """A key whose rotation is due was asked for, and its successor waits in the inbox."""
+    key = spot_key(rotate_every=timedelta(days=90))
+    world.put_in_service(key)
+    world.clock.advance(days=91)
+    world.apply()
+    world.leave_in_inbox("pnl", SPOT, world.make_key(key, name="pnl-g2"))
+
+
+def successor_is_in_service(world: World) -> None:
+    """The new generation is published once, the old secret lies aside, and nobody was rejected."""
+    assert world.state.key(SPOT).generation == 2
+    assert world.kv.metadata(f"kraken/prod/pnl/{SPOT}").version == 2
+    assert world.kv.read(f"krakenstate/prod/retired/pnl/{SPOT}-g1") is not None
+    assert {call["outcome"] for call in world.calls()} == {"ok"}
+    assert world.open_tasks() == [TaskKind.ADOPT_KEY]
+
+
+def key_that_leaked(world: World) -> None:
+    """A key in service whose secret somebody has seen."""
+    world.put_in_service(spot_key())
+
+
+def order_rotation(world: World) -> None:
+    """As ``key rotate --now`` does."""
+    with world.writing("key rotate --now") as run:
+        leak.rotate_now(run, world.desired.get(SPOT), "leaked", "ann")
+
+
+def rotation_is_ordered(world: World) -> None:
+    """One task for each of the two deeds, and the old secret lies aside."""
+    assert world.open_tasks() == [TaskKind.CREATE_KEY, TaskKind.DELETE_KEY]
+    assert world.state.key(SPOT).rotation.retired is True
+
+
 SCENARIOS = {
     **{
         kind.value: Scenario(
@@ -279,6 +316,10 @@ SCENARIOS = {
         key_is_listed,
         seams=(BEFORE_INTENT, AFTER_INTENT, BEFORE_OUTCOME),
     ),
+    "retire": Scenario(
+        CallKind.RETIRE, successor_handed_in, World.settle, World.settle, successor_is_in_service
+    ),
+    "order": Scenario(CallKind.ORDER, key_that_leaked, order_rotation, order_rotation, rotation_is_ordered),
     "move": Scenario(CallKind.MOVE, renamed, World.apply, World.apply, key_has_its_new_name),
     "release": Scenario(CallKind.RELEASE, to_let_go_of, World.apply, World.apply, key_is_let_go_of),
     "create-subaccount": Scenario(

@@ -22,6 +22,9 @@ from krakenstate.model.plan import (
 )
 from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.task import TaskKind, task_id
+from tests.support import looks
+from tests.support.looks import look_at, plan_of, served
+from tests.support.world import spot_key
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 OBSERVED = NOW - timedelta(minutes=2)
@@ -524,8 +527,24 @@ def only_observed() -> Plan:
     return plan(watched).model_copy(update={"targets": (Address("spot_key.mm-quoter"),)})
 
 
+def rotation() -> Plan:
+    """A key whose rotation is due, as the planner proposes it; another one whose old key drains."""
+    key = spot_key(rotate_every=timedelta(days=90), overlap=timedelta(days=2))
+    record = served(key)
+    assert record.published is not None
+    aged = record.published.model_copy(update={"at": looks.NOW - timedelta(days=91)})
+    look = look_at([key], [record.model_copy(update={"published": aged})])
+    [due] = [s for s in plan_of(look).steps if s.action is Action.ROTATE]
+    text = (
+        "rotation to generation 2 is draining, since 2026-11-01; the old key (...7Kd2) is to be deleted from "
+        "2026-11-03"
+    )
+    return plan(due, upcoming=(Upcoming(address=Address("spot_key.hot"), on=date(2026, 11, 3), text=text),))
+
+
 PLANS = {
     "moves": moves,
+    "rotation": rotation,
     "only-observed": only_observed,
     "first-run": first_run,
     "edit": edit,

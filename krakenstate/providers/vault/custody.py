@@ -7,6 +7,7 @@ written, the two do not match and the fingerprint counts as unknown.
     <secrets>/<process>/<address>             published
     <state>/inbox/<process>/<address>         left by an operator
     <state>/quarantine/<process>/<address>    received, not yet published
+    <state>/retired/<process>/<address>-gN    replaced, not yet proven dead
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from krakenstate.errors import (
 from krakenstate.model.address import Address
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
-from krakenstate.model.declarations import VaultFields, api_of
+from krakenstate.model.declarations import api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.vault import labels
+from krakenstate.providers.vault.entries import below, fingerprint_in, in_our_words
 from krakenstate.secret.base import Delivery, Held, Label, Shelved, Slot, check_form, from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
 
@@ -95,7 +97,7 @@ class VaultCustody:
         """Mount and path of what lies in the inbox where none of these is handed in; nothing is read."""
         wanted = {f"{labels.process_name(slot)}/{slot.address}" for slot in slots}
         folder = f"{self._state}/{Place.INBOX}"
-        return [self._shown(f"{folder}/{name}") for name in _below(self._kv, folder) if name not in wanted]
+        return [self._shown(f"{folder}/{name}") for name in below(self._kv, folder) if name not in wanted]
 
     def open_inbox(self, slot: Slot) -> Delivery | None:
         """What lies in the inbox; its secret is registered with the redactor."""
@@ -167,7 +169,7 @@ class VaultCustody:
                 next_step="Give each environment a secrets= path of its own, and hand the key in again.",
                 address=slot.address,
             )
-        return self._credential(path, _in_our_words(entry, slot.fields), None)
+        return self._credential(path, in_our_words(entry, slot.fields), None)
 
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path; ``None`` also when its newest version was deleted."""
@@ -200,6 +202,52 @@ class VaultCustody:
             coming = self._kv.write(path, data, cas=version)
             self._compare(path, coming, credential)
         return Held(self._shown(path), coming, credential.fingerprint, managed=True, stack=label.stack)
+
+    def retire(self, slot: Slot, generation: int, fingerprint: str) -> Held | None:
+        """Copies the secret at the process's path aside, with check-and-set, and reads it back.
+
+        Raises:
+            SecretDisappeared: Another key is at the path, and the wanted one is not aside; or what was
+                written is not what is there.
+            PathNotManaged: Another key lies aside already.
+        """
+        path = self._retired(slot, generation)
+        aside, there = self._kv.read(path), self._kv.read(self._published(slot))
+        if aside is not None and fingerprint_in(aside) == fingerprint:
+            return Held(self._shown(path), aside.version, fingerprint, managed=True, stack=self._stack)
+        if aside is not None:
+            raise PathNotManaged(
+                f"Another key lies at {self._shown(path)}, and it may be the only copy. It is left as it is.",
+                next_step="Find out whose it is; then remove it, and run the command again.",
+                address=slot.address,
+            )
+        if there is None:
+            return None
+        credential = self._credential(self._published(slot), there, None)
+        if credential is None or credential.fingerprint != fingerprint:
+            raise SecretDisappeared(
+                f"Another key lies at {self._shown(self._published(slot))} than the one recorded, so nothing "
+                "was put in its place.",
+                address=slot.address,
+            )
+        head = self._kv.metadata(path)
+        version = head.version if head else 0
+        received_at = format_instant(self._clock())
+        self._kv.write_metadata(
+            path, labels.quarantined(self._stack, slot, fingerprint, version + 1, received_at)
+        )
+        coming = self._kv.write(path, dict(there.data), cas=version)
+        self._compare(path, coming, credential)
+        return Held(self._shown(path), coming, fingerprint, managed=True, stack=self._stack)
+
+    def read_retired(self, slot: Slot, generation: int) -> Credential | None:
+        """The secret of a generation that was put aside, registered with the redactor."""
+        path = self._retired(slot, generation)
+        return self._credential(path, self._kv.read(path), None)
+
+    def drop_retired(self, slot: Slot, generation: int) -> None:
+        """Removes it with its metadata and all versions; removing nothing is fine."""
+        self._kv.delete(self._retired(slot, generation))
 
     def drop_published(self, slot: Slot) -> None:
         """Removes the secret at the process's path, with metadata and all versions.
@@ -297,6 +345,9 @@ class VaultCustody:
             return slot.path.removeprefix(f"{self._mount}/")
         return f"{self._secrets}/{labels.process_name(slot)}/{slot.address}"
 
+    def _retired(self, slot: Slot, generation: int) -> str:
+        return f"{self._state}/retired/{labels.process_name(slot)}/{slot.address}-g{generation}"
+
     def _path(self, place: Place, slot: Slot) -> str:
         return f"{self._state}/{place}/{labels.process_name(slot)}/{slot.address}"
 
@@ -353,7 +404,7 @@ class VaultCustody:
         data = labels.halves(credential)
         present = self._kv.read(path) if head and not head.gone else None
         is_there = present is not None and present.data == data
-        if present is not None and not is_there and _fingerprint(present) not in {None, replaces}:
+        if present is not None and not is_there and fingerprint_in(present) not in {None, replaces}:
             raise QuarantineFailed(
                 f"Another key lies at {self._shown(path)}, and a run that is at work may be about to publish "
                 "it. Writing over it, or being removed with it, would lose one of the two.",
@@ -399,28 +450,3 @@ class VaultCustody:
             why = "was adopted: it is read and never written to"
         if why:
             raise PathNotManaged(f"{self._shown(path)} {why}. It is left as it is.", address=slot.address)
-
-
-def _below(kv: KeyValue, folder: str) -> Iterator[str]:
-    """Names in a folder and in its folders; what lies deeper is named by its folder."""
-    for name in kv.list(folder):
-        if not name.endswith("/"):
-            yield name
-            continue
-        yield from (f"{name}{inner}" for inner in kv.list(f"{folder}/{name.rstrip('/')}"))
-
-
-def _in_our_words(entry: Entry | None, fields: VaultFields) -> Entry | None:
-    """An entry whose two halves are called as we call them."""
-    if entry is None or fields == VaultFields():
-        return entry
-    own = {name: entry.data.get(there) for name, there in fields.model_dump().items()}
-    return Entry({**entry.data, **own}, entry.version)
-
-
-def _fingerprint(entry: Entry) -> str | None:
-    """Of the key an entry holds; ``None`` if it holds none."""
-    try:
-        return from_fields(entry.data).fingerprint
-    except CredentialMalformed:
-        return None

@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from krakenstate.errors import ReportUnusable, VaultConflict, VaultDenied
 from krakenstate.model.address import Address
-from krakenstate.model.report import Answer, Attempt, Evidence, Report
+from krakenstate.model.report import Answer, Attempt, Evidence, InUse, Report
 from krakenstate.model.terms import KeyDescription
 from krakenstate.store.base import Entry, KeyValue
 
 EVIDENCE_MAX_BYTES = 16 * 1024
 _NAMES = frozenset(
-    name for model in (Evidence, Attempt, Answer, KeyDescription) for name in model.model_fields
+    name for model in (Evidence, Attempt, Answer, InUse, KeyDescription) for name in model.model_fields
 )
 
 
@@ -98,7 +98,7 @@ class VaultEvidence:
             return Report(path=path, problem=f"{path} is nested deeper than any report.")
         if evidence is None:
             return None
-        return Report(path=path, attempt=evidence.attempt, answer=evidence.answer)
+        return Report(path=path, attempt=evidence.attempt, answer=evidence.answer, in_use=evidence.in_use)
 
     def _parse(self, process: str, address: str, entry: Entry) -> Evidence:
         shown = self.path_of(process, address)
