@@ -16,6 +16,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -41,10 +42,6 @@ from krakenstate.store.base import Entry, KeyValue, Metadata
 
 _NO_KEY_CHARS = 4096
 """Longer texts are no half of a key; nothing of them is shown, and the redactor need not look for them."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class VaultCustody:
@@ -73,7 +70,7 @@ class VaultCustody:
         environment: str,
         unwrap: Callable[[SecretStr], Mapping[str, Any]],
         register: Callable[[SecretStr], object],
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = partial(datetime.now, UTC),
     ) -> None:
         self._kv = kv
         self._mount = mount
