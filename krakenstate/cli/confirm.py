@@ -47,6 +47,6 @@ def is_confirmed(
     output.progress(question)
     for remark in (*remarks, "Only 'yes' will be accepted to approve."):
         output.progress(f"  {remark}")
-    print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
     with stopping_at_once():
+        print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip() == "yes"

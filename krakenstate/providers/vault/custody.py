@@ -40,6 +40,7 @@ from krakenstate.providers.vault.entries import below, fingerprint_in, in_our_wo
 from krakenstate.secret.base import Delivery, Held, Label, Shelved, Slot, check_form, from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
 
+_NOW = partial(datetime.now, UTC)
 _NO_KEY_CHARS = 4096
 """Longer texts are no half of a key; nothing of them is shown, and the redactor need not look for them."""
 
@@ -70,7 +71,7 @@ class VaultCustody:
         environment: str,
         unwrap: Callable[[SecretStr], Mapping[str, Any]],
         register: Callable[[SecretStr], object],
-        clock: Callable[[], datetime] = partial(datetime.now, UTC),
+        clock: Callable[[], datetime] = _NOW,
     ) -> None:
         self._kv = kv
         self._mount = mount
