@@ -17,6 +17,7 @@ from krakenstate.model.desired import Desired
 from krakenstate.model.run import CallKind, Intent, Result
 from krakenstate.model.state import AccountRecord, AccountStatus, State
 from krakenstate.model.task import TaskKind
+from krakenstate.tasks import life
 
 
 def recover(run: Writing) -> list[str]:
@@ -89,5 +90,6 @@ def _creation(run: Writing, intent: Intent) -> list[str]:
     kind = TaskKind.FINISH_EMAIL_SETUP if done else TaskKind.SETTLE_UNKNOWN
     task = Work(run).account(kind, declared, "account owner")
     if done:
+        life.unblock(run.state, declared.address)
         return [f'the subaccount "{declared.username}" was created and is recorded now']
     return [f'the subaccount "{declared.username}" may exist; task {task.id} asks what became of it']

@@ -169,8 +169,9 @@ class Desk(RuleBasedStateMachine):
     def the_power_goes(self, number, moment, command, dice):
         """In the middle of a command."""
         credential = self._fresh(dice) if command == "bring" else None
-        self.trial.cut_power_at(number, moment)
-        self._command(command, dice, credential)
+        if command != "bring" or credential is not None:  # else no command comes that it could go in
+            self.trial.cut_power_at(number, moment)
+            self._command(command, dice, credential)
 
     @precondition(lambda self: self.trial.keys)
     @rule(number=NUMBER, dice=DICE, other=DICE, command=COMMANDS)
@@ -178,7 +179,7 @@ class Desk(RuleBasedStateMachine):
         """Somebody else's lock keeps no secret out."""
         credential = self._fresh(dice) if command == "bring" else None
         second = self._fresh(other)
-        if second is not None:
+        if second is not None and (command != "bring" or credential is not None):
             self.trial.interrupt_at(number, lambda: self.trial._hand_in(self._key(other).address, second))
         self._command(command, dice, credential)
 
