@@ -15,7 +15,7 @@ from datetime import datetime
 from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.accounts import accept_account
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
-from krakenstate.engine.identity import Misplaced, known_iiban, misplacement
+from krakenstate.engine.identity import Misplaced, held_elsewhere, known_iiban, misplacement
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.observe import check_clock
 from krakenstate.engine.reports import failure_of, hear_of, nonce_reported
@@ -26,6 +26,7 @@ from krakenstate.errors import (
     AuthenticationFailed,
     BreakerOpen,
     CredentialMalformed,
+    HandInNotExpected,
     InvalidNonce,
     KrakenstateError,
     NotAccepted,
@@ -116,6 +117,9 @@ class Handover:
                 f"The secret of {key.address} is no longer in quarantine.", address=key.address
             )
         record = self._candidate(key, credential)
+        other = held_elsewhere(self._run.state, key.address, credential.fingerprint)
+        if other is not None and other.published is not None:
+            return self._serves_another(key, record, other)
         subject = Subject(key.address, key.account.address, record.terms.networks)
         again = is_second_probe(record.candidate, self._run.now)
         refusal = self._asker.refusal(subject, credential.fingerprint, second_probe=again)
@@ -258,6 +262,16 @@ class Handover:
         self._run.save()
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=error.code)
 
+    def _serves_another(self, key: Key, record: KeyRecord, other: KeyRecord) -> Outcome:
+        """Two processes never share a key. Its secret stays where the other one reads it."""
+        reason = (
+            f"the key is in service for {other.address}, and two processes never share one. Only its copy in "
+            "quarantine was dropped; make another key"
+        )
+        self._reject_task(key, reason)
+        Retirement(self._run).retire_candidate(key, record, reason)
+        return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=HandInNotExpected.code)
+
     def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: Misplaced) -> Outcome:
         self._reject_task(key, wrong.text)
         Retirement(self._run).retire_candidate(key, record, wrong.text, wrong)
@@ -337,6 +351,7 @@ class Handover:
         for task in self._run.state.open_tasks(key.address):
             if task.kind in {TaskKind.CREATE_KEY, TaskKind.SETTLE_UNKNOWN}:
                 life.close(self._run.state, task, "the key is in service", now)
+        Retirement(self._run).spare(key, credential.fingerprint)
         self._run.save()
         self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
         return Outcome(
@@ -358,13 +373,8 @@ class Handover:
         if known is not None and known.fingerprint == credential.fingerprint:
             return record
         if known is not None:
-            self._work.delete_key(
-                record,
-                key.process.owner,
-                "another key was handed in instead of it; if it still exists, nobody uses it",
-                subject=known.fingerprint,
-                last_four=known.last_four,
-            )
+            why = "another key was handed in instead of it; if it still exists, nobody uses it"
+            Retirement(self._run).ask_for_deletion(key, record, why)
         record = record.model_copy(
             update={
                 "candidate": Candidate(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from krakenstate.engine.identity import Misplaced
+from krakenstate.engine.identity import Misplaced, held_elsewhere
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.model.declarations import Key
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import KeyRecord, Removal
+from krakenstate.model.task import TaskKind
+from krakenstate.tasks import life
 
 
 class Retirement:
@@ -46,18 +48,15 @@ class Retirement:
     def retire_candidate(
         self, key: Key, record: KeyRecord, why: str, misplaced: Misplaced | None = None
     ) -> None:
-        """A key in quarantine that is no longer wanted: a task to delete it, then its secret goes."""
+        """A key in quarantine that is no longer wanted: a task to delete it, then its secret goes.
+
+        Where it is held for another address as well, that one goes on with it, and nobody is asked to delete
+        it.
+        """
         candidate = record.candidate
         if candidate is None:
             return
-        self._work.delete_key(
-            record,
-            key.process.owner,
-            why,
-            subject=candidate.fingerprint,
-            last_four=candidate.last_four,
-            misplaced=misplaced,
-        )
+        self.ask_for_deletion(key, record, why, misplaced)
         self._run.state.put(record.model_copy(update={"candidate": None}))
         self._run.save()
         slot = self._session.shelf(record)
@@ -67,3 +66,25 @@ class Retirement:
             {"fingerprint": candidate.fingerprint},
             lambda: self._session.custody.drop(Place.QUARANTINE, slot),
         )
+
+    def ask_for_deletion(
+        self, key: Key, record: KeyRecord, why: str, misplaced: Misplaced | None = None
+    ) -> None:
+        """A task to delete the key in quarantine, unless it is held for another address as well."""
+        candidate = record.candidate
+        if candidate is None or held_elsewhere(self._run.state, key.address, candidate.fingerprint):
+            return
+        self._work.delete_key(
+            record,
+            key.process.owner,
+            why,
+            subject=candidate.fingerprint,
+            last_four=candidate.last_four,
+            misplaced=misplaced,
+        )
+
+    def spare(self, key: Key, fingerprint: str) -> None:
+        """A key came into service that was once to be deleted: nobody may delete it any more."""
+        for task in self._run.state.open_tasks():
+            if task.kind is TaskKind.DELETE_KEY and task.subject == fingerprint:
+                life.cancel(self._run.state, task, f"it is in service for {key.address}", self._run.now)
