@@ -264,21 +264,18 @@ class Handover:
 
     def _serves_another(self, key: Key, record: KeyRecord, other: KeyRecord) -> Outcome:
         """Two processes never share a key. Its secret stays where the other one reads it."""
-        reason = (
-            f"the key is in service for {other.address}, and two processes never share one. Only its copy in "
-            "quarantine was dropped; make another key"
-        )
-        self._reject_task(key, reason)
-        Retirement(self._run).retire_candidate(key, record, reason)
+        assert record.candidate is not None  # noqa: S101 - verify registered it
+        reason = Retirement(self._run).turn_away(record, record.candidate, other.address)
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=HandInNotExpected.code)
 
     def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: Misplaced) -> Outcome:
         self._reject_task(key, wrong.text)
-        Retirement(self._run).retire_candidate(key, record, wrong.text, wrong)
+        is_asked = Retirement(self._run).retire_candidate(key, record, wrong.text, wrong)
+        what = "a task asks to delete it" if is_asked else "it was handed in for another address as well"
         return Outcome(
             address=key.address,
             effect=Effect.REJECTED,
-            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; a task asks to delete it.",
+            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; {what}.",
             code=WrongAccount.code,
             report=f"The rejected key ends in ...{credential.last_four}. {WrongAccount.remedy}",
         )
@@ -351,9 +348,10 @@ class Handover:
         for task in self._run.state.open_tasks(key.address):
             if task.kind in {TaskKind.CREATE_KEY, TaskKind.SETTLE_UNKNOWN}:
                 life.close(self._run.state, task, "the key is in service", now)
-        Retirement(self._run).spare(key, credential.fingerprint)
+        Retirement(self._run).spare(key.address, credential.fingerprint)
         self._run.save()
         self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
+        Retirement(self._run).turn_others_away(key.address, credential.fingerprint)
         return Outcome(
             address=key.address,
             effect=Effect.PUBLISHED,

@@ -5,7 +5,7 @@ from krakenstate.errors import HandInNotExpected
 from krakenstate.model.run import Effect
 from krakenstate.model.task import TaskKind
 from tests.support.stock import OTHER
-from tests.support.world import BASIS, World, derivatives_key, halves, spot_key
+from tests.support.world import BASIS, World, derivatives_key, halves, is_empty, spot_key
 
 CARRIER = Process(name="carrier", owner="market-making")
 HEDGER = derivatives_key()
@@ -79,3 +79,40 @@ def test_a_key_handed_in_twice_is_deleted_only_when_nobody_waits_for_it(world):
     assert TaskKind.DELETE_KEY not in world.open_tasks()
     world.settle()
     assert world.published(*SLOT).items() >= halves(credential).items()
+
+
+def test_whoever_else_waits_with_a_key_is_turned_away_when_it_comes_into_service(world):
+    """So that taking that other key out of the stack never asks for the deletion of this one."""
+    world.declare(HEDGER, SAME_ACCOUNT, also=(*BASIS, CARRIER))
+    world.apply()
+    credential = world.make_key(HEDGER)
+    for key in (HEDGER, SAME_ACCOUNT):
+        world.hand_in(key.address, credential, site=None)
+    assert world.hand_in(HEDGER.address, credential).effect is Effect.PUBLISHED
+    assert world.quarantine("carrier", SAME_ACCOUNT.address) is None
+    assert (
+        f"in service for {HEDGER.address}" in world.task(TaskKind.CREATE_KEY, SAME_ACCOUNT.address).rejection
+    )
+    world.declare(HEDGER, also=(*BASIS, CARRIER))
+    world.apply()
+    assert world.open_tasks() == []
+    assert is_empty(world.plan())
+
+
+def test_a_key_that_another_address_put_into_service_is_spared_while_the_first_is_removed(world):
+    """Its task says to delete a key that serves by now; it is cancelled, and the removal goes on without."""
+    world.declare(HEDGER, SAME_ACCOUNT, also=(*BASIS, CARRIER))
+    world.apply()
+    credential = world.make_key(HEDGER)
+    for key in (HEDGER, SAME_ACCOUNT):
+        world.hand_in(key.address, credential, site=None)
+    world.declare(HEDGER, also=(*BASIS, CARRIER))
+    world.apply(site=None)
+    assert world.open_tasks(SAME_ACCOUNT.address) == [TaskKind.DELETE_KEY]
+    world.settle()
+    assert world.published(*SLOT).items() >= halves(credential).items()
+    assert world.open_tasks() == []
+    world.settle()
+    assert world.state.key(SAME_ACCOUNT.address) is None
+    assert world.published(*SLOT) is not None
+    assert is_empty(world.plan())
