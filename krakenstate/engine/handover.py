@@ -18,7 +18,7 @@ from datetime import datetime
 from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.accounts import accept_account
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
-from krakenstate.engine.identity import Misplaced, misplacement
+from krakenstate.engine.identity import Misplaced, held_elsewhere, misplacement
 from krakenstate.engine.labels import label_of
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.observe import check_clock
@@ -31,6 +31,7 @@ from krakenstate.errors import (
     AuthenticationFailed,
     BreakerOpen,
     CredentialMalformed,
+    HandInNotExpected,
     InvalidNonce,
     KrakenstateError,
     NotAccepted,
@@ -123,6 +124,9 @@ class Handover:
                 f"The secret of {key.address} is no longer in quarantine.", address=key.address
             )
         record = self._candidate(key, credential)
+        other = held_elsewhere(self._run.state, key.address, credential.fingerprint)
+        if other is not None and other.published is not None:
+            return self._serves_another(key, record, other)
         checked = record.rotation.checked if record.rotation else None
         if checked is not None and checked.fingerprint == credential.fingerprint:
             heard_at = checked.at if checked.provenance is Provenance.REPORTED else None
@@ -243,13 +247,20 @@ class Handover:
         self._run.save()
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=error.code)
 
+    def _serves_another(self, key: Key, record: KeyRecord, other: KeyRecord) -> Outcome:
+        """Two processes never share a key. Its secret stays where the other one reads it."""
+        assert record.candidate is not None  # noqa: S101 - verify registered it
+        reason = Retirement(self._run).turn_away(record, record.candidate, other.address)
+        return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=HandInNotExpected.code)
+
     def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: Misplaced) -> Outcome:
         self._reject_task(key, wrong.text)
-        Retirement(self._run).retire_candidate(key, record, wrong.text, wrong)
+        is_asked = Retirement(self._run).retire_candidate(key, record, wrong.text, wrong)
+        what = "a task asks to delete it" if is_asked else "it was handed in for another address as well"
         return Outcome(
             address=key.address,
             effect=Effect.REJECTED,
-            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; a task asks to delete it.",
+            text=f"{WrongAccount.headline}. {wrong.text} Its secret was dropped; {what}.",
             code=WrongAccount.code,
             report=f"The rejected key ends in ...{credential.last_four}. {WrongAccount.remedy}",
         )
@@ -335,8 +346,10 @@ class Handover:
                 life.close(self._run.state, task, "the key is in service", now)
         if rotation is not None:
             self._rotations.published(key)
+        Retirement(self._run).spare(key.address, credential.fingerprint)
         self._run.save()
         self._drop(key, Place.QUARANTINE, CallKind.DROP_SECRET)
+        Retirement(self._run).turn_others_away(key.address, credential.fingerprint)
         return Outcome(
             address=key.address,
             effect=Effect.PUBLISHED,
@@ -360,13 +373,8 @@ class Handover:
         if known is not None and known.fingerprint == credential.fingerprint:
             return record
         if known is not None:
-            self._work.delete_key(
-                record,
-                key.process.owner,
-                "another key was handed in instead of it; if it still exists, nobody uses it",
-                subject=known.fingerprint,
-                last_four=known.last_four,
-            )
+            why = "another key was handed in instead of it; if it still exists, nobody uses it"
+            Retirement(self._run).ask_for_deletion(key, record, why)
         return self._keep(
             key,
             Candidate(

@@ -8,7 +8,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, DerivativesSubaccount
 from krakenstate.model.desired import Desired
 from krakenstate.model.identity import mask_tail
-from krakenstate.model.state import AccountRecord, State
+from krakenstate.model.state import AccountRecord, KeyRecord, State
 from krakenstate.model.terms import KeyDescription
 
 
@@ -48,6 +48,14 @@ def misplacement(
     declared = f"is pinned to one ending in {mask_tail(expected)}" if expected else "is another account"
     text = f"The key answers for the IIBAN ending in {mask_tail(found)}{whose}; {account.address} {declared}."
     return Misplaced(text, owner, found)
+
+
+def held_elsewhere(state: State, address: Address, fingerprint: str) -> KeyRecord | None:
+    """The record of another key that this very key is in service for, or else is in quarantine for."""
+    others = [r for r in state.records if isinstance(r, KeyRecord) and r.address != address]
+    serves = (r for r in others if r.published and r.published.fingerprint == fingerprint)
+    waits = (r for r in others if r.candidate and r.candidate.fingerprint == fingerprint)
+    return next(serves, None) or next(waits, None)
 
 
 def known_iiban(account: Account, state: State) -> str | None:

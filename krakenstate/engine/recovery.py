@@ -17,6 +17,7 @@ from krakenstate.model.desired import Desired
 from krakenstate.model.run import CallKind, Intent, Result
 from krakenstate.model.state import AccountRecord, AccountStatus, State
 from krakenstate.model.task import TaskKind
+from krakenstate.tasks import life
 
 
 def recover(run: Writing) -> list[str]:
@@ -90,5 +91,6 @@ def _creation(run: Writing, intent: Intent) -> list[str]:
     why = "" if done else why_unknown(intent.result_detail)
     task = Work(run).account(kind, declared, "account owner", why_unknown=why)
     if done:
+        life.unblock(run.state, declared.address)
         return [f'the subaccount "{declared.username}" was created and is recorded now']
     return [f'the subaccount "{declared.username}" may exist; task {task.id} asks what became of it']

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from krakenstate.errors import TaskNotPossible
 from krakenstate.model.address import Address
-from krakenstate.model.state import KeyRecord, State
+from krakenstate.model.state import AccountStatus, KeyRecord, State
 from krakenstate.model.task import ITS_ID, Attestation, Task, TaskKind, TaskStatus, task_id
 from krakenstate.model.vocabulary import Api
 from krakenstate.tasks.evidence import Evidence, evidence_for
@@ -32,7 +32,8 @@ def open_task(
     """The task for this work, and whether it was opened now.
 
     A task of this kind, address and generation that is open already is that task; one that ended without
-    effect makes this the next round.
+    effect makes this the next round. It waits on those of ``waits_on`` that do not exist yet: the plan that
+    named them may have created one a moment ago.
     """
     same = [t for t in state.tasks if (t.kind, t.address, t.generation) == (kind, address, generation)]
     for task in same:
@@ -52,11 +53,16 @@ def open_task(
         title=title,
         instructions=instructions.replace(ITS_ID, id_),
         evidence=evidence_of(state, kind, address, can_be_asked=can_be_asked).text,
-        waits_on=waits_on,
+        waits_on=tuple(account for account in waits_on if not _exists(state, account)),
         subject=subject,
     )
     state.put_task(task)
     return task, True
+
+
+def _exists(state: State, account: str) -> bool:
+    record = state.account(account)
+    return record is not None and record.status is AccountStatus.EXISTS
 
 
 def evidence_of(state: State, kind: TaskKind, address: str, *, can_be_asked: bool = True) -> Evidence:

@@ -459,7 +459,7 @@ def play(stage: Stage, scenario: Scenario) -> tuple[list[str], dict]:
         stage.world.initialise()
     scenario.prepare(stage)
     stage.keep()
-    stage.recorded = stage.books.recorded_and_declared() if scenario.begins_recorded else set()
+    stage.recorded = stage.books.recorded_to_stay() if scenario.begins_recorded else set()
     stage.put_back()
     stage.reached.is_on = True
     ends_somehow(lambda: scenario.run(stage))

@@ -179,7 +179,10 @@ def test_only_an_unread_answer_makes_a_plan_incomplete(scene):
 @quick
 @given(settled_desks())
 def test_an_open_task_is_waited_for_and_not_proposed_again(scene):
-    """As long as its declaration stays as it was applied, what has an open task is no proposal."""
+    """As long as its declaration stays as it was applied, what has an open task is no proposal.
+
+    A key that expires is the exception: it is replaced, whatever edit is open.
+    """
     plan = plan_of(scene.look())
     declared = {d.address for d in scene.declarations}
     recorded = {r.address: r for r in scene.records}
@@ -188,7 +191,7 @@ def test_an_open_task_is_waited_for_and_not_proposed_again(scene):
         for t in scene.tasks
         if t.address in declared and t.address in recorded and _asks_for_its_object(t, recorded[t.address])
     }
-    assert {s.address for s in plan.proposals} & waiting == set()
+    assert {s.address for s in plan.proposals if s.action is not Action.ROTATE} & waiting == set()
 
 
 def _asks_for_its_object(task, record):

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from krakenstate.model.task import TaskKind
+from tests.support import hosts
 from tests.support.stock import ITEMS
 from tests.support.trial import Trial
 
@@ -47,6 +48,7 @@ MISTAKES = st.sampled_from(
 JUNK = st.sampled_from(
     [{}, {"api_key": "k"}, {"api_key": 7, "api_secret": None}, {"api_key": "x", "api_secret": "y"}]
 )
+STRAY_PATHS = ["pnl", "pnl/spot_key.gone", "hedger/spot_key.pnl", "nobody/spot_key.pnl", "pnl/spot_key.pnl/x"]
 
 
 LAST_DAY = datetime(2026, 12, 1, tzinfo=UTC)
@@ -151,6 +153,13 @@ class Desk(RuleBasedStateMachine):
         self.trial.leave_junk(self._key(dice), junk)
 
     @precondition(lambda self: self.trial.books.made)
+    @rule(which=st.integers(0, 20), path=st.sampled_from(STRAY_PATHS))
+    def somebody_leaves_a_stray(self, which, path):
+        """A key, and nobody knows whose."""
+        made = self.trial.books.made
+        self.trial.leave_stray(path, made[which % len(made)])
+
+    @precondition(lambda self: self.trial.books.made)
     @rule(which=st.integers(0, 20))
     def somebody_deletes_a_key(self, which):
         """In the web page, unasked."""
@@ -163,14 +172,43 @@ class Desk(RuleBasedStateMachine):
         tasks = self._attestable()
         self.trial.attest(tasks[dice % len(tasks)])
 
+    # -- hosts -----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.trial.keys)
+    @rule(dice=DICE)
+    def a_host_reports(self, dice):
+        """As its key says."""
+        hosts.report(self.trial, self._key(dice))
+
+    @precondition(lambda self: self.trial.keys and self.trial.books.made)
+    @rule(
+        dice=DICE,
+        which=st.integers(0, 20),
+        lie=st.sampled_from(hosts.LIES),
+        code=st.sampled_from(hosts.REJECTIONS),
+        age=st.sampled_from(hosts.AGES),
+    )
+    def a_host_says_what_it_likes(self, dice, which, lie, code, age):
+        """Of any key there ever was."""
+        made = self.trial.books.made
+        of = made[which % len(made)]
+        hosts.forge(self.trial, self._key(dice), of, lie=lie, code=code, age=age)
+
+    @precondition(lambda self: self.trial.keys)
+    @rule(dice=DICE, nonsense=st.sampled_from(hosts.NONSENSE))
+    def a_host_writes_nonsense(self, dice, nonsense):
+        """Or what is of another stack."""
+        hosts.leave(self.trial, self._key(dice), nonsense)
+
     # -- accidents -------------------------------------------------------------------------------------
 
     @rule(number=NUMBER, moment=st.sampled_from(["before", "after"]), command=COMMANDS, dice=DICE)
     def the_power_goes(self, number, moment, command, dice):
         """In the middle of a command."""
         credential = self._fresh(dice) if command == "bring" else None
-        self.trial.cut_power_at(number, moment)
-        self._command(command, dice, credential)
+        if command != "bring" or credential is not None:  # else no command comes that it could go in
+            self.trial.cut_power_at(number, moment)
+            self._command(command, dice, credential)
 
     @precondition(lambda self: self.trial.keys)
     @rule(number=NUMBER, dice=DICE, other=DICE, command=COMMANDS)
@@ -178,7 +216,7 @@ class Desk(RuleBasedStateMachine):
         """Somebody else's lock keeps no secret out."""
         credential = self._fresh(dice) if command == "bring" else None
         second = self._fresh(other)
-        if second is not None:
+        if second is not None and (command != "bring" or credential is not None):
             self.trial.interrupt_at(number, lambda: self.trial._hand_in(self._key(other).address, second))
         self._command(command, dice, credential)
 

@@ -38,6 +38,7 @@ class Books:
         self.promised: dict[str, Promise] = {}
         self.attested_deletions: set[str] = set()
         self.absent: set[str] = set()
+        self.strays: dict[str, dict[str, str]] = {}
         self.texts: list[str] = []
         self.approved = 0
         self.intended = 0
@@ -73,24 +74,28 @@ class Books:
             self._read = (version, VaultStateStore(self._world.kv, MOUNT, STATE, version="test").load())
         return self._read[1]
 
-    def recorded_and_declared(self) -> set[str]:
+    def recorded_to_stay(self) -> set[str]:
+        """What is recorded and must not leave: what the stack declares, and what was applied as protected."""
         declared = self._world.desired.resources
-        return {str(r.address) for r in self.state.records if r.address in declared}
+        return {str(r.address) for r in self.state.records if r.address in declared or r.protect}
 
     def check(self, before: set[str]) -> None:
         """Holds the books against Vault, state and Kraken."""
         state = self.state
         self._no_promise_is_broken(state)
         self._no_secret_is_anywhere_else()
+        there = {path: entry and entry.data for path in self.strays for entry in [self._world.kv.read(path)]}
+        assert there == self.strays, "what no task asked for was touched"
         self._creations_were_approved_and_written_down()
         self._the_state_is_true(state)
+        self._keys_in_service_are_left_alone(state)
         recorded = {str(r.address) for r in state.records}
         gone = {a for a in before - recorded - self.absent if f"all of {a}" not in self.attested_deletions}
-        assert gone == set(), "declared, and yet the state let go of it"
+        assert gone == set(), "declared or protected, and yet the state let go of it"
 
     def _no_promise_is_broken(self, state: State) -> None:
         for of_key, promise in self.promised.items():
-            if self._is_at_its_place(promise):
+            if self._is_at_its_place(promise, state):
                 continue
             if {of_key, f"all of {promise.address}"} & self.attested_deletions:
                 continue
@@ -103,11 +108,18 @@ class Books:
                 "its key"
             )
 
-    def _is_at_its_place(self, promise: Promise) -> bool:
-        wanted = halves(promise.credential).items()
-        slot = f"{promise.process}/{promise.address}"
-        places = (f"{SECRETS}/{slot}", f"{STATE}/quarantine/{slot}", f"{STATE}/inbox/{slot}")
-        found = [entry.data.items() for path in places if (entry := self._world.kv.read(path))]
+    def _is_at_its_place(self, promise: Promise, state: State) -> bool:
+        """Where it was promised to be, or where another key's record says that it is."""
+        wanted, of_key = halves(promise.credential).items(), promise.credential.fingerprint
+        slots = {f"{promise.process}/{promise.address}"}
+        for record in state.records:
+            if isinstance(record, KeyRecord):
+                held = (record.published, record.candidate)
+                if of_key in {one.fingerprint for one in held if one is not None}:
+                    slots.add(f"{record.process.name}/{record.shelf}")
+        places = (SECRETS, f"{STATE}/quarantine", f"{STATE}/inbox")
+        paths = [f"{place}/{slot}" for place in places for slot in slots]
+        found = [entry.data.items() for path in paths if (entry := self._world.kv.read(path))]
         return any(wanted <= there for there in found)
 
     def _no_secret_is_anywhere_else(self) -> None:
@@ -126,9 +138,17 @@ class Books:
         emails = [a.email for a in self._world.simulation.world.accounts]
         assert len(emails) == len(set(emails))
 
+    def _keys_in_service_are_left_alone(self, state: State) -> None:
+        keys = [r for r in state.records if isinstance(r, KeyRecord) and r.published]
+        serving = [r.published.fingerprint for r in keys if r.published]
+        assert len(serving) == len(set(serving)), "one key serves two processes"
+        to_delete = {t.subject for t in state.open_tasks() if t.kind is TaskKind.DELETE_KEY}
+        assert not to_delete & set(serving), "somebody is asked to delete a key in service"
+
     def _the_state_is_true(self, state: State) -> None:
         emails = {a.email for a in self._world.simulation.world.accounts}
         for record in state.records:
+            assert not (record.protect and isinstance(record, KeyRecord) and record.removal), record.address
             if record.kind == "account" and record.status is AccountStatus.EXISTS:
                 assert record.email in emails, f"{record.address} is recorded and does not exist"
             if isinstance(record, KeyRecord) and record.published:

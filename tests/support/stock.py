@@ -27,7 +27,7 @@ LISTS = ([RUNNER], [RUNNER, COLO], [COLO])
 ITEMS: dict[str, list[Declaration]] = {
     "creator": [CREATOR, CREATOR.model_copy(update={"expires": date(2026, 11, 20)})],
     "controller": [CONTROLLER],
-    "mm": [MM],
+    "mm": [MM, MM.model_copy(update={"protect": True})],
     "carry": [CARRY, CARRY_OFF],
     "pnl": [
         spot_key(),
@@ -35,6 +35,7 @@ ITEMS: dict[str, list[Declaration]] = {
         spot_key(allowlist=LISTS[1], expires=date(2026, 11, 20)),
         spot_key(allowlist=LISTS[2], nonce_unit=NonceUnit.COUNTER),
         spot_key(nonce_unit=None, expires=None),
+        spot_key(protect=True),
     ],
     "quoter": [
         spot_key(name="quoter", account=MM, process=QUOTER),
@@ -51,7 +52,7 @@ ITEMS: dict[str, list[Declaration]] = {
         derivatives_key(name="carrier", account=CARRY, process=CARRIER),
         derivatives_key(name="carrier", account=CARRY, process=CARRIER, general=None),
     ],
-    "grant": [grant()],
+    "grant": [grant(), grant(protect=True)],
 }
 NEEDS = {"quoter": "mm", "carrier": "carry"}
 """What stands on what: an account is declared as long as its key is."""

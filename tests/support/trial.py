@@ -17,10 +17,11 @@ import pytest
 
 from krakenstate.engine import people, runs
 from krakenstate.engine.reach import edit_can_be_asked
-from krakenstate.errors import CredentialMalformed, KrakenstateError, StateRestored
+from krakenstate.errors import CredentialMalformed, KrakenstateError, StackProblems, StateRestored
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.plan import Action, Plan
+from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import Outcome
 from krakenstate.model.state import Verdict
 from krakenstate.model.task import Task, TaskKind
@@ -92,11 +93,12 @@ class Trial:
 
         Any exception that has no KS code is a failure of the program, and passes through.
         """
-        before = self.books.recorded_and_declared()
+        before = self.books.recorded_to_stay()
         try:
             result: T | KrakenstateError | None = work()
         except KrakenstateError as error:
-            assert error.code  # noqa: PT017 - any command may stop, with a code
+            stops = error.problems if isinstance(error, StackProblems) else [error]
+            assert all(stop.code for stop in stops), "any command may stop, with a code"
             self.books.texts.append(f"{error.message} {error.next_step}")
             result = error
         except PowerCut:
@@ -185,6 +187,13 @@ class Trial:
         if self.world.kv.metadata(path) is None:
             self.world.kv.write(path, fields, 0)
 
+    def leave_stray(self, path: str, credential: Credential) -> None:
+        """Somebody leaves a key where none is handed in; it stays there whatever happens."""
+        path = f"{STATE}/inbox/{path}"
+        if self.world.kv.metadata(path) is None:
+            self.world.kv.write(path, halves(credential), 0)
+            self.books.strays[path] = halves(credential)
+
     def do(self, task: Task) -> None:
         """Somebody does what a task asks, as its instructions say."""
         record = self.books.state.key(task.address)
@@ -192,7 +201,7 @@ class Trial:
             case TaskKind.CREATE_KEY:
                 self._bring_key(task)
             case TaskKind.EDIT_KEY if record and record.published:
-                self._edit(task.address, record.published.fingerprint)
+                self.edit(task.address, record.published.fingerprint)
                 if task.address.type == SpotKey.type_name or not edit_can_be_asked(
                     self.world.desired, record
                 ):
@@ -255,7 +264,8 @@ class Trial:
         if credential is not None:
             self.hand_in(task.address, credential)
 
-    def _edit(self, address: str, fingerprint: str) -> None:
+    def edit(self, address: str, fingerprint: str) -> None:
+        """Somebody makes a key at Kraken as declared."""
         key = self.world.desired.resources.get(address)
         found = [k for k in self._krakens_keys() if _fingerprint(k) == fingerprint]
         if not isinstance(key, Key) or not found:
@@ -357,7 +367,8 @@ class Trial:
     def _ask_for_what_can_be(self) -> None:
         """The stack as reviewers would leave it: nothing expired, nothing moved, controllers there.
 
-        Keys in service that somebody deleted unasked are given back: no task is open about them.
+        Keys in service that somebody deleted unasked are given back: no task is open about them. Nor is one
+        about a key that came into service on a host's word alone, and is not as declared: it is put right.
         """
         served = {
             r.published.fingerprint for r in self.books.state.records if r.kind == "key" and r.published
@@ -365,6 +376,10 @@ class Trial:
         for account in self.world.simulation.world.accounts:
             for key in (*account.spot_keys, *account.derivatives_keys):
                 key.deleted = key.deleted and _fingerprint(key) not in served
+        protected = {record.address for record in self.books.state.records if record.protect}
+        for item in ITEMS:
+            if ITEMS[item][0].address in protected:
+                self.chosen.setdefault(item, 0)
         for item, controller in {"mm": "creator", "carry": "controller"}.items():
             if item in self.chosen:
                 self.chosen.setdefault(controller, 0)
@@ -374,12 +389,17 @@ class Trial:
         if "quoter" in self.chosen and record and record.published:
             self.chosen["quoter"] = 2 if record.account == DESK.address else 0
         self._declared()
+        for of_key in self.books.state.records:
+            if of_key.kind == "key" and of_key.published and of_key.provenance is Provenance.REPORTED:
+                self.edit(of_key.address, of_key.published.fingerprint)
 
     def _take_junk_away(self) -> None:
         """What the inbox holds and is no key, as the error says."""
         known = [halves(promise.credential) for promise in self.books.promised.values()]
         for path in self.world.kv.paths:
             entry = self.world.kv.read(path)
+            if path in self.books.strays:
+                continue
             if path.startswith(f"{STATE}/inbox/") and entry and entry.data not in known:
                 self.world.kv.delete(path)
 
