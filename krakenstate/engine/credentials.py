@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from krakenstate.engine.outlook import account_name, key_label, known_last_four
+from krakenstate.engine.plan_adopted import managed_by
 from krakenstate.engine.reports import Known, known_of
 from krakenstate.engine.upcoming import rotation_due
 from krakenstate.model.ability import moves_funds
@@ -19,7 +20,9 @@ from krakenstate.model.credential_row import CredentialReport, CredentialRow, Fi
 from krakenstate.model.declarations import Account, Key, Process, SpotSubaccount, api_of
 from krakenstate.model.desired import Desired
 from krakenstate.model.identity import mask_tail
+from krakenstate.model.inventory import UNKNOWN_OWNER, InventoryEntry
 from krakenstate.model.network import count_addresses
+from krakenstate.model.provenance import Provenance
 from krakenstate.model.snapshot import Observation, Place, Presence, Snapshot
 from krakenstate.model.state import KeyRecord, State
 from krakenstate.model.terms import KeyDescription, KeyTerms
@@ -36,7 +39,7 @@ def build_report(
     as_of: datetime | None = None,
     others: Iterable[CredentialRow] = (),
 ) -> CredentialReport:
-    """One row for each key that is declared or recorded, by address.
+    """One row for each key that is declared, recorded, or in the inventory alone, by address.
 
     Args:
         desired: What is declared.
@@ -51,7 +54,8 @@ def build_report(
     declared = {key.address for key in desired.of(Key)}
     recorded = {record.address for record in state.records if isinstance(record, KeyRecord)}
     known = (_row(address, desired, state, seen) for address in declared | recorded)
-    rows = sorted((*known, *others), key=lambda row: row.address)
+    listed = (_listed(entry) for entry in state.inventory if managed_by(entry, desired, state) is None)
+    rows = sorted((*known, *listed, *others), key=lambda row: row.address)
     shared = _sharers(rows)
     today = (as_of or now).date()
     return CredentialReport(
@@ -73,8 +77,9 @@ def stage_of(record: KeyRecord | None, snapshot: Snapshot | None) -> Stage:
     """Where a key is in its life; a secret that waits in quarantine counts before anybody asked it."""
     if record is not None and record.removal is not None:
         return Stage.REMOVING
-    if record is not None and record.published is not None:
-        return Stage.ROTATING if record.candidate is not None else Stage.IN_SERVICE
+    if record is not None and (record.published is not None or record.adopted is not None):
+        is_rotating = record.rotation is not None or record.candidate is not None
+        return Stage.ROTATING if is_rotating else Stage.IN_SERVICE
     arrivals = snapshot.arrivals if snapshot else ()
     waits = record is not None and any(
         a.address == record.address and a.place is Place.QUARANTINE for a in arrivals
@@ -119,7 +124,7 @@ def _row(address: Address, desired: Desired, state: State, snapshot: Snapshot | 
         account=str(account),
         account_label=account_label(desired, state, account),
         iiban_end=_iiban_end(desired, state, account),
-        used_by=(process.name,),
+        used_by=_users(record, process, owner_of(desired, process)),
         owner=owner_of(desired, process),
         key_name=(told.key_name if told else None) or (record.key_name if record else None),
         generation=record.generation if record else None,
@@ -132,12 +137,55 @@ def _row(address: Address, desired: Desired, state: State, snapshot: Snapshot | 
         since=(told.created_at if told else None) or in_service,
         expires=told.valid_until.date() if told and told.valid_until else _if_untold(told, terms),
         never_expires=told is not None and told.api is Api.SPOT and told.valid_until is None,
-        last_used_at=told.last_used_at if told else None,
+        last_used_at=(told.last_used_at if told else None) or _last_listed(record),
         rotation_due=rotation_due(key, record) if key else None,
         stage=stage_of(record, snapshot),
         evidence=known.provenance if told else None,
         evidence_at=known.at if told else None,
         findings=tuple(_belonging(key, record)),
+    )
+
+
+def _users(record: KeyRecord | None, process: Address, owner: str | None) -> tuple[str, ...]:
+    """Who uses a key: its process; of an adopted one whom the desk's list names, if anybody."""
+    if record is None or record.adopted is None:
+        return (process.name,)
+    named = record.adopted.used_by
+    return named or (() if owner == UNKNOWN_OWNER else (process.name,))
+
+
+def _last_listed(record: KeyRecord | None) -> datetime | None:
+    """When an adopted key was used last, as the desk's list has it."""
+    day = record.adopted.last_used if record is not None and record.adopted is not None else None
+    return datetime.combine(day, time(), UTC) if day else None
+
+
+def _listed(entry: InventoryEntry) -> CredentialRow:
+    """A key that the desk's list has, and no stack."""
+    terms = KeyTerms(
+        api=entry.api,
+        permissions=entry.permissions,
+        general=entry.general,
+        transfer=entry.transfer,
+        networks=entry.networks,
+        expires=entry.expires,
+    )
+    return CredentialRow(
+        address=entry.identity,
+        api=entry.api,
+        account=entry.account,
+        account_label=entry.account,
+        used_by=entry.used_by,
+        key_name=entry.name,
+        rights=_rights(terms),
+        moves_funds=moves_funds(terms),
+        addresses=_addresses(None, terms),
+        described=True,
+        expires=entry.expires,
+        last_used_at=datetime.combine(entry.last_used, time(), UTC) if entry.last_used else None,
+        stage=Stage.UNMANAGED,
+        evidence=Provenance.ATTESTED,
+        evidence_at=entry.added_at,
     )
 
 

@@ -105,6 +105,17 @@ def _recorded(record: KeyRecord) -> Iterator[Sighting]:
             name,
             candidate.received_at,
         )
+    if record.rotation is not None and (published is None or record.rotation.old.number != generation):
+        old = record.rotation.old
+        yield Sighting(
+            address,
+            Role.REPLACED,
+            old.fingerprint,
+            old.last_four,
+            old.number,
+            old.key_name,
+            record.rotation.at,
+        )
     if told:
         yield Sighting(
             address,

@@ -19,6 +19,7 @@ class Role(StrEnum):
     AT_PATH = "at the path of its process, though another one was published there"
     REPORTED = "reported from where its process runs, and not the one in service"
     DESCRIBED = "described earlier, and not the one in service"
+    REPLACED = "replaced, and not proven dead yet"
     TO_DELETE = "to be deleted"
     UNMANAGED = "unmanaged"
 

@@ -53,6 +53,11 @@ def test_a_desk_of_forty_keys_is_adopted_untouched(existing):
         "KS5001": 2,
     }
     assert {entry["managed_as"] for entry in listed} == {None}
+    report = desk.data("report", "credentials", "prod")["credentials"]
+    found = [{finding["kind"] for finding in row["findings"]} for row in report]
+    assert len(report) == 40
+    for kind, count in (("shared", 5), ("expired", 3), ("unknown", 2), ("unmanaged", 0)):
+        assert sum(1 for kinds in found if kind in kinds) == count, kind
     records = [r for d in desk.data("state", "pull")["documents"].values() for r in d["records"].values()]
     keys = [record for record in records if record["kind"] == "key"]
     assert len(keys) == 40
@@ -122,4 +127,6 @@ def test_a_second_stack_is_imported_beside_the_first(existing):
     assert 'state="krakenstate/legacy"' in (desk.folder / "stacks" / "legacy.py").read_text(encoding="utf-8")
     plan = desk.data("plan", "accounts/prod.py")
     assert [check["code"] for check in plan["checks"]] == ["KS1311", "KS1311"]
+    rows = desk.data("report", "credentials", "accounts/prod.py")["credentials"]
+    assert sum(1 for row in rows if row["stage"] == "unmanaged") == 2
     assert desk.signed_calls() == []

@@ -1,5 +1,7 @@
 """Whose key an alert is about: every place that knows a fingerprint is looked at, and told apart."""
 
+from datetime import timedelta
+
 import pytest
 
 from krakenstate.engine.whois import find_owners
@@ -113,6 +115,20 @@ def test_nothing_found_says_where_was_looked():
     for text in ("ffff", LAST_FOUR.swapcase()):
         with pytest.raises(KeyNotRecognised, match="1 recorded key, 1 task and the snapshot of 2026-11-02"):
             roles_of(look, text)
+
+
+def test_a_replaced_key_is_found_until_it_is_proven_dead(world):
+    """The generation before the one in service is told apart from it."""
+    key = spot_key(rotate_every=timedelta(days=90))
+    old = world.put_in_service(key)
+    world.clock.advance(days=91)
+    world.apply()
+    new = world.make_key(key, name="pnl-g2")
+    world.hand_in(key.address, new)
+    for credential, role in ((old, Role.REPLACED), (new, Role.IN_SERVICE)):
+        clue = Clue.of(credential.fingerprint)
+        owners, _ = find_owners(clue, world.desired, world.state, None, ())
+        assert role in {owner.sighting.role for owner in owners}
 
 
 def test_an_unmanaged_key_is_found_by_its_row():
