@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
-from krakenstate import Moved, NonceUnit, Permission, Removed
-from krakenstate.engine import moves, runs
+from krakenstate import AppRole, Moved, NonceUnit, Permission, Removed
+from krakenstate.engine import leak, moves, runs
+from krakenstate.engine.adoption import keep_inventory
 from krakenstate.engine.rebuild import rebuild
 from krakenstate.engine.reporting import Here, report_here
 from krakenstate.engine.session import Writing
 from krakenstate.errors import LineageMissing
 from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired
+from krakenstate.model.inventory import InventoryEntry
 from krakenstate.model.run import CallKind
 from krakenstate.model.task import TaskKind
 from tests.support.seams import (
@@ -56,6 +59,8 @@ RENAMED = spot_key(name="reporting")
 MAKER = MM.model_copy(update={"name": "maker"})
 AT_COLO = derivatives_key(allowlist=[COLO])
 DAILY = spot_key(probe_in_service=True)
+AGING = spot_key(rotate_every=timedelta(days=90))
+MANAGED = grant(auth=AppRole(), manage=True)
 OFF = CARRY.model_copy(update={"trading_enabled": False})
 HERE = Here("bot@colo-1", "colo-1")
 LEASE_S = 61
@@ -193,6 +198,34 @@ def a_day_later(stage: Stage) -> None:
     stage.world.clock.advance(hours=25)
 
 
+def later(**span):
+    """Time passes."""
+    return lambda stage: stage.world.clock.advance(**span)
+
+
+def succeeded(stage: Stage) -> None:
+    """The next generation is in service, and its process uses it."""
+    then(
+        in_service(AGING),
+        later(days=91),
+        applied,
+        made(AGING, name="pnl-g2"),
+        handed_in(SPOT),
+        attested(TaskKind.ADOPT_KEY, SPOT),
+    )(stage)
+
+
+def deleted_at_kraken(number: int):
+    """Somebody deletes a key in the web page, and says so."""
+
+    def prepare(stage: Stage) -> None:
+        key = stage.books.made[number].api_key.get_secret_value()
+        stage.world.people("delete-key", account="desk", key=key)
+        stage.attest(TaskKind.DELETE_KEY, SPOT)
+
+    return prepare
+
+
 def beside(stage: Stage) -> None:
     """A second key was handed in unseen while a run published the first."""
     second = stage.world.make_key(spot_key(), name="second")
@@ -259,6 +292,33 @@ def rebuilt(stage: Stage) -> None:
 def initialised(stage: Stage) -> None:
     """``init``, which may be repeated."""
     stage.world.initialise()
+
+
+def rotate_now(run: Writing) -> None:
+    """``key rotate --now``."""
+    leak.rotate_now(run, run.session.desired.get(SPOT), "leaked", "ann")
+
+
+def revoke(run: Writing) -> None:
+    """``key revoke``."""
+    leak.revoke(run, run.session.desired.get(SPOT), run.state.key(SPOT), "leaked", "ann")
+
+
+def ordered(order):
+    """An order of the night of a leak, unless it was given."""
+
+    def give(stage: Stage) -> None:
+        with stage.world.writing("key rotate --now") as run:
+            if run.state.key(SPOT).rotation is None:
+                order(run)
+
+    return give
+
+
+def listed(stage: Stage) -> None:
+    """``inventory add``, which may be repeated."""
+    with stage.world.writing("inventory add") as run:
+        keep_inventory(run, [InventoryEntry(name="K", account="desk")], ("name", "account"), "ann")
 
 
 def observed(stage: Stage) -> None:
@@ -425,6 +485,21 @@ SCENARIOS = {
         begins_recorded=False,
         may_differ=("/description", "/account_uid"),  # of a key that could not be asked
     ),
+    "apply writes a managed grant": Scenario(declared(MANAGED), applied),
+    "apply removes a managed grant": Scenario(then(declared(MANAGED), applied, declared()), applied),
+    "apply adopts a key": Scenario(declared(spot_key(key_name="K")), applied),
+    "inventory add": Scenario(declared(), listed, listed),
+    "apply begins a rotation": Scenario(then(in_service(AGING), later(days=91)), applied),
+    "settle publishes a successor": Scenario(
+        then(in_service(AGING), later(days=91), applied, made(AGING, name="pnl-g2"), in_inbox("pnl", SPOT)),
+        settled,
+    ),
+    "settle drains the old generation": Scenario(succeeded, settled),
+    "settle proves the old generation dead": Scenario(
+        then(succeeded, settled, deleted_at_kraken(0)), settled, may_differ=("/rotation",)
+    ),
+    "key rotate --now": Scenario(in_service(spot_key()), ordered(rotate_now), ordered(rotate_now)),
+    "key revoke": Scenario(in_service(spot_key()), ordered(revoke), ordered(revoke)),
     "the daily question": Scenario(then(in_service(DAILY), a_day_later), observed),
     "key verify --report": Scenario(then(approved(AT_COLO), handed_in(HEDGER)), reported, reported),
     "force-unlock": Scenario(then(in_service(derivatives_key()), locked), unlocked, unlocked),

@@ -18,6 +18,13 @@ from krakenstate.model.task import TaskKind
 from krakenstate.store.vault.state import VaultStateStore
 from tests.support.world import MOUNT, SECRETS, STATE, World, halves
 
+SECRET_PLACES = tuple(
+    f"{top}/" for top in (SECRETS, *(f"{STATE}/{name}" for name in ("quarantine", "inbox", "retired")))
+)
+    f"{top}/" for top in (SECRETS, f"{STATE}/quarantine", f"{STATE}/inbox", f"{STATE}/retired")
+)
+"""Where a secret may lie."""
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -107,7 +114,8 @@ class Books:
         wanted = halves(promise.credential).items()
         slot = f"{promise.process}/{promise.address}"
         places = (f"{SECRETS}/{slot}", f"{STATE}/quarantine/{slot}", f"{STATE}/inbox/{slot}")
-        found = [entry.data.items() for path in places if (entry := self._world.kv.read(path))]
+        retired = [path for path in self._world.kv.paths if path.startswith(f"{STATE}/retired/{slot}-g")]
+        found = [entry.data.items() for path in (*places, *retired) if (entry := self._world.kv.read(path))]
         return any(wanted <= there for there in found)
 
     def _no_secret_is_anywhere_else(self) -> None:
@@ -143,4 +151,4 @@ class Books:
 
 
 def _is_a_place(path: str) -> bool:
-    return path.startswith((f"{SECRETS}/", f"{STATE}/quarantine/", f"{STATE}/inbox/"))
+    return path.startswith(SECRET_PLACES)
