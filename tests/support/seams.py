@@ -30,7 +30,7 @@ from krakenstate.model.plan import Plan
 from krakenstate.model.run import CallKind
 from krakenstate.model.task import TaskKind
 from krakenstate.store.base import KeyValue
-from tests.support.books import Books
+from tests.support.books import SECRET_PLACES, Books
 from tests.support.cli import ROOT
 from tests.support.memory import PowerCut
 from tests.support.world import SECRETS, STATE, Switchboard, World
@@ -260,7 +260,7 @@ class Stage:
     def keep(self) -> None:
         """Here the scenario begins."""
         world = self.world
-        self._kept = copy.deepcopy((world.kv._entries, world.simulation.world))
+        self._kept = copy.deepcopy((world.kv._entries, world.simulation.world, world.administration.held))
         self._given = world.desired, dict(self.memo)
         self._instant, self._intended = world.clock.instant, self.books.intended
         self._promised = dict(self.books.promised)
@@ -269,7 +269,7 @@ class Stage:
     def put_back(self) -> None:
         """Everything is as it was when the scenario began."""
         world = self.world
-        world.kv._entries, world.simulation.world = copy.deepcopy(self._kept)
+        world.kv._entries, world.simulation.world, world.administration.held = copy.deepcopy(self._kept)
         world.desired, self.memo = self._given[0], dict(self._given[1])
         world.clock.instant, self.books.intended = self._instant, self._intended
         self.books.promised = dict(self._promised)
@@ -334,8 +334,7 @@ class Stage:
             "secrets": {
                 path: entry.data
                 for path in world.kv.paths
-                if path.startswith((f"{SECRETS}/", f"{STATE}/quarantine/", f"{STATE}/inbox/"))
-                and (entry := world.kv.read(path))
+                if path.startswith(SECRET_PLACES) and (entry := world.kv.read(path))
             },
             "kraken": sorted(
                 (a.email, str(getattr(a, "trading_enabled", None)), len(a.spot_keys), len(a.derivatives_keys))
