@@ -51,9 +51,14 @@ def misplacement(
 
 
 def held_elsewhere(state: State, address: Address, fingerprint: str) -> KeyRecord | None:
-    """The record of another key that this very key is in service for, or else is in quarantine for."""
+    """The record of another key that this very key serves or has just served, or else waits for."""
     others = [r for r in state.records if isinstance(r, KeyRecord) and r.address != address]
-    serves = (r for r in others if r.published and r.published.fingerprint == fingerprint)
+    serves = (
+        r
+        for r in others
+        if (r.published and r.published.fingerprint == fingerprint)
+        or (r.rotation and r.rotation.old.fingerprint == fingerprint)
+    )
     waits = (r for r in others if r.candidate and r.candidate.fingerprint == fingerprint)
     return next(serves, None) or next(waits, None)
 

@@ -180,7 +180,7 @@ def rejected_as_misplaced(world, key, credential):
 def test_a_key_of_another_account_than_the_declared_iiban_is_dropped(world, make):
     """It is never published, its secret is gone, and a task asks for the deletion of the key that now
     exists."""
-    world.people("create-account", name="other", email="other@desk.example", iiban="AA99 XXXX YYYY 7F2Q")
+    world.people("create-account", name="other", email="other@desk.example", iiban="AA99 B2CD E3FG 7F2Q")
     key = apply_key(world, make())
     task = rejected_as_misplaced(world, key, world.make_key(key, account="other@desk.example"))
     assert "the account whose IIBAN ends in 7F2Q" in task.title

@@ -1,7 +1,11 @@
 """A key that serves one process is not taken for another, and nobody is asked to delete it."""
 
+from datetime import timedelta
+
 from krakenstate import Process
+from krakenstate.engine.identity import held_elsewhere
 from krakenstate.errors import HandInNotExpected
+from krakenstate.model.address import Address
 from krakenstate.model.run import Effect
 from krakenstate.model.task import TaskKind
 from tests.support.stock import OTHER
@@ -116,3 +120,15 @@ def test_a_key_that_another_address_put_into_service_is_spared_while_the_first_i
     assert world.state.key(SAME_ACCOUNT.address) is None
     assert world.published(*SLOT) is not None
     assert is_empty(world.plan())
+
+
+def test_a_key_that_was_just_replaced_is_not_taken_for_another_process(world):
+    """Until it is proven dead the old generation belongs to its own address."""
+    key = spot_key(rotate_every=timedelta(days=90))
+    old = world.put_in_service(key)
+    world.clock.advance(days=91)
+    world.apply()
+    world.hand_in(key.address, world.make_key(key, name="pnl-g2"))
+    found = held_elsewhere(world.state, Address("spot_key.other"), old.fingerprint)
+    assert found is not None
+    assert found.address == key.address

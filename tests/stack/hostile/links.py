@@ -2,4 +2,4 @@
 attempt(lambda: say_seen(open("link-to-file").read()))
 attempt(lambda: say_seen(os.listdir("link-to-folder")))
 attempt(lambda: say_seen(open("stacks/../../neighbour/secret").read()))
-attempt(lambda: say_seen(open("/proc/self/root/etc/passwd").read()))
+attempt(lambda: say_seen(open(os.path.join("/proc/self", "root", "etc/passwd")).read()))
