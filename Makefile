@@ -8,6 +8,9 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench soak docs lock clean .venv FORCE
 
+# Tests start hundreds of interpreters; without byte code on the disk each would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?=
 LOCK_PYTHON ?= python3.11
 UPGRADE ?=

@@ -1,21 +1,25 @@
 """Commands from a warm start: a process that has imported krakenstate forks one child per command.
 
-What a command does, and in which process, is as ever; only the imports were made before. Where it matters how
-a process looks from outside (its command line, its environment, signals), tests start a real one instead.
+What a command does, and in which process, is as ever; only the imports were made before, and what a stack
+file gave once is remembered while no Python file of its project changes. Where it matters how a process looks
+from outside (its command line, its environment, signals) or how a stack runs, tests start a real one instead.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from types import SimpleNamespace
+from typing import IO, Any
 
 from tests.support.cli import Result, clean_environment
 
@@ -88,12 +92,11 @@ def warm_start() -> Iterator[WarmStart]:
 
 
 def _serve(number: int) -> None:
-    from krakenstate.cli import app, wiring  # noqa: PLC0415 - only here, not in the test's process
-    from krakenstate.engine import runs  # noqa: PLC0415
-    from krakenstate.views import drift_text, plan_json, state_text  # noqa: PLC0415
+    from krakenstate.cli import app, forks  # noqa: PLC0415 - only here, not in the test's process
 
-    del wiring, runs, drift_text, plan_json, state_text  # imported for their weight
-    with socket.socket(fileno=number) as orders:
+    forks.warm_up()
+    with tempfile.TemporaryDirectory() as shelf, socket.socket(fileno=number) as orders:
+        _remember_stacks(Path(shelf))
         while True:
             order, files, _, _ = socket.recv_fds(orders, _MESSAGE_MAX, 3)
             if not order:
@@ -107,6 +110,32 @@ def _serve(number: int) -> None:
             for file in files:
                 os.close(file)
             orders.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+
+
+def _remember_stacks(shelf: Path) -> None:
+    """Keeps what the children of a stack file reported, for the next command with the same files."""
+    from krakenstate.stack import process  # noqa: PLC0415
+
+    run = process.run_children
+
+    def remembered(file: Path, display: str, project: Path, *how: Any, **more: Any) -> Any:
+        key = hashlib.sha256(repr((display, how, sorted(more.items()))).encode())
+        for source in sorted(project.rglob("*.py")):
+            key.update(f"{source.relative_to(project)}\0".encode() + source.read_bytes())
+        kept = shelf / key.hexdigest()
+        if kept.exists():
+            children = pickle.loads(kept.read_bytes())
+        else:
+            children = run(file, display, project, *how, **more)
+            for child in children:
+                child.process = SimpleNamespace(returncode=child.process.returncode)
+            if all(child.ending is process.Ending.BY_ITSELF for child in children):
+                written = kept.with_suffix(f".{os.getpid()}")
+                written.write_bytes(pickle.dumps(children))
+                written.rename(kept)
+        return children
+
+    process.run_children = remembered
 
 
 def _become(order: dict[str, object], files: list[int]) -> None:
