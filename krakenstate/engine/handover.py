@@ -84,7 +84,7 @@ class Handover:
         self._candidate(key, delivery.credential)
         self._run.save()
         self._empty_inbox(key, delivery)
-        return self.verify(key)
+        return self._verify(key, delivery.credential)  # as it was read back from quarantine
 
     def quarantine(self, key: Key, credential: Credential) -> Held:
         """Stores a secret in quarantine. Another key's that lies there is registered first.
@@ -123,6 +123,9 @@ class Handover:
             raise SecretDisappeared(
                 f"The secret of {key.address} is no longer in quarantine.", address=key.address
             )
+        return self._verify(key, credential)
+
+    def _verify(self, key: Key, credential: Credential) -> Outcome:
         record = self._candidate(key, credential)
         other = held_elsewhere(self._run.state, key.address, credential.fingerprint)
         if other is not None and other.published is not None:

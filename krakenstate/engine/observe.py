@@ -12,7 +12,7 @@ asked with its controller's key after that key has said whose it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -39,6 +39,7 @@ from krakenstate.model.state import KeyRecord, State
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import Link, LinkList
+from krakenstate.secret.base import Held, Slot
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
@@ -102,11 +103,13 @@ class _Observer:
         self._asker = session.asker
         self._now = session.clock()
         self._offset = timedelta(0)
+        self._held: Mapping[Slot, Held | None] = {}
 
     def observe(self, offset: timedelta) -> Snapshot:
         session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = addressed(session.custody.arrivals(slots), self._state)
+        self._held = self._at_once()
         found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
         found += [
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
@@ -126,6 +129,12 @@ class _Observer:
             arrivals=tuple(arrivals),
             strays=tuple(session.custody.strays(slots)),
         )
+
+    def _at_once(self) -> Mapping[Slot, Held | None]:
+        """What metadata tells of every published secret, where one call can tell it."""
+        records = (self._state.key(key.address) for key in self._session.desired.of(Key))
+        shelves = [self._session.shelf(record) for record in records if record and record.published]
+        return (self._session.custody.held_at_once(shelves) if shelves else None) or {}
 
     def _lanes(self, arrivals: list[Arrival]) -> list[Callable[[], list[Observation]]]:
         """One job per account that has something to be looked at."""
@@ -160,7 +169,7 @@ class _Observer:
         session, published = self._session, record.published
         assert published is not None  # noqa: S101 - the caller looked
         slot = session.shelf(record)
-        held = session.custody.held(slot)
+        held = self._held[slot] if slot in self._held else session.custody.held(slot)
         facts = {"secret": self._fact(held.fingerprint if held and held.version else None)}
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
         refusal = refusal_of(session, key, record, published.fingerprint)

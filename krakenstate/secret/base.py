@@ -132,6 +132,9 @@ class CredentialStore(Protocol):
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path."""
 
+    def held_at_once(self, slots: Iterable[Slot]) -> Mapping[Slot, Held | None] | None:
+        """The same of many, in one call; ``None`` where that cannot be had, and for a slot elsewhere."""
+
     def publish(self, slot: Slot, credential: Credential, label: Label) -> Held:
         """Metadata first, merged; then the secret, with check-and-set. Publishing the same key again changes
         nothing."""

@@ -54,6 +54,9 @@ class KeyValue(Protocol):
     def read(self, path: str, version: int | None = None) -> Entry | None:
         """The newest or a given version; ``None`` if the server says there is none."""
 
+    def look(self, path: str) -> tuple[Entry | None, int]:
+        """What is there, and the version that the next check-and-set write must name; from one answer."""
+
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         """Writes if the newest version is ``cas`` (0: none yet); returns the new version.
 
@@ -70,8 +73,22 @@ class KeyValue(Protocol):
     def metadata(self, path: str) -> Metadata | None:
         """An entry's head; ``None`` if the server says there is none."""
 
-    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
-        """Merges into an entry's custom metadata, creating the entry's head if need be."""
+    def heads(self, folder: str) -> dict[str, Metadata] | None:
+        """The heads of everything below a folder, by their names there, where one answer can tell them all.
+
+        ``None`` if the server has no such answer, or not for this token: then list, and ask one by one.
+        """
+
+    def write_metadata(
+        self, path: str, custom: Mapping[str, str], before: Mapping[str, str] | None = None
+    ) -> None:
+        """Merges into an entry's custom metadata, creating the entry's head if need be.
+
+        Args:
+            path: Below the mount.
+            custom: What is added or replaced.
+            before: What the caller has just read there; without it, it is read now.
+        """
 
     def keep_versions(self, path: str, count: int) -> None:
         """Makes an entry keep at least so many versions, creating its head if need be."""

@@ -73,6 +73,39 @@ def test_metadata_may_come_before_the_first_data(kv):
     assert kv.metadata("a/b") == Metadata(version=1, custom={"k": "v"}, gone=False)
 
 
+def test_a_look_tells_what_the_next_write_must_name(kv):
+    """Data with its version, or nothing: version 0 before the first data, with a head and without."""
+    assert kv.look("a/b") == (None, 0)
+    kv.write_metadata("a/b", {"k": "v"})
+    assert kv.look("a/b") == (None, 0)
+    kv.write("a/b", {"x": "1"}, cas=0)
+    kv.write("a/b", {"x": "2"}, cas=1)
+    assert kv.look("a/b") == (Entry({"x": "2"}, 2), 2)
+
+
+def test_all_heads_below_a_folder_come_at_once(kv):
+    """Whatever its depth, each entry's head is told under its name below the folder."""
+    assert kv.heads("a") == {}
+    kv.write("a/x", {}, cas=0)
+    kv.write("a/x/deep/er", {}, cas=0)
+    kv.write_metadata("a/y", {"k": "v"})
+    kv.write("ab/z", {}, cas=0)
+    assert kv.heads("a") == {
+        "x": Metadata(version=1, custom={}),
+        "x/deep/er": Metadata(version=1, custom={}),
+        "y": Metadata(version=0, custom={"k": "v"}, gone=True),
+    }
+    assert kv.heads("nothing") == {}
+
+
+def test_metadata_is_merged_into_what_the_caller_has_read(kv):
+    """With what was read a moment ago nothing is read again, and what is said there stays."""
+    kv.write("a", {"x": "1"}, cas=0)
+    kv.write_metadata("a", {"k": "1"}, {})
+    kv.write_metadata("a", {"l": "2"}, {"k": "1"})
+    assert kv.metadata("a") == Metadata(version=1, custom={"k": "1", "l": "2"}, gone=False)
+
+
 def test_a_list_names_what_is_directly_below(kv):
     """Folders end with a slash, an entry and a folder may share a name, and deeper levels do not show."""
     for path in ("a/x", "a/x/deep/er", "a/y", "ab/z"):

@@ -300,7 +300,7 @@ def test_without_vault_a_lease_is_not_certain_and_its_release_does_not_mask_the_
 
 
 class Happening:
-    """A key-value store in which something happens right after the first reading."""
+    """A key-value store in which something happens right after the first look."""
 
     def __init__(self, inner, happening):
         self._inner = inner
@@ -309,16 +309,16 @@ class Happening:
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
-    def read(self, path, version=None):
-        entry = self._inner.read(path, version)
+    def look(self, path):
+        found = self._inner.look(path)
         happening, self._happening = self._happening, None
         if happening:
             happening()
-        return entry
+        return found
 
 
 def test_a_lock_taken_between_two_looks_is_not_overwritten(keeper, kv, mount, clock):
-    """Where there was no lock at the first look and one at the second, the second look counts."""
+    """Where there was no lock at the first look, and one when this run wrote its own, that one counts."""
     won = []
     interrupted = Happening(kv, lambda: won.append(keeper.acquire("apply", wait_s=0)))
     with pytest.raises(LockHeld):

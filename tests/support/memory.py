@@ -60,6 +60,14 @@ class MemoryKeyValue:
         written_at = kept.written[wanted]
         return Entry(data=json.loads(kept.texts[wanted]), version=wanted, written_at=written_at)
 
+    def look(self, path: str) -> tuple[Entry | None, int]:
+        kept = self._entries.get(path)
+        return self.read(path), kept.version if kept else 0
+
+    def heads(self, folder: str) -> dict[str, Metadata] | None:
+        inside = {p: self.metadata(p) for p in tuple(self._entries) if p.startswith(f"{folder}/")}
+        return {p.removeprefix(f"{folder}/"): head for p, head in inside.items() if head}
+
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         text = json.dumps(dict(data))
         with self._mutex:
@@ -94,8 +102,11 @@ class MemoryKeyValue:
             written_at=kept.written.get(kept.version, ""),
         )
 
-    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
-        self._entries.setdefault(path, _Kept()).custom.update(custom)
+    def write_metadata(
+        self, path: str, custom: Mapping[str, str], before: Mapping[str, str] | None = None
+    ) -> None:
+        kept = self._entries.setdefault(path, _Kept())
+        kept.custom = {**(kept.custom if before is None else before), **custom}
 
     def keep_versions(self, path: str, count: int) -> None:
         self._entries.setdefault(path, _Kept()).keeps = count
@@ -171,6 +182,12 @@ class Mains:
     def read(self, path: str, version: int | None = None) -> Entry | None:
         return self._live.read(path, version)
 
+    def look(self, path: str) -> tuple[Entry | None, int]:
+        return self._live.look(path)
+
+    def heads(self, folder: str) -> dict[str, Metadata] | None:
+        return self._live.heads(folder)
+
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         live = self._live
         self._look("before", path, data)
@@ -187,8 +204,10 @@ class Mains:
     def metadata(self, path: str) -> Metadata | None:
         return self._live.metadata(path)
 
-    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
-        self._live.write_metadata(path, custom)
+    def write_metadata(
+        self, path: str, custom: Mapping[str, str], before: Mapping[str, str] | None = None
+    ) -> None:
+        self._live.write_metadata(path, custom, before)
 
     def keep_versions(self, path: str, count: int) -> None:
         self._live.keep_versions(path, count)
@@ -232,6 +251,12 @@ class Unreliable:
     def read(self, path: str, version: int | None = None) -> Entry | None:
         return self._call(lambda: self._inner.read(path, version))
 
+    def look(self, path: str) -> tuple[Entry | None, int]:
+        return self._call(lambda: self._inner.look(path))
+
+    def heads(self, folder: str) -> dict[str, Metadata] | None:
+        return self._call(lambda: self._inner.heads(folder))
+
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         return self._call(lambda: self._inner.write(path, data, cas))
 
@@ -247,8 +272,10 @@ class Unreliable:
     def keep_versions(self, path: str, count: int) -> None:
         self._call(lambda: self._inner.keep_versions(path, count))
 
-    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
-        self._call(lambda: self._inner.write_metadata(path, custom))
+    def write_metadata(
+        self, path: str, custom: Mapping[str, str], before: Mapping[str, str] | None = None
+    ) -> None:
+        self._call(lambda: self._inner.write_metadata(path, custom, before))
 
     def _call(self, call: Callable[[], T]) -> T:
         self._number += 1

@@ -159,6 +159,14 @@ class Line:
         self._is_live()
         return self._inner.read(path, version)
 
+    def look(self, path: str) -> Any:
+        self._is_live()
+        return self._inner.look(path)
+
+    def heads(self, folder: str) -> Any:
+        self._is_live()
+        return self._inner.heads(folder)
+
     def list(self, path: str) -> Any:
         self._is_live()
         return self._inner.list(path)
@@ -174,9 +182,11 @@ class Line:
     def delete(self, path: str) -> None:
         self._stored(f"delete {_described(path, {})}", lambda: self._inner.delete(path))
 
-    def write_metadata(self, path: str, custom: Mapping[str, str]) -> None:
+    def write_metadata(
+        self, path: str, custom: Mapping[str, str], before: Mapping[str, str] | None = None
+    ) -> None:
         label = f"note beside {_described(path, {})}"
-        self._stored(label, lambda: self._inner.write_metadata(path, custom))
+        self._stored(label, lambda: self._inner.write_metadata(path, custom, before))
 
     def keep_versions(self, path: str, count: int) -> None:
         label = f"keep versions of {_described(path, {})}"

@@ -36,7 +36,7 @@ from krakenstate.model.declarations import api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.vault import labels
-from krakenstate.providers.vault.entries import below, fingerprint_in, in_our_words
+from krakenstate.providers.vault.entries import below, fingerprint_in, heads_in, in_our_words
 from krakenstate.secret.base import Delivery, Held, Label, Shelved, Slot, check_form, from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
 
@@ -171,7 +171,17 @@ class VaultCustody:
 
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path; ``None`` also when its newest version was deleted."""
-        head = self._kv.metadata(self._published(slot))
+        return self._told(slot, self._kv.metadata(self._published(slot)))
+
+    def held_at_once(self, slots: Iterable[Slot]) -> Mapping[Slot, Held | None] | None:
+        """The same of many, in one call; ``None`` where that cannot be had."""
+        told = self._kv.heads(self._secrets)
+        if told is None:
+            return None
+        names = {slot: f"{labels.process_name(slot)}/{slot.address}" for slot in slots if slot.path is None}
+        return {slot: self._told(slot, told.get(name)) for slot, name in names.items()}
+
+    def _told(self, slot: Slot, head: Metadata | None) -> Held | None:
         if head is None or (head.gone and not labels.is_foreign(head, self._stack, slot)):
             return None
         return self._held(self._published(slot), head)
@@ -195,7 +205,8 @@ class VaultCustody:
         is_there = present is not None and present.data == data
         coming = present.version if present and is_there else version + 1
         before = head.custom if head else {}
-        self._kv.write_metadata(path, labels.published(before, slot, label, credential.fingerprint, coming))
+        labelled = labels.published(before, slot, label, credential.fingerprint, coming)
+        self._kv.write_metadata(path, labelled, before)
         if not is_there:
             coming = self._kv.write(path, data, cas=version)
             self._compare(path, coming, credential)
@@ -231,9 +242,8 @@ class VaultCustody:
         head = self._kv.metadata(path)
         version = head.version if head else 0
         received_at = format_instant(self._clock())
-        self._kv.write_metadata(
-            path, labels.quarantined(self._stack, slot, fingerprint, version + 1, received_at)
-        )
+        labelled = labels.quarantined(self._stack, slot, fingerprint, version + 1, received_at)
+        self._kv.write_metadata(path, labelled, head.custom if head else {})
         coming = self._kv.write(path, dict(there.data), cas=version)
         self._compare(path, coming, credential)
         return Held(self._shown(path), coming, fingerprint, managed=True, stack=self._stack)
@@ -299,22 +309,17 @@ class VaultCustody:
         self._kv.write_metadata(path, custom)
 
     def _shelved(self, place: Place | None, folder: str) -> Iterator[Shelved]:
-        for process in self._kv.list(folder):
-            if not process.endswith("/"):
+        for process, address, head in sorted(heads_in(self._kv, folder), key=lambda found: found[:2]):
+            slot = Slot(process, address)
+            if head.gone or labels.is_foreign(head, self._stack, slot):
                 continue
-            for name in self._kv.list(f"{folder}/{process.rstrip('/')}"):
-                slot = Slot(process.rstrip("/"), name)
-                path = f"{folder}/{slot.process}/{name}"
-                head = None if name.endswith("/") else self._kv.metadata(path)
-                if head is None or head.gone or labels.is_foreign(head, self._stack, slot):
-                    continue
-                yield Shelved(
-                    slot=slot,
-                    place=place,
-                    held=self._held(path, head),
-                    generation=labels.generation(head),
-                    recorded_as=head.custom.get(labels.RECORDED_AS) or None,
-                )
+            yield Shelved(
+                slot=slot,
+                place=place,
+                held=self._held(f"{folder}/{process}/{address}", head),
+                generation=labels.generation(head),
+                recorded_as=head.custom.get(labels.RECORDED_AS) or None,
+            )
 
     def unwrap(self, token: SecretStr) -> Mapping[str, str]:
         """What a response-wrapping token wraps; it can be opened once.
@@ -358,23 +363,18 @@ class VaultCustody:
 
     def _arrivals(self, place: Place, wanted: Mapping[str, set[str]]) -> Iterator[Arrival]:
         folder = f"{self._state}/{place}"
-        processes = {name.rstrip("/") for name in self._kv.list(folder) if name.endswith("/")}
-        for process in sorted(processes & set(wanted)):
-            for address in self._kv.list(f"{folder}/{process}"):
-                if address not in wanted[process]:
-                    continue
-                head = self._kv.metadata(f"{folder}/{process}/{address}")
-                if head is None or head.gone:
-                    continue
-                fingerprint = labels.fingerprint(head) if place is Place.QUARANTINE else None
-                yield Arrival(
-                    address=Address(address),
-                    place=place,
-                    version=head.version,
-                    fingerprint=fingerprint,
-                    written_at=head.written_at,
-                    path=self._shown(f"{folder}/{process}/{address}"),
-                )
+        for process, address, head in heads_in(self._kv, folder, wanted):
+            if address not in wanted[process] or head.gone:
+                continue
+            fingerprint = labels.fingerprint(head) if place is Place.QUARANTINE else None
+            yield Arrival(
+                address=Address(address),
+                place=place,
+                version=head.version,
+                fingerprint=fingerprint,
+                written_at=head.written_at,
+                path=self._shown(f"{folder}/{process}/{address}"),
+            )
 
     def _credential(self, path: str, entry: Entry | None, api: Api | None) -> Credential | None:
         if entry is None:
@@ -411,9 +411,8 @@ class VaultCustody:
             )
         coming = present.version if present and is_there else version + 1
         received_at = format_instant(self._clock())
-        self._kv.write_metadata(
-            path, labels.quarantined(self._stack, slot, credential.fingerprint, coming, received_at)
-        )
+        labelled = labels.quarantined(self._stack, slot, credential.fingerprint, coming, received_at)
+        self._kv.write_metadata(path, labelled, head.custom if head else {})
         if not is_there:
             coming = self._kv.write(path, data, cas=version)
         self._compare(path, coming, credential)

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from krakenstate.errors import CredentialMalformed
 from krakenstate.model.declarations import VaultFields
 from krakenstate.secret.base import from_fields
-from krakenstate.store.base import Entry, KeyValue
+from krakenstate.store.base import Entry, KeyValue, Metadata
 
 
 def below(kv: KeyValue, folder: str) -> Iterator[str]:
     """Names in a folder and in its folders; what lies deeper is named by its folder."""
+    told = kv.heads(folder)
+    if told is not None:
+        yield from sorted({_two_levels(name) for name in told})
+        return
     for name in kv.list(folder):
         if not name.endswith("/"):
             yield name
             continue
         yield from (f"{name}{inner}" for inner in kv.list(f"{folder}/{name.rstrip('/')}"))
+
+
+def heads_in(
+    kv: KeyValue, folder: str, wanted: Iterable[str] | None = None
+) -> Iterator[tuple[str, str, Metadata]]:
+    """Process, address and head of each entry ``<folder>/<process>/<address>``; of these processes, or all.
+
+    One call where the server tells all heads at once, else one per process and one per entry.
+    """
+    told = kv.heads(folder)
+    if told is not None:
+        for name, head in told.items():
+            process, _, address = name.partition("/")
+            if address and "/" not in address and (wanted is None or process in wanted):
+                yield process, address, head
+        return
+    processes = {name.rstrip("/") for name in kv.list(folder) if name.endswith("/")}
+    for process in sorted(processes if wanted is None else processes.intersection(wanted)):
+        for address in kv.list(f"{folder}/{process}"):
+            found = None if address.endswith("/") else kv.metadata(f"{folder}/{process}/{address}")
+            if found is not None:
+                yield process, address, found
+
+
+def _two_levels(name: str) -> str:
+    parts = name.split("/")
+    return name if len(parts) <= 2 else f"{parts[0]}/{parts[1]}/"
 
 
 def in_our_words(entry: Entry | None, fields: VaultFields) -> Entry | None:

@@ -50,7 +50,7 @@ _FRESH = {"X-Vault-Inconsistent": "forward-active-node"}
 class Request:
     """One call; ``repr`` shows neither token nor body. ``at_root`` leaves the namespace out."""
 
-    method: Literal["get", "post", "delete", "list"]
+    method: Literal["get", "post", "delete", "list", "scan"]
     path: str
     token: SecretStr = field(repr=False)
     params: Mapping[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Request:
     @property
     def may_repeat(self) -> bool:
         """Whether asking twice does no more than asking once."""
-        return self.method in {"get", "list"}
+        return self.method in {"get", "list", "scan"}
 
 
 Send = Callable[[str, Request, Mapping[str, str]], Answer | Silence]

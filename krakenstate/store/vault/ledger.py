@@ -12,7 +12,7 @@ from krakenstate.model.base import format_instant
 from krakenstate.model.run import Breaker, BreakerScope, Probe
 from krakenstate.model.terms import KeyDescription
 from krakenstate.store.base import Entry, KeyValue
-from krakenstate.store.vault.records import look, parse, update
+from krakenstate.store.vault.records import parse, update
 
 
 class VaultLedger:
@@ -83,7 +83,7 @@ class VaultLedger:
     ) -> bool:
         """Reserves exactly this nonce, in one attempt; whoever loses it to another run does not ask."""
         path = self._probe_path(fingerprint)
-        entry, version = look(self._kv, path)
+        entry, version = self._kv.look(path)
         last = parse(Probe, entry, f"{self._mount}/{path}") if entry else None
         if last and (int(last.nonce) >= nonce or (none_since and last.reserved_at > none_since)):
             return False

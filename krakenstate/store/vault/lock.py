@@ -30,7 +30,7 @@ from krakenstate.errors import (
 from krakenstate.model.base import format_instant
 from krakenstate.model.run import Lock
 from krakenstate.store.base import Entry, KeyValue
-from krakenstate.store.vault.records import ATTEMPTS, look, parse
+from krakenstate.store.vault.records import ATTEMPTS, parse
 
 log = logging.getLogger("krakenstate.lock")
 LEASE_S = 60.0
@@ -241,7 +241,7 @@ class VaultLockKeeper:
 
     def _read(self) -> tuple[Lock | None, int]:
         """Who holds it, ended leases included, and the version to base a write on."""
-        entry, version = look(self._kv, self._path)
+        entry, version = self._kv.look(self._path)
         return self._lock_in(entry) if entry else None, version
 
     def _lock_in(self, entry: Entry) -> Lock | None:

@@ -32,26 +32,6 @@ def parse(cls: type[M], entry: Entry, path: str, error: type[KrakenstateError] =
     )
 
 
-def look(kv: KeyValue, path: str) -> tuple[Entry | None, int]:
-    """What is there, and the version that the next check-and-set write must name.
-
-    Where there is no data the version comes from the entry's head. Data may be written between the two
-    readings; then the head shows a living version, and both are read again, since a write that names it would
-    overwrite what was never seen.
-
-    Raises:
-        VaultConflict: It changed at each look.
-    """
-    for _ in range(ATTEMPTS):
-        entry = kv.read(path)
-        if entry is not None:
-            return entry, entry.version
-        head = kv.metadata(path)
-        if head is None or head.gone:
-            return None, head.version if head else 0
-    raise VaultConflict(f"{path} changes too fast to be read.")
-
-
 def update(kv: KeyValue, path: str, change: Callable[[Entry | None], dict[str, Any] | None]) -> None:
     """Replaces an entry by what ``change`` makes of it, trying again when another writer was faster.
 
@@ -64,7 +44,7 @@ def update(kv: KeyValue, path: str, change: Callable[[Entry | None], dict[str, A
         VaultConflict: Others were faster every time.
     """
     for attempt in range(ATTEMPTS):
-        entry, version = look(kv, path)
+        entry, version = kv.look(path)
         data = change(entry)
         if data is None:
             return

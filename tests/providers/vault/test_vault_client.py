@@ -604,3 +604,26 @@ def test_a_namespace_is_sent(bao, mount):
     with pytest.raises(VaultError):
         client.read("a")
     client.close()
+
+
+def test_a_look_tells_the_version_of_what_was_deleted(bao, mount, kv):
+    """Data that somebody deleted or destroyed are nothing, and the next write names their version."""
+    for path, way in (("deleted", "DELETE"), ("destroyed", "PUT")):
+        kv.write(path, {"x": "1"}, cas=0)
+        where = f"{mount}/data/{path}" if way == "DELETE" else f"{mount}/destroy/{path}"
+        bao.request(way, where, None if way == "DELETE" else {"versions": [1]})
+        assert kv.look(path) == (None, 1)
+        assert kv.write(path, {"x": "2"}, cas=1) == 2
+
+
+def test_who_may_not_scan_is_told_no_heads(bao, mount, kv):
+    """A refusal is no absence: without the right the heads are not told at once, and each can be read."""
+    kv.write("a/x", {"x": "1"}, cas=0)
+    policy = f'path "{mount}/metadata/*" {{ capabilities = ["read", "list"] }}'
+    narrow = bao.client(mount, token=bao.token_with(policy))
+    assert (narrow.heads("a"), narrow.metadata("a/x").version) == (None, 1)
+    narrow.close()
+    policy = f'path "{mount}/detailed-metadata/a/*" {{ capabilities = ["scan"] }}'
+    scanning = bao.client(mount, token=bao.token_with(policy))
+    assert scanning.heads("a") == {"x": Metadata(version=1, custom={})}
+    scanning.close()
