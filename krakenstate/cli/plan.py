@@ -20,6 +20,14 @@ from krakenstate.cli.options import (
     WithinOpt,
 )
 from krakenstate.cli.output import Output
+from krakenstate.cli.plan_output import (
+    COMMENT_MAX,
+    CommentLimitOpt,
+    PlanFormat,
+    PlanFormatOpt,
+    chosen_format,
+    print_plan,
+)
 
 
 def plan(
@@ -36,12 +44,15 @@ def plan(
     target: TargetOpt = None,
     exclude: ExcludeOpt = None,
     detailed_exitcode: DetailedExitcodeOpt = False,
+    form: PlanFormatOpt = PlanFormat.TEXT,
+    comment_limit: CommentLimitOpt = COMMENT_MAX,
     as_json: JsonOpt = False,
 ) -> None:
     """Show what applying the stack would do.
 
     Compares the stack with what Kraken and Vault really hold. Changes nothing. With --as-of, what is upcoming
-    is listed as on that day; what is proposed, and the digest, stay those of today.
+    is listed as on that day; what is proposed, and the digest, stay those of today. With --format markdown it
+    is the comment of a pull request, with a marker by which it is found again, e-mails and IIBANs masked.
     """
     from datetime import timedelta
 
@@ -51,16 +62,14 @@ def plan(
         detailed_code,
         exit_code_for_gaps,
         scope_of,
-        shows_hints,
         snapshot_for,
         what_if,
     )
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.runs import load_for_reading, make_plan
-    from krakenstate.views.plan_json import plan_json
-    from krakenstate.views.plan_text import render_plan
 
-    output = Output(json=as_json)
+    form = chosen_format(form, as_json)
+    output = Output(json=form is PlanFormat.JSON)
     scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site)
     session = wired.session
@@ -78,13 +87,7 @@ def plan(
         as_of=look_ahead,
         scope=scope,
     )
-    now = session.clock()
-    if as_json:
-        output.data(plan_json(made, now=now))
-    else:
-        output.result(
-            render_plan(made, colour=output.colour, width=output.width, now=now, hints=shows_hints())
-        )
+    print_plan(output, made, form=form, now=session.clock(), comment_limit=comment_limit)
     code = exit_code_for_gaps(snapshot) or (detailed_code(made) if detailed_exitcode else 0)
     if code:
         raise typer.Exit(code)

@@ -13,9 +13,8 @@ from krakenstate.views import values
 from krakenstate.views.style import MARKS, Paint, plain, wrap
 from krakenstate.views.words import count
 
-_LEAF = " " * 6
+_LEAF, _ELEMENT = 6, 10
 _INNER = " " * 8
-_ELEMENT = " " * 10
 
 _KEYS = {SpotKey.type_name, DerivativesKey.type_name}
 """Their blocks name the account, the key and the end of its public half, whatever changes."""
@@ -46,7 +45,7 @@ def step_block(step: Step, paint: Paint, width: int) -> list[str]:
     if step.waits_on:
         lines += wrap(f"(waits on {', '.join(step.waits_on)})", width, "  # ", "  #  ")
     is_resource = step.action is not Action.MANUAL and step.step_class is StepClass.PROPOSAL
-    lines.append(f"{paint.mark(mark)} {_title(step)}{' {' if is_resource else ''}")
+    lines.append(paint.titled(mark, plain(step.address), f"{_title(step)}{' {' if is_resource else ''}"))
     if is_resource and step.label and step.address.type in _KEYS:
         lines.append(f"{_INNER}# {plain(step.label)}")
     lines += attribute_lines(changes_of(step), step.after_unknown, paint, width)
@@ -82,17 +81,18 @@ def drift_block(item: DriftItem, paint: Paint, width: int) -> list[str]:
     title = plain(item.label) or resource_title(item.address.type, item.address.name)
     return [
         f"  # {paint.bold(plain(item.address))} has changed",
-        f"{paint.mark(mark)} {title}",
+        paint.titled(mark, plain(item.address), title),
         *attribute_lines(item.changes, (), paint, width),
     ]
 
 
 def ordered_risks(risks: Iterable[Risk]) -> list[Risk]:
     """Critical ones and gains first, then by address."""
-    return sorted(risks, key=lambda r: (not _is_loud(r), not r.critical, r.address, r.word, r.text))
+    return sorted(risks, key=lambda r: (not is_loud(r), not r.critical, r.address, r.word, r.text))
 
 
-def _is_loud(risk: Risk) -> bool:
+def is_loud(risk: Risk) -> bool:
+    """Whether it lets somebody do more, or could empty an account."""
     return risk.critical or risk.word.is_gain
 
 
@@ -100,7 +100,7 @@ def risk_lines(risks: Iterable[Risk], paint: Paint, width: int) -> list[str]:
     """The risk list: gains lead, critical ones before others; ``!`` marks both."""
     lines = []
     for risk in ordered_risks(risks):
-        loud = _is_loud(risk)
+        loud = is_loud(risk)
         start = f"  {'!' if loud else ' '} {plain(risk.address)} {risk.word.value} "
         first, *more = wrap(risk.text, width, start, " " * 6)
         head = f"  {paint.over('red', '!') if loud else ' '} {plain(risk.address)} {paint.risk(risk.word)}"
@@ -175,45 +175,43 @@ def _elements(value: JsonValue) -> tuple[str, ...] | None:
 
 def _attribute(change: AttributeChange, name: str, is_unknown: bool, paint: Paint, width: int) -> list[str]:
     symbol = "+" if change.before is None else "-" if change.after is None and not is_unknown else "~"
-    start = f"{_LEAF}{symbol} {name} = "
+    more: list[str] = []
     if is_unknown:
         old = "" if change.before is None else f"{values.shown(change.name, change.before)} -> "
-        lines = [f"{start}{old}{values.UNKNOWN}"]
+        told = f"{old}{values.UNKNOWN}"
     elif (change.added is not None or change.removed is not None) and not values.is_sensitive(change.name):
-        lines = _set_lines(change, start, paint)
+        told, more = _set_lines(change, paint)
     elif values.is_text_block(change.before) or values.is_text_block(change.after):
-        lines = _text_block_lines(change, start, paint)
+        told, more = _text_block_lines(change, paint)
     elif symbol == "~":
-        lines = [start + values.arrow(change.name, change.before, change.after)]
+        told = values.arrow(change.name, change.before, change.after)
     elif symbol == "-":
-        lines = [f"{start}{values.shown(change.name, change.before)} -> null"]
+        told = f"{values.shown(change.name, change.before)} -> null"
     else:
-        lines = [start + values.shown(change.name, change.after)]
-    lines = _with_note(lines, change.note, width)
-    lines[0] = lines[0].replace(f"{_LEAF}{symbol}", _LEAF + paint.leaf(symbol), 1)
-    return lines
+        told = values.shown(change.name, change.after)
+    first, below = _with_note(f"{name} = {told}", change.note, width)
+    return [paint.signed(symbol, _LEAF, first), *more, *below]
 
 
-def _set_lines(change: AttributeChange, start: str, paint: Paint) -> list[str]:
+def _set_lines(change: AttributeChange, paint: Paint) -> tuple[str, list[str]]:
     signed = [("-", e) for e in change.removed or ()] + [("+", e) for e in change.added or ()]
     if not signed:
-        return [f"{start}[]"]
-    elements = [f"{_ELEMENT}{paint.leaf(sign)} {values.quoted(e)}," for sign, e in signed]
-    return [f"{start}[", *elements, f"{_INNER}]"]
+        return "[]", []
+    elements = [paint.signed(sign, _ELEMENT, f"{values.quoted(e)},") for sign, e in signed]
+    return "[", [*elements, f"{_INNER}]"]
 
 
-def _text_block_lines(change: AttributeChange, start: str, paint: Paint) -> list[str]:
+def _text_block_lines(change: AttributeChange, paint: Paint) -> tuple[str, list[str]]:
     old, new = values.text_lines(change.before), values.text_lines(change.after)
     diff = [line for line in difflib.ndiff(old, new) if not line.startswith("?")]
-    inside = [f"{_ELEMENT}{paint.leaf(line[0])}{line[1:]}".rstrip() for line in diff]
-    return [f"{start}<<-EOT", *inside, f"{_INNER}EOT"]
+    return "<<-EOT", [*(paint.signed(line[0], _ELEMENT, line[2:]) for line in diff), f"{_INNER}EOT"]
 
 
-def _with_note(lines: list[str], note: str, width: int) -> list[str]:
+def _with_note(first: str, note: str, width: int) -> tuple[str, list[str]]:
     """The note behind the attribute's first line, or below the attribute where it would be too long."""
     if not note:
-        return lines
-    trailing = f"{lines[0]}    # {plain(note)}"
-    if len(trailing) <= width:
-        return [trailing, *lines[1:]]
-    return [*lines, *wrap(note, width, f"{_INNER}# ", f"{_INNER}# ")]
+        return first, []
+    trailing = f"{first}    # {plain(note)}"
+    if len(trailing) + _LEAF + 2 <= width:
+        return trailing, []
+    return first, wrap(note, width, f"{_INNER}# ", f"{_INNER}# ")

@@ -94,12 +94,16 @@ def unreadable_count(rows: Iterable[NotKnown]) -> int:
     return len({row.address for row in rows if row.missing is Missing.UNREADABLE})
 
 
-def _alone(row: NotKnown, paint: Paint, width: int) -> list[str]:
-    mark = MARKS[Action.UNKNOWN]
+def told_alone(row: NotKnown) -> str:
+    """What follows the address of something that needs a line of its own."""
     code = f" ({row.code})" if row.code else ""
     detail = f": {row.detail.strip()}" if row.detail.strip() else ""
-    text = f"{_named(row)} {mark.sentence}{detail}{code}"
-    first, *more = wrap(text, width, f"  {mark.symbol} ", " " * 6)
+    return f"{MARKS[Action.UNKNOWN].sentence}{detail}{code}"
+
+
+def _alone(row: NotKnown, paint: Paint, width: int) -> list[str]:
+    mark = MARKS[Action.UNKNOWN]
+    first, *more = wrap(f"{_named(row)} {told_alone(row)}", width, f"  {mark.symbol} ", " " * 6)
     return [f"  {paint.over(mark.colour, mark.symbol)}{first[3:]}", *more]
 
 

@@ -22,6 +22,7 @@ from krakenstate.model.plan import (
     Step,
 )
 from krakenstate.views.blocks import ordered_risks
+from krakenstate.views.plan_words import is_applyable
 from krakenstate.views.style import plain, plain_lines, shown_first
 from krakenstate.views.values import clean_json, clean_object, sensitive_leaves
 from krakenstate.views.words import by_day
@@ -56,7 +57,7 @@ def plan_json(plan: Plan, *, now: datetime) -> Json:
         "site": _text(facts.site),
         "commit": _text(facts.commit),
         "plan_digest": plain(plan.digest),
-        "applyable": bool(plan.proposals or plan.settlements) and facts.as_of is None,
+        "applyable": is_applyable(plan),
         "as_of": facts.as_of.isoformat() if facts.as_of else None,
         "complete": plan.complete,
         "errored": not plan.complete,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from krakenstate.model.plan import Action, Plan, Reason, Step, Summary
+from krakenstate.model.plan import Action, Plan, Reason, Step
+from krakenstate.views import plan_words as said
 from krakenstate.views.blocks import drift_block, risk_lines, step_block, watched_block
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_plan, unreadable_count
-from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, shown_first, wrap
-from krakenstate.views.words import age, by_day, count, headline, short_commit, short_digest
-
-IN_SYNC = "No changes. Your accounts match the configuration."
+from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, wrap
+from krakenstate.views.words import age, headline, short_commit, short_digest
 
 
 def render_plan(
@@ -30,8 +29,8 @@ def render_plan(
     rows = of_plan(plan, now)
     sections = [
         [paint.bold(_headline(plan, now))],
-        _incomplete(plan, rows, paint, width),
-        _partial(plan, paint, width),
+        _warning("This plan is incomplete:", said.incomplete(plan, rows), "red", paint, width),
+        _warning("Warning:", said.partial(plan), "yellow", paint, width),
         _risks(plan, paint, width),
         _drift(plan, paint, width),
         *_actions(plan, rows, paint, width),
@@ -44,19 +43,6 @@ def render_plan(
         _upcoming(plan, width),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
-
-
-def summary_line(summary: Summary) -> str:
-    """``Plan: 0 to add, 1 to change, 0 to destroy, 1 manual.``; rare counts appear only if there are any."""
-    parts = [
-        f"{summary.import_} to import" if summary.import_ else "",
-        f"{summary.add} to add",
-        f"{summary.change} to change",
-        f"{summary.remove} to destroy",
-        f"{summary.forget} to forget" if summary.forget else "",
-        f"{summary.manual} manual" if summary.manual else "",
-    ]
-    return f"Plan: {', '.join(part for part in parts if part)}."
 
 
 def _headline(plan: Plan, now: datetime) -> str:
@@ -72,32 +58,11 @@ def _headline(plan: Plan, now: datetime) -> str:
     )
 
 
-def _incomplete(plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int) -> list[str]:
-    if plan.complete:
+def _warning(start: str, text: str, colour: str, paint: Paint, width: int) -> list[str]:
+    if not text:
         return []
-    unreadable = unreadable_count(rows)
-    what = (
-        f"{count(unreadable, 'object')} could not be read" if unreadable else "not everything could be read"
-    )
-    text = f"{what}, so nothing is proposed there. See the list below."
-    start = "This plan is incomplete: "
-    first, *more = wrap(text, width, start, "  ")
-    return [paint.over("red", start.rstrip()) + first[len(start.rstrip()) :], *more]
-
-
-def _partial(plan: Plan, paint: Paint, width: int) -> list[str]:
-    """As Terraform warns of ``-target``."""
-    if not plan.targets and not plan.excluded:
-        return []
-    named = ", ".join(plan.targets or plan.excluded)
-    flag = "--target" if plan.targets else "--exclude"
-    text = (
-        f"{flag} is in effect ({named}). The result of this plan may not represent all of the changes "
-        "requested by the stack. It is meant for exceptional situations; plan the whole stack afterwards."
-    )
-    start = "Warning: "
-    first, *more = wrap(text, width, start, "  ")
-    return [paint.over("yellow", start.rstrip()) + first[len(start.rstrip()) :], *more]
+    first, *more = wrap(text, width, f"{start} ", "  ")
+    return [paint.over(colour, start) + first[len(start) :], *more]
 
 
 def _risks(plan: Plan, paint: Paint, width: int) -> list[str]:
@@ -108,14 +73,14 @@ def _drift(plan: Plan, paint: Paint, width: int) -> list[str]:
     if not plan.facts.drift:
         return []
     lines = ["Changed elsewhere since it was last recorded:"]
-    for item in sorted(plan.facts.drift, key=lambda item: item.address):
+    for item in said.drift_items(plan):
         lines += ["", *drift_block(item, paint, width)]
         lines += risk_lines((risk for risk in item.risks if risk not in plan.risks), paint, width)
     return lines
 
 
 def _actions(plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int) -> list[list[str]]:
-    steps = sorted((s for s in plan.steps if s.step_class), key=lambda s: (shown_first(s.action), s.address))
+    steps = said.blocks_of(plan)
     if not steps:
         return []
     present = [MARKS[s.action] for s in steps if s.action.step_class]
@@ -137,22 +102,17 @@ def _legend_line(mark: Mark, paint: Paint) -> str:
 
 def _watched(plan: Plan, paint: Paint, width: int) -> list[list[str]]:
     """What would be done if it were not only observed."""
-    steps = sorted((s for s in plan.steps if s.would), key=lambda s: s.address)
+    steps = said.watched(plan)
     if not steps:
         return []
-    return [["Only observed (observe_only=True), so nothing is done:"]] + [
-        watched_block(step, paint, width) for step in steps
-    ]
+    return [[said.ONLY_OBSERVED], *(watched_block(step, paint, width) for step in steps)]
 
 
 def _waits(plan: Plan, paint: Paint, width: int) -> list[str]:
     """What waits on what, by what it waits on; steps that wait on a listed task are told by that list."""
-    listed = {task.id for task in plan.facts.tasks}
     groups: dict[tuple[str, bool], list[Step]] = {}
-    for step in sorted(plan.steps, key=lambda step: step.address):
-        told = step.reason is Reason.TASK_OPEN and step.task_id in listed
-        if step.action is Action.WAIT and not step.previous_address and not told:
-            groups.setdefault((_waits_on(step), step.reason is Reason.TASK_OPEN), []).append(step)
+    for step in said.waiting_steps(plan):
+        groups.setdefault((said.waits_on(step), step.reason is Reason.TASK_OPEN), []).append(step)
     lines = ["Waiting:"] if groups else []
     mark = MARKS[Action.WAIT]
     for (what, by_person), steps in groups.items():
@@ -163,39 +123,17 @@ def _waits(plan: Plan, paint: Paint, width: int) -> list[str]:
     return lines
 
 
-def _waits_on(step: Step) -> str:
-    note = plain(step.note)
-    if step.waits_on:
-        return f" on {', '.join(step.waits_on)}{f' ({note})' if note else ''}"
-    if note or not step.task_id:
-        return f": {note or step.reason.value.replace('_', ' ')}"
-    return f" on task {step.task_id}"
-
-
 def _conclusion(plan: Plan, paint: Paint, hints: bool) -> list[str]:
-    proposals, settlements, tasks = plan.proposals, plan.settlements, plan.facts.tasks
-    waits = any(step.action is Action.WAIT for step in plan.steps)
-    watched = any(step.would for step in plan.steps)
-    partial = plan.targets or plan.excluded
-    if proposals:
-        said = summary_line(plan.summary)
-    elif settlements or tasks or waits or watched or partial or not plan.complete:
-        opened = f" {count(len(tasks), 'manual task')} open." if tasks else ""
-        said = f"No changes to propose.{opened}"
-    else:
-        said = IN_SYNC
-    ready = []
-    if settlements:
-        text = count(len(settlements), "settlement is ready", "settlements are ready")
-        ready.append(f"{text}: krakenstate settle" if hints else f"{text}.")
-    return [paint.bold(said), *ready]
+    lines = [paint.bold(said.conclusion(plan))]
+    if ready := said.ready(plan):
+        lines.append(f"{ready}: krakenstate settle" if hints else f"{ready}.")
+    return lines
 
 
 def _tasks(plan: Plan, paint: Paint, width: int, hints: bool) -> list[str]:
-    notes = {step.task_id: step.note for step in plan.steps if step.action is Action.WAIT and step.task_id}
     lines: list[str] = []
     mark = MARKS[Action.MANUAL]
-    for task in sorted(plan.facts.tasks, key=lambda task: (task.address, task.kind, task.id)):
+    for task, note in said.open_tasks(plan):
         start = f"  {mark.symbol} {plain(task.id)} {task.kind.value} "
         text = f"{task.address} for {task.assignee}: {task.title}"
         first, *more = wrap(text, width, start, " " * 6)
@@ -204,7 +142,7 @@ def _tasks(plan: Plan, paint: Paint, width: int, hints: bool) -> list[str]:
             lines += wrap(f"waits on {', '.join(task.waits_on)}", width, " " * 6)
         if task.rejection:
             lines += wrap(f"rejected: {task.rejection}", width, " " * 6, " " * 8)
-        if (note := notes.get(task.id)) and note != task.rejection:
+        if note:
             lines += wrap(note, width, " " * 6, " " * 8)
     if not lines:
         return []
@@ -214,17 +152,12 @@ def _tasks(plan: Plan, paint: Paint, width: int, hints: bool) -> list[str]:
 def _checks(plan: Plan, width: int) -> list[str]:
     lines: list[str] = []
     for check in plan.facts.checks:
-        about = f"{check.address}: " if check.address else ""
-        lines += wrap(f"{about}{check.text} ({check.code})", width, "  ", "    ")
+        lines += wrap(said.check_text(check), width, "  ", "    ")
     return ["Checks:", *lines] if lines else []
 
 
 def _upcoming(plan: Plan, width: int) -> list[str]:
     lines: list[str] = []
-    for item in by_day(plan.facts.upcoming):
-        day = item.on.isoformat() if item.on else ""
-        dated = item.text if day in item.text else f"{item.text} {day}"
-        since = f" from {plan.facts.as_of}" if plan.facts.as_of else ""
-        start = f"Upcoming ({plan.facts.horizon_days} days{since}): " if item.on else "Upcoming: "
-        lines += wrap(f"{item.address} {dated}", width, start, "  ")
+    for head, item, text in said.upcoming(plan):
+        lines += wrap(f"{item.address} {text}", width, f"{head}: ", "  ")
     return lines

@@ -86,9 +86,13 @@ class Paint:
             return f"{pad}{self.over('green', '+')}/{self.over('red', '-')}"
         return pad + self.over(mark.colour, mark.symbol)
 
-    def leaf(self, symbol: str) -> str:
-        """The symbol before an attribute or an element."""
-        return self.over(_LEAF_COLOURS.get(symbol, ""), symbol)
+    def titled(self, mark: Mark, address: str, title: str) -> str:  # noqa: ARG002 - a diff names the address
+        """The first line of a block that is about an address."""
+        return f"{self.mark(mark)} {title}"
+
+    def signed(self, symbol: str, column: int, text: str) -> str:
+        """A line inside a block, with the symbol of what becomes of it at a column."""
+        return f"{' ' * column}{self.over(_LEAF_COLOURS.get(symbol, ''), symbol)} {text}".rstrip()
 
     def risk(self, word: RiskWord) -> str:
         """A risk word; what lets somebody do more stands out."""

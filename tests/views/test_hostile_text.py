@@ -25,7 +25,8 @@ from krakenstate.model.run import Effect
 from krakenstate.model.task import TaskKind
 from krakenstate.views import apply_text, drift_text, observe_text, state_text, task_text
 from krakenstate.views.plan_json import plan_json
-from krakenstate.views.plan_text import render_plan, summary_line
+from krakenstate.views.plan_text import render_plan
+from krakenstate.views.plan_words import summary_line
 from krakenstate.views.style import plain, wrap
 from krakenstate.views.values import dump
 from tests.views import plans, samples

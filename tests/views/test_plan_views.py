@@ -6,7 +6,8 @@ import pytest
 
 from krakenstate.model.plan import Action, Reason, Summary
 from krakenstate.views.plan_json import plan_json
-from krakenstate.views.plan_text import IN_SYNC, render_plan, summary_line
+from krakenstate.views.plan_text import render_plan
+from krakenstate.views.plan_words import IN_SYNC, summary_line
 from krakenstate.views.values import dump
 from tests.support.golden import check_golden
 from tests.views import plans

@@ -1,0 +1,82 @@
+"""A plan on standard output, in the format that was asked for."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from krakenstate.cli.output import Output
+from krakenstate.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from krakenstate.model.plan import Plan
+
+COMMENT_MIN, COMMENT_MAX = 4_000, 60_000
+
+
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+
+PlanFormatOpt = Annotated[
+    PlanFormat,
+    typer.Option(
+        "--format",
+        help="How to write the plan: for a terminal, a pull request's comment, a browser, or programs.",
+    ),
+]
+CommentLimitOpt = Annotated[
+    int,
+    typer.Option(
+        "--comment-limit",
+        metavar="N",
+        min=COMMENT_MIN,
+        help="Most characters of --format markdown; a longer plan is cut between two blocks.",
+    ),
+]
+
+
+def chosen_format(form: PlanFormat, as_json: bool) -> PlanFormat:
+    """The format that ``--format`` and ``--json`` ask for together.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
+    if as_json and form not in {PlanFormat.TEXT, PlanFormat.JSON}:
+        raise UsageError(f"--json and --format {form.value} were both given.", next_step="Give one of them.")
+    return PlanFormat.JSON if as_json else form
+
+
+def print_plan(
+    output: Output, plan: Plan, *, form: PlanFormat, now: datetime, comment_limit: int = COMMENT_MAX
+) -> None:
+    """The plan as result of a command."""
+    from krakenstate.cli.common import shows_hints
+    from krakenstate.cli.wiring import run_link
+    from krakenstate.views.plan_html import render_plan_html
+    from krakenstate.views.plan_json import plan_json
+    from krakenstate.views.plan_markdown import render_plan_markdown
+    from krakenstate.views.plan_text import render_plan
+
+    match form:
+        case PlanFormat.JSON:
+            output.data(plan_json(plan, now=now))
+        case PlanFormat.MARKDOWN:
+            text = render_plan_markdown(plan, now=now, run=run_link(os.environ), most=comment_limit)
+            output.result(text.rstrip("\n"))
+        case PlanFormat.HTML:
+            output.result(render_plan_html(plan, now=now))
+        case PlanFormat.TEXT:
+            output.result(
+                render_plan(plan, colour=output.colour, width=output.width, now=now, hints=shows_hints())
+            )

@@ -1,0 +1,105 @@
+"""Markdown for the comments and issues of a forge.
+
+How this works: foreign text stands in three places alone, and can leave none of them. In a code span or a
+fence nothing is Markdown, HTML, a mention or a reference; :func:`prose` escapes what would be. All of it is
+one line, cleaned by ``plain``, and no line begins with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from krakenstate.views.style import Mark, Paint, plain
+
+ROW_MAX = 300
+"""Characters of foreign text in one row of a list; the rest stands in the diff."""
+
+_SPECIAL = re.compile(r"[\\`*_\[\]~|$!#]")
+_SIGIL = re.compile(r"([@#!%$^~])(?=[\w\"'])")
+_LINK = re.compile(r"(?i)(://|\bwww\.|\bGH-|\bmailto:)")
+_BREAK = "\u200b"
+"""Zero width: put where a forge would see a mention, a reference or a link. Written as an entity."""
+
+
+def code(text: str) -> str:
+    """Foreign text as a code span: no character of it means anything."""
+    inside = clipped(plain(text))
+    fence = "`" * (_longest_run(inside) + 1)
+    pad = " " if not inside.strip() or inside[0] in "` " or inside[-1] in "` " else ""
+    return f"{fence}{pad}{inside or ' '}{pad}{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def prose(text: str) -> str:
+    """Foreign text between words of ours: it reads as it is, and neither links nor calls anybody."""
+    broken = _SIGIL.sub(rf"\1{_BREAK}", clipped(plain(text)))
+    broken = _LINK.sub(lambda match: f"{match[0][:-1]}{_BREAK}{match[0][-1]}", broken)
+    escaped = broken.replace("&", "&amp;").replace("<", "&lt;")
+    return _SPECIAL.sub(r"\\\g<0>", escaped).replace(_BREAK, "&#8203;").strip()
+
+
+def clipped(text: str) -> str:
+    """At most :data:`ROW_MAX` characters, with dots where some are missing."""
+    return text if len(text) <= ROW_MAX else f"{text[: ROW_MAX - 3]}..."
+
+
+def word(text: str) -> str:
+    """Foreign text in a marker or a file's name: letters, digits, dots, dashes; anything else is a dash."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:100]
+
+
+def link(title: str, address: str | None) -> str:
+    """A link, or the title alone where the address is none that can be written safely."""
+    is_safe = address is not None and re.fullmatch(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+", address)
+    return f"[{title}](<{address}>)" if is_safe else title
+
+
+def fenced(lines: Iterable[str], language: str) -> str:
+    """Lines in a fence that none of them can close."""
+    text = "\n".join(lines)
+    fence = "`" * fence_length(text)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def fence_length(text: str) -> int:
+    """How many backticks fence a text in."""
+    return max(3, _longest_run(text) + 1)
+
+
+def fitting(rows: Iterable[str], room: int) -> tuple[list[str], int]:
+    """As many whole rows as there is room for, line breaks included, and how many are left out."""
+    kept: list[str] = []
+    left = 0
+    for row in rows:
+        room -= len(row) + 1
+        if room >= 0 and not left:
+            kept.append(row)
+        else:
+            left += 1
+    return kept, left
+
+
+@dataclass(frozen=True, slots=True)
+class DiffPaint(Paint):
+    """Puts each symbol first on its line, where a ``diff`` fence gives it its colour."""
+
+    colour: bool = False
+
+    def titled(self, mark: Mark, address: str, title: str) -> str:
+        """The symbol, or for a person's work the address as the head of a hunk."""
+        if mark.symbol == "@":
+            return f"@@ {address} @@ {title}"
+        return f"{_coloured(mark.symbol).ljust(3)} {title}"
+
+    def signed(self, symbol: str, column: int, text: str) -> str:
+        """The symbol, then the text where it would stand anyway."""
+        return f"{_coloured(symbol)}{' ' * column} {text}".rstrip()
+
+
+def _coloured(symbol: str) -> str:
+    return "!" if symbol == "~" else symbol

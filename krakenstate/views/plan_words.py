@@ -1,0 +1,160 @@
+"""What a plan is said in, whatever the format: its summary, warnings, and what waits, is open, and comes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from krakenstate.model.plan import (
+    Action,
+    Check,
+    DriftItem,
+    OpenTask,
+    Plan,
+    Reason,
+    Step,
+    Summary,
+    Upcoming,
+)
+from krakenstate.views.not_known import NotKnown, unreadable_count
+from krakenstate.views.style import MARKS, plain, shown_first
+from krakenstate.views.words import by_day, count
+
+IN_SYNC = "No changes. Your accounts match the configuration."
+ONLY_OBSERVED = "Only observed (observe_only=True), so nothing is done:"
+MANY = 40
+"""From so many blocks on a plan begins with an overview, and its lists are cut short."""
+
+_READY = ("settlement is ready", "settlements are ready")
+
+
+def summary_line(summary: Summary) -> str:
+    """``Plan: 0 to add, 1 to change, 0 to destroy, 1 manual.``; rare counts appear only if there are any."""
+    parts = [
+        f"{summary.import_} to import" if summary.import_ else "",
+        f"{summary.add} to add",
+        f"{summary.change} to change",
+        f"{summary.remove} to destroy",
+        f"{summary.forget} to forget" if summary.forget else "",
+        f"{summary.manual} manual" if summary.manual else "",
+    ]
+    return f"Plan: {', '.join(part for part in parts if part)}."
+
+
+def conclusion(plan: Plan) -> str:
+    """The summary, or in which way there is nothing to propose; no more than is known."""
+    tasks = plan.facts.tasks
+    waits = any(step.action is Action.WAIT for step in plan.steps)
+    watched = any(step.would for step in plan.steps)
+    if plan.proposals:
+        return summary_line(plan.summary)
+    if plan.settlements or tasks or waits or watched or plan.targets or plan.excluded or not plan.complete:
+        opened = f" {count(len(tasks), 'manual task')} open." if tasks else ""
+        return f"No changes to propose.{opened}"
+    return IN_SYNC
+
+
+def ready(plan: Plan) -> str:
+    """``2 settlements are ready``, or nothing."""
+    return count(len(plan.settlements), *_READY) if plan.settlements else ""
+
+
+def incomplete(plan: Plan, rows: Iterable[NotKnown]) -> str:
+    """That not everything could be read, and what follows from it; nothing for a complete plan."""
+    if plan.complete:
+        return ""
+    unreadable = unreadable_count(rows)
+    what = (
+        f"{count(unreadable, 'object')} could not be read" if unreadable else "not everything could be read"
+    )
+    return f"{what}, so nothing is proposed there. See the list below."
+
+
+def partial(plan: Plan) -> str:
+    """As Terraform warns of ``-target``; nothing for a plan of the whole stack."""
+    if not plan.targets and not plan.excluded:
+        return ""
+    named = ", ".join(plan.targets or plan.excluded)
+    flag = "--target" if plan.targets else "--exclude"
+    return (
+        f"{flag} is in effect ({named}). The result of this plan may not represent all of the changes "
+        "requested by the stack. It is meant for exceptional situations; plan the whole stack afterwards."
+    )
+
+
+def blocks_of(plan: Plan) -> list[Step]:
+    """The steps that something is done about, in the order of their blocks."""
+    return sorted((s for s in plan.steps if s.step_class), key=lambda s: (shown_first(s.action), s.address))
+
+
+def watched(plan: Plan) -> list[Step]:
+    """The steps that something would be done about, if they were not only observed."""
+    return sorted((s for s in plan.steps if s.would), key=lambda s: s.address)
+
+
+def overview(plan: Plan) -> list[tuple[Action, str]]:
+    """How many of which type have the same thing done, for a plan too long to be read at once."""
+    steps = blocks_of(plan)
+    if len(steps) < MANY:
+        return []
+    alike = Counter((s.action, s.address.type, s.task_kind.value if s.task_kind else "") for s in steps)
+    rows = []
+    for (action, type_, task), number in alike.items():
+        told = MARKS[action].sentence.replace("needs a manual step", f"open a task: {task}" if task else "")
+        rows.append((action, f"{number} {plain(type_)} {told}".strip()))
+    return rows
+
+
+def waiting_steps(plan: Plan) -> list[Step]:
+    """The steps that wait, but for those that an open task tells of."""
+    listed = {task.id for task in plan.facts.tasks}
+    return [
+        step
+        for step in sorted(plan.steps, key=lambda step: step.address)
+        if step.action is Action.WAIT
+        and not step.previous_address
+        and not (step.reason is Reason.TASK_OPEN and step.task_id in listed)
+    ]
+
+
+def waits_on(step: Step) -> str:
+    """What follows the address of a step that waits."""
+    note = plain(step.note)
+    if step.waits_on:
+        return f" on {', '.join(step.waits_on)}{f' ({note})' if note else ''}"
+    if note or not step.task_id:
+        return f": {note or step.reason.value.replace('_', ' ')}"
+    return f" on task {step.task_id}"
+
+
+def open_tasks(plan: Plan) -> Iterator[tuple[OpenTask, str]]:
+    """Open tasks by address, each with what its step says beyond the task's own rejection."""
+    notes = {step.task_id: step.note for step in plan.steps if step.action is Action.WAIT and step.task_id}
+    for task in sorted(plan.facts.tasks, key=lambda task: (task.address, task.kind, task.id)):
+        note = notes.get(task.id, "")
+        yield task, "" if note == task.rejection else note
+
+
+def drift_items(plan: Plan) -> list[DriftItem]:
+    """What has changed elsewhere, by address."""
+    return sorted(plan.facts.drift, key=lambda item: item.address)
+
+
+def is_applyable(plan: Plan) -> bool:
+    """Whether there is something to carry out, and today."""
+    return bool(plan.proposals or plan.settlements) and plan.facts.as_of is None
+
+
+def check_text(check: Check) -> str:
+    """``spot_key.pnl: somebody replaced the secret (KS2206)``"""
+    about = f"{check.address}: " if check.address else ""
+    return f"{about}{check.text} ({check.code})"
+
+
+def upcoming(plan: Plan) -> Iterator[tuple[str, Upcoming, str]]:
+    """What is coming: its headline, the item, and its text with the day in it."""
+    for item in by_day(plan.facts.upcoming):
+        day = item.on.isoformat() if item.on else ""
+        since = f" from {plan.facts.as_of}" if plan.facts.as_of else ""
+        head = f"Upcoming ({plan.facts.horizon_days} days{since})" if item.on else "Upcoming"
+        yield head, item, item.text if day in item.text else f"{item.text} {day}"
