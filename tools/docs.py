@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: ``docs/commands.md`` and ``docs/errors.md``.
+"""Writes the pages that are made from the code: ``docs/commands.md``, ``errors.md`` and ``permissions.md``.
 
 ``python -m tools.docs`` writes them; with ``--check`` it writes nothing and fails if one is out of date.
 """
@@ -16,6 +16,7 @@ import typer
 
 from krakenstate.cli.app import PROGRAM, build
 from krakenstate.errors import KrakenstateError, catalogue
+from tools.permissions import permissions_page
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 100
@@ -53,7 +54,11 @@ _BRANCHES = {
 
 def pages() -> dict[str, str]:
     """Every generated page: its file name below ``docs/``, and its text."""
-    return {"commands.md": commands_page(), "errors.md": errors_page()}
+    return {
+        "commands.md": commands_page(),
+        "errors.md": errors_page(),
+        "permissions.md": permissions_page(_GENERATED),
+    }
 
 
 def commands_page() -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import rfc8785
 
 from krakenstate.engine.drift import find_drift
+from krakenstate.engine.explain import explained
 from krakenstate.engine.moves import Renames, foreseen
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
@@ -162,7 +163,7 @@ def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:
             problems.append(problem.at(resource.source))
             continue
         if step is not None:
-            steps.append(marked(step, resource, look, pending))
+            steps.append(marked(explained(step, resource), resource, look, pending))
     for record in look.state.records:
         if record.address in look.desired.resources or record.address not in chosen:
             continue

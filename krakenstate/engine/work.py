@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from krakenstate.engine.explain import reasons_of
 from krakenstate.engine.identity import Misplaced
 from krakenstate.engine.outlook import PolicyText, key_label, known_last_four
 from krakenstate.engine.plan_grants import ADMINISTRATOR
@@ -258,6 +259,7 @@ def key_job(record: KeyRecord, owner: str, desired: Desired, state: State) -> Ke
         key_name=record.key_name,
         terms=record.terms,
         last_four=known_last_four(record),
+        reasons=reasons_of(desired.resources.get(record.address), record.terms),
     )
 
 

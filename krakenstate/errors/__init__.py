@@ -107,6 +107,8 @@ from krakenstate.errors.kraken import (
 from krakenstate.errors.stack import (
     AddressDuplicate,
     AddressUnknown,
+    CallsExceedRights,
+    CallUnknown,
     ControllerTwice,
     ControlsElsewhere,
     DeclarationInvalid,
@@ -192,6 +194,8 @@ __all__ = [
     "AttributeFixed",
     "AuthenticationFailed",
     "BreakerOpen",
+    "CallUnknown",
+    "CallsExceedRights",
     "ClockOff",
     "ControllerTwice",
     "ControlsElsewhere",

@@ -160,6 +160,20 @@ class ProcessShared(StackError):
     remedy = "Declare one key per process."
 
 
+class CallUnknown(StackError):
+    """A key lists a call whose needs are in no table, so that its rights cannot be derived."""
+
+    code, headline = "KS1108", "Unknown call"
+    remedy = "Correct its name (docs/permissions.md lists them), or declare the rights without calls=."
+
+
+class CallsExceedRights(StackError):
+    """A key declares its calls and its rights, and the rights do not suffice for the calls."""
+
+    code, headline = "KS1109", "Calls need more than is declared"
+    remedy = "Add what is missing, or leave the rights to be derived from the calls."
+
+
 class AddressDuplicate(StackError):
     """Two declarations have the same address."""
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, field_serializer, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
+from krakenstate.model import calls as intent
 from krakenstate.model.address import Address
 from krakenstate.model.base import Model
 from krakenstate.model.entry import (
@@ -219,29 +229,80 @@ class Key(Declaration):
             return None
         return sort_networks(network for listed in self.allowlist for network in listed.networks)
 
+    @property
+    def reasons(self) -> Mapping[str, tuple[str, ...]]:
+        """Which of its ``calls`` each right is there for; empty without ``calls``."""
+        return {}
+
+
+def _in_order(calls: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(calls)))
+
 
 class SpotKey(Key):
-    """A key for Spot. ``permissions=[]`` is no rights; ``allowlist=[]`` is open to the whole world."""
+    """A key for Spot. ``permissions=[]`` is no rights; ``allowlist=[]`` is open to the whole world.
+
+    With ``calls`` its ``permissions`` are what those need, unless they are declared as well.
+    """
 
     type_name: ClassVar[str] = "spot_key"
     api: ClassVar[Api] = Api.SPOT
 
-    permissions: frozenset[Permission] | None = None
+    calls: (
+        Annotated[
+            tuple[Annotated[str, AfterValidator(intent.check_spot_call)], ...], AfterValidator(_in_order)
+        ]
+        | None
+    ) = None
+    permissions: frozenset[Permission] | None = Field(default=None, validate_default=True)
     expires: date | None = None
     query_from: date | None = None
     query_to: date | None = None
     nonce_window: int | None = Field(default=None, ge=0)
     nonce_unit: NonceUnit | None = None
 
+    @field_validator("permissions")
+    @classmethod
+    def _suffices(
+        cls, value: frozenset[Permission] | None, told: ValidationInfo
+    ) -> frozenset[Permission] | None:
+        return intent.permissions_with(value, told.data.get("calls"))
+
+    @property
+    def reasons(self) -> Mapping[str, tuple[str, ...]]:
+        """Which of its ``calls`` each permission is there for; empty without ``calls``."""
+        return {} if self.calls is None else intent.permission_reasons(self.permissions or (), self.calls)
+
 
 class DerivativesKey(Key):
-    """A key for Derivatives. It has no name at Kraken and is told apart by its public half."""
+    """A key for Derivatives. It has no name at Kraken and is told apart by its public half.
+
+    With ``calls`` its levels are what those need, unless they are declared as well.
+    """
 
     type_name: ClassVar[str] = "derivatives_key"
     api: ClassVar[Api] = Api.DERIVATIVES
 
-    general: Access | None = None
-    transfer: Access | None = None
+    calls: (
+        Annotated[
+            tuple[Annotated[str, AfterValidator(intent.check_derivatives_call)], ...],
+            AfterValidator(_in_order),
+        ]
+        | None
+    ) = None
+    general: Access | None = Field(default=None, validate_default=True)
+    transfer: Access | None = Field(default=None, validate_default=True)
+
+    @field_validator(*intent.LEVELS)
+    @classmethod
+    def _suffices(cls, value: Access | None, told: ValidationInfo) -> Access | None:
+        return intent.level_with(str(told.field_name), value, told.data.get("calls"))
+
+    @property
+    def reasons(self) -> Mapping[str, tuple[str, ...]]:
+        """Which of its ``calls`` ask for each level that is more than nothing; empty without ``calls``."""
+        levels = {"general": self.general, "transfer": self.transfer}
+        return {} if self.calls is None else intent.level_reasons(levels, self.calls)
 
 
 def api_of(key: Address) -> Api:

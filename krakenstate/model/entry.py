@@ -23,6 +23,8 @@ from pydantic._internal._model_construction import ModelMetaclass
 from pydantic_core import ErrorDetails
 
 from krakenstate.errors import (
+    CallsExceedRights,
+    CallUnknown,
     DeclarationInvalid,
     FieldUnknown,
     HostBitsSet,
@@ -35,6 +37,7 @@ from krakenstate.errors import (
 )
 from krakenstate.model.address import NAME_MAX, NAME_PATTERN, Address
 from krakenstate.model.base import Model
+from krakenstate.model.calls import TooLittle, UnknownCall
 from krakenstate.model.identity import BadIiban
 from krakenstate.model.network import HostBits
 
@@ -196,6 +199,11 @@ def _explain(
             return IibanInvalid(f"{label}: the field {field} is no IIBAN; {cause}.", source=source)
         case BadName():
             return NameInvalid(f"{label}: {cause}.", source=source)
+        case UnknownCall():
+            text = str(cause)
+            return CallUnknown(f"{label}: {text}{'' if text.endswith('?') else '.'}", source=source)
+        case TooLittle():
+            return CallsExceedRights(f"{label}: {cause}.", source=source)
         case SharedProcess():
             return ProcessShared(
                 f"{label}: {cause}. Each process has its own nonce sequence; on a shared key one stops the "

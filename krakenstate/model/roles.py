@@ -1,27 +1,49 @@
-"""Named sets of Spot permissions for common kinds of process. Plain frozen sets: combine them with ``|``."""
+"""Named sets of Spot permissions for common kinds of process. Plain frozen sets: combine them with ``|``.
+
+Each is what the calls of such a process need; ``CALLS`` names those calls.
+"""
 
 from __future__ import annotations
 
-from krakenstate.model.vocabulary import Permission
+from collections.abc import Mapping
+from types import MappingProxyType
 
-MARKET_MAKER = frozenset(
+from krakenstate.model.calls import permissions_of
+
+_TRADES = (
+    "Balance",
+    "OpenOrders",
+    "AddOrder",
+    "AmendOrder",
+    "CancelOrder",
+    "CancelAll",
+    "CancelAllOrdersAfter",
+)
+
+CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        Permission.QUERY_FUNDS,
-        Permission.QUERY_OPEN_TRADES,
-        Permission.MODIFY_TRADES,
-        Permission.CLOSE_TRADES,
+        "MARKET_MAKER": _TRADES,
+        "TRADING": _TRADES,
+        "STREAMING": (*_TRADES, "GetWebSocketsToken", "add_order", "amend_order", "cancel_order"),
+        "RECONCILIATION": (
+            "Balance",
+            "TradeBalance",
+            "OpenOrders",
+            "ClosedOrders",
+            "TradesHistory",
+            "Ledgers",
+        ),
+        "DASHBOARD": ("Balance", "TradeBalance", "OpenOrders", "OpenPositions"),
+        "FLATTEN": ("OpenOrders", "OpenPositions", "AddOrder", "CancelAll"),
+        "CANCEL_ALL": ("CancelAll", "CancelAllOrdersAfter"),
     }
 )
-TRADING = MARKET_MAKER
-STREAMING = TRADING | {Permission.CREATE_WS_TOKEN}
-RECONCILIATION = frozenset(
-    {
-        Permission.QUERY_FUNDS,
-        Permission.QUERY_OPEN_TRADES,
-        Permission.QUERY_CLOSED_TRADES,
-        Permission.QUERY_LEDGER,
-    }
-)
-DASHBOARD = frozenset({Permission.QUERY_FUNDS, Permission.QUERY_OPEN_TRADES})
-FLATTEN = frozenset({Permission.QUERY_OPEN_TRADES, Permission.MODIFY_TRADES, Permission.CLOSE_TRADES})
-CANCEL_ALL = frozenset({Permission.CLOSE_TRADES})
+"""The calls of each role, by its name."""
+
+MARKET_MAKER = permissions_of(CALLS["MARKET_MAKER"])
+TRADING = permissions_of(CALLS["TRADING"])
+STREAMING = permissions_of(CALLS["STREAMING"])
+RECONCILIATION = permissions_of(CALLS["RECONCILIATION"])
+DASHBOARD = permissions_of(CALLS["DASHBOARD"])
+FLATTEN = permissions_of(CALLS["FLATTEN"])
+CANCEL_ALL = permissions_of(CALLS["CANCEL_ALL"])

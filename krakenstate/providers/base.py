@@ -49,7 +49,8 @@ class KeyJob:
 
     ``account_label`` is how the account switcher shows it (user name or name), ``stack`` the stack's name for
     the commands to type, ``last_four`` the end of the public half when a key exists already,
-    ``can_be_asked`` whether any site may ask it once it is edited.
+    ``can_be_asked`` whether any site may ask it once it is edited, ``reasons`` a line for each of its rights
+    on the calls it is there for, where the calls are declared.
     """
 
     stack: str
@@ -64,6 +65,7 @@ class KeyJob:
     terms: KeyTerms
     last_four: str | None = None
     can_be_asked: bool = True
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

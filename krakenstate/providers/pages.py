@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.task import ITS_ID
 from krakenstate.providers.base import KeyJob
-from krakenstate.providers.layout import VALUE, comma_list, paragraph
+from krakenstate.providers.layout import VALUE, WIDTH, comma_list, paragraph
 from krakenstate.transport.text import clean_text
 
 _ONLY_THESE = (
@@ -17,6 +18,7 @@ _NOT_OFFERED = (
     "If the page does not offer one of these fields, change nothing and tell the owner of the stack: the key "
     "then has to be replaced by a new one."
 )
+_REASON_MAX = 1000
 
 
 def head(title: str, job: KeyJob) -> str:
@@ -29,6 +31,25 @@ def head(title: str, job: KeyJob) -> str:
             paragraph(f"{title}: {what}"),
             paragraph(f"For the process {clean_text(job.process)} of {clean_text(job.owner)}."),
         ]
+    )
+
+
+def reasons(job: KeyJob) -> str:
+    """What each right is there for; empty where the stack does not name the calls of the process."""
+    if not job.reasons:
+        return ""
+    lines = [
+        textwrap.fill(
+            clean_text(line, _REASON_MAX),
+            WIDTH,
+            initial_indent=VALUE,
+            subsequent_indent=VALUE * 2,
+            break_on_hyphens=False,
+        )
+        for line in job.reasons
+    ]
+    return "\n".join(
+        [paragraph(f"What {clean_text(job.process)} needs it for, by the calls it makes:"), *lines]
     )
 
 

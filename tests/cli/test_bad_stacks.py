@@ -75,6 +75,12 @@ BAD = [
         id="permission",
     ),
     pytest.param(
+        DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter, calls=['AddOrders']))\n",
+        "KS1108",
+        11,
+        id="unknown call",
+    ),
+    pytest.param(
         DESK + f"stack.add(SpotKey(name='{'k' * 27}', account=mm, process=quoter))\n",
         "KS1104",
         11,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATED = ("docs/commands.md", "docs/errors.md")
+GENERATED = ("docs/commands.md", "docs/errors.md", "docs/permissions.md")
 _FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)

@@ -47,7 +47,7 @@ class DerivativesInstructions:
                 "Close the dialog only when it says so.",
             ],
         ]
-        return document(pages.head("Create a Derivatives API key", job), numbered(steps))
+        return document(pages.head("Create a Derivatives API key", job), pages.reasons(job), numbered(steps))
 
     def edit_key(self, job: KeyJob, changes: Sequence[AttributeChange]) -> str:
         """How to change the listed attributes of an existing key, keeping its secret."""
@@ -62,6 +62,7 @@ class DerivativesInstructions:
         ending = pages.save(job, _CLOSING) if job.can_be_asked else pages.save_unasked(job)
         return document(
             pages.head("Edit a Derivatives API key", job),
+            pages.reasons(job),
             numbered([*_find(job), ["Edit."], *wanted, *ending]),
         )
 

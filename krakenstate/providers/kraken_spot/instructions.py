@@ -53,7 +53,7 @@ class SpotInstructions:
                 "Close the dialog only when it says so.",
             ],
         ]
-        return document(pages.head("Create a Spot API key", job), numbered(steps))
+        return document(pages.head("Create a Spot API key", job), pages.reasons(job), numbered(steps))
 
     def edit_key(self, job: KeyJob, changes: Sequence[AttributeChange]) -> str:
         """How to change the listed attributes of an existing key, keeping its secret."""
@@ -68,6 +68,7 @@ class SpotInstructions:
             )
         return document(
             pages.head("Edit a Spot API key", job),
+            pages.reasons(job),
             numbered([*_find(job, named), ["Edit."], *wanted, *pages.save(job, _CLOSING)]),
         )
 

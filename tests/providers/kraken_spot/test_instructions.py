@@ -31,6 +31,17 @@ TEXTS = {
     "spot-create-open": lambda: WRITE.create_key(
         spot_job(terms=KeyTerms(api=Api.SPOT, permissions=(), networks=()))
     ),
+    "spot-create-by-calls": lambda: WRITE.create_key(
+        spot_job(
+            reasons=(
+                "query-closed-trades (ClosedOrders, QueryOrders, TradesHistory)",
+                "query-funds (Balance, BalanceEx, CreditLines, TradeBalance, TradeVolume)",
+                "query-ledger (none of its calls)",
+                "query-open-trades (OpenOrders, OpenPositions, QueryOrders, TradeBalance)",
+                "in doubt by Kraken's pages: TradeBalance",
+            )
+        )
+    ),
     "spot-edit": lambda: WRITE.edit_key(
         spot_job(**EXISTING),
         [
