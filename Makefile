@@ -14,6 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?=
 LOCK_PYTHON ?= python3.11
 UPGRADE ?=
+BENCH ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK_VENV := build/lock-venv
@@ -33,8 +34,8 @@ lint: .venv/.ready  ## Style, types and which room imports which
 	@$(BIN)/python -m mypy --strict krakenstate
 	@$(BIN)/lint-imports
 
-bench: .venv/.ready  ## Measurements
-	@$(BIN)/python -m benchmarks
+bench: .venv/.ready  ## Speed beside peers; BENCH="1 2 --rounds 1" measures a part
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 soak: .venv/.ready  ## The long tests
 	@$(BIN)/python -m pytest -m soak -n 0 --timeout 3600

@@ -1,1 +1,1 @@
-"""Speed, side by side with a peer in one run, as ratios."""
+"""Speed, side by side with peers in one run, as ratios."""
