@@ -45,6 +45,7 @@ _BRANCHES = {
     "KS31": "Tasks and unknown outcomes",
     "KS40": "Vault",
     "KS50": "Policy",
+    "KS51": "The built-in rules",
     "KS60": "The lock",
     "KS70": "Plan, approval, apply",
     "KS80": "The command line",

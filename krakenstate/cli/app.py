@@ -37,6 +37,7 @@ from krakenstate.cli import (
     observe,
     options,
     plan,
+    policy,
     render,
     report,
     settle,
@@ -98,6 +99,7 @@ def build() -> typer.Typer:
     importing_one = "krakenstate import --stack accounts/desk.py --generate-config-out stacks/desk.py"
     add(app, importing.import_stack, name="import", panel=ADOPT, example=importing_one)
     add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
+    app.add_typer(policy.app, name="policy", rich_help_panel=ASSURANCE)
     app.add_typer(report.app, name="report", rich_help_panel=ASSURANCE)
     example = "krakenstate consumer process.pnl --format python"
     add(app, consumer.consumer, panel=ASSURANCE, example=example)

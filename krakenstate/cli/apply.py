@@ -19,6 +19,7 @@ from krakenstate.cli.options import (
     LockTimeoutOpt,
     SiteOpt,
     StackArg,
+    StrictOpt,
     TargetOpt,
 )
 from krakenstate.cli.output import Output
@@ -41,6 +42,7 @@ def apply(
     lock_timeout: LockTimeoutOpt = 0.0,
     target: TargetOpt = None,
     exclude: ExcludeOpt = None,
+    strict: StrictOpt = False,
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
@@ -59,13 +61,14 @@ def apply(
     )
     from krakenstate.cli.wiring import is_ci, wire
     from krakenstate.engine import runs
+    from krakenstate.engine.guardrails import refuse_guarded
     from krakenstate.views.plan_text import render_plan
 
     output = Output(json=as_json)
     scope = scope_of(target, exclude)
-    wired = wire(stack, output=output, desired=desired, site=site)
+    wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
     session = wired.session
-    check_policy(session.desired, session.clock().date())
+    check_policy(session.desired, session.clock().date(), strict=strict)
     if is_ci(os.environ) and not approved_digest:
         raise ApprovalNeeded(
             "CI is set, so applying needs the digest of the plan that was approved.",
@@ -88,6 +91,7 @@ def apply(
             output.result(
                 render_plan(made, colour=output.colour, width=output.width, now=session.clock(), hints=False)
             )
+        refuse_guarded(made)
         if made.proposals:
             _approve(made, approved_digest, auto_approve=auto_approve, ask=ask, output=output)
         stop()

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krakenstate.cli.options import WITHIN_MAX_DAYS
+from krakenstate.cli.output import worst_exit_code
 from krakenstate.errors import (
     FileUnusable,
     InvalidKey,
     InvalidNonce,
     InvalidSignature,
-    StackProblems,
     StackResultInvalid,
     TemporaryLockout,
     UsageError,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from krakenstate.cli.output import Output
     from krakenstate.cli.wiring import Wired
     from krakenstate.engine.scope import Scope
-    from krakenstate.model.desired import Desired
-    from krakenstate.model.plan import Plan
+    from krakenstate.model.desired import Desired, StackHead
+    from krakenstate.model.plan import Check, Plan
     from krakenstate.model.run import Outcome
     from krakenstate.model.snapshot import Snapshot
     from krakenstate.model.state import State
@@ -181,19 +181,39 @@ def detailed_code(plan: Plan) -> int:
     return TASKS_OPEN if plan.facts.tasks else NOTHING_LEFT
 
 
-def check_policy(desired: Desired, today: date) -> None:
-    """Refuses what the built-in rules refuse and no waiver covers.
+def today_for(head: StackHead) -> date:
+    """The day from which the policy counts, for a command without a session: in UTC, or a rehearsal's.
 
     Raises:
-        PolicyError: One rule, or several in a ``StackProblems``.
+        NowRefused: KRAKENSTATE_NOW is set where it does not count.
     """
-    from krakenstate.policy.rules import violations
+    if not os.environ.get("KRAKENSTATE_NOW"):
+        return datetime.now(UTC).date()
+    from krakenstate.cli.wiring import clock_of, origins_of
 
-    found = violations(desired, today)
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        raise StackProblems(found)
+    return clock_of(origins_of(head.environment, os.environ), os.environ)().date()
+
+
+def check_policy(desired: Desired, today: date, *, strict: bool = False) -> tuple[Check, ...]:
+    """What the rules find in a stack that they do not refuse.
+
+    Raises:
+        PolicyError: One rule refuses it.
+        StackProblems: Several do.
+    """
+    from krakenstate.policy.base import Case
+    from krakenstate.policy.judge import judge, refuse
+
+    found = judge(Case(desired, today), strict=strict)
+    refuse(found)
+    return found
+
+
+def exit_code_for_checks(checks: Iterable[Check]) -> int:
+    """0 when none refuses, else the exit code of what does."""
+    from krakenstate.policy.judge import refusals
+
+    return worst_exit_code(error.exit_code for error in refusals(checks))
 
 
 def write_reports(output: Output, outcomes: Iterable[Outcome]) -> None:

@@ -19,6 +19,8 @@ from krakenstate.errors import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from krakenstate.cli.wiring import Wired
     from krakenstate.model.address import Address
     from krakenstate.model.declarations import Key, VaultFields
@@ -72,7 +74,7 @@ def import_stack(
     head = _head(wired.session.desired, path)
     today = wired.session.clock().date()
     made, entries = _outline(wired, head, fields, owner)
-    for rule, address in _broken(head, made):
+    for rule, address in _broken(head, made, today):
         made.waive(rule, address, owner, today)
     _write(path, stack_text(head, made, today))
     try:
@@ -213,11 +215,11 @@ def _sibling(path: str, name: str) -> str:
     return f"{path.rpartition('/')[0]}/{name}" if "/" in path else f"{path}-{name}"
 
 
-def _broken(head: StackHead, made: Outline) -> list[tuple[str, Address]]:
+def _broken(head: StackHead, made: Outline, today: date) -> list[tuple[str, Address]]:
     from krakenstate.model.desired import Desired
-    from krakenstate.policy.rules import broken
+    from krakenstate.policy.judge import broken
 
-    return broken(Desired(head, made.declarations))
+    return broken(Desired(head, made.declarations), today)
 
 
 def _fields(given: list[str]) -> VaultFields:

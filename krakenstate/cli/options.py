@@ -191,6 +191,7 @@ ApprovedDigestOpt = Annotated[
         show_default=False,
     ),
 ]
+StrictOpt = Annotated[bool, typer.Option("--strict", help="Warnings of the policy are errors.")]
 RequireIsolationOpt = Annotated[
     bool, typer.Option("--require-isolation", help="Fail without kernel isolation of the stack file.")
 ]

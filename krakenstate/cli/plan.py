@@ -16,10 +16,11 @@ from krakenstate.cli.options import (
     RefreshOpt,
     SiteOpt,
     StackArg,
+    StrictOpt,
     TargetOpt,
     WithinOpt,
 )
-from krakenstate.cli.output import Output
+from krakenstate.cli.output import Output, worst_exit_code
 from krakenstate.cli.plan_output import (
     COMMENT_MAX,
     CommentLimitOpt,
@@ -43,6 +44,7 @@ def plan(
     as_of: AsOfOpt = None,
     target: TargetOpt = None,
     exclude: ExcludeOpt = None,
+    strict: StrictOpt = False,
     detailed_exitcode: DetailedExitcodeOpt = False,
     form: PlanFormatOpt = PlanFormat.TEXT,
     comment_limit: CommentLimitOpt = COMMENT_MAX,
@@ -52,14 +54,15 @@ def plan(
 
     Compares the stack with what Kraken and Vault really hold. Changes nothing. With --as-of, what is upcoming
     is listed as on that day; what is proposed, and the digest, stay those of today. With --format markdown it
-    is the comment of a pull request, with a marker by which it is found again, e-mails and IIBANs masked.
+    is the comment of a pull request, with a marker by which it is found again, e-mails and IIBANs masked. A plan
+    that the policy refuses is shown with what refuses it, and exits 5.
     """
     from datetime import timedelta
 
     from krakenstate.cli.common import (
-        check_policy,
         commit_of,
         detailed_code,
+        exit_code_for_checks,
         exit_code_for_gaps,
         scope_of,
         snapshot_for,
@@ -71,10 +74,9 @@ def plan(
     form = chosen_format(form, as_json)
     output = Output(json=form is PlanFormat.JSON)
     scope = scope_of(target, exclude)
-    wired = wire(stack, output=output, desired=desired, site=site)
+    wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
     session = wired.session
     look_ahead = what_if(as_of, session.clock())
-    check_policy(session.desired, session.clock().date())
     state = load_for_reading(session)
     snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
     made = make_plan(
@@ -88,6 +90,12 @@ def plan(
         scope=scope,
     )
     print_plan(output, made, form=form, now=session.clock(), comment_limit=comment_limit)
-    code = exit_code_for_gaps(snapshot) or (detailed_code(made) if detailed_exitcode else 0)
+    code = worst_exit_code(
+        (
+            exit_code_for_checks(made.facts.checks),
+            exit_code_for_gaps(snapshot),
+            detailed_code(made) if detailed_exitcode else 0,
+        )
+    )
     if code:
         raise typer.Exit(code)

@@ -72,6 +72,7 @@ def wire(
     site: str | None = None,
     environment: Mapping[str, str] | None = None,
     check_mount: bool = True,
+    strict: bool = False,
 ) -> Wired:
     """Everything one run needs, opened nowhere yet: the first call opens the first connection.
 
@@ -92,6 +93,7 @@ def wire(
         )
     loaded = _load_beside_imports(stack, desired)
     from krakenstate.cli.progress import Progress
+    from krakenstate.engine.guardrails import Guard
     from krakenstate.engine.session import Session
     from krakenstate.providers.vault.administration import VaultAdministration
 
@@ -114,6 +116,7 @@ def wire(
         lanes=_lanes(clock),
         audience=Progress(output),
         on_pull_request=is_pull_request(env),
+        guard=Guard(strict=strict),
     )
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
 

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from krakenstate.engine import leak, moves
 from krakenstate.engine.apply import Application, outlook_of
+from krakenstate.engine.guardrails import guarded, refuse_guarded
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.observe import observe
 from krakenstate.engine.outlook import Outlook
@@ -152,7 +153,7 @@ def make_plan(
     as_of: datetime | None = None,
     scope: Scope = EVERYTHING,
 ) -> Plan:
-    """The plan, from what was read, of the whole stack or of a part; ``as_of`` is a later day."""
+    """The plan, from what was read, of the whole stack or of a part, and what the policy says of it."""
     look = Outlook(
         desired=session.desired,
         snapshot=snapshot,
@@ -161,7 +162,7 @@ def make_plan(
         verbs=session.providers.verbs,
         policies=policies_of(session.desired, session.providers.grants),
     )
-    return build_plan(
+    plan = build_plan(
         look,
         version=session.version,
         commit=commit,
@@ -170,6 +171,7 @@ def make_plan(
         as_of=as_of,
         scope=scope,
     )
+    return guarded(plan, look, session.guard)
 
 
 @contextmanager
@@ -271,8 +273,10 @@ def apply(run: Writing, snapshot: Snapshot, plan: Plan) -> list[Outcome]:
 
     Raises:
         PlanLooksAhead: It was made as of a later day.
+        PolicyError, StackProblems: The policy refuses it.
     """
     refuse_look_ahead(plan)
+    refuse_guarded(plan)
     outcomes = Application(run, snapshot).apply(plan)
     run.save()
     return outcomes

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from krakenstate.engine.asking import Asker
 from krakenstate.engine.audience import Audience, Nobody
+from krakenstate.engine.guardrails import Guard
 from krakenstate.errors import (
     AnswerUnreadable,
     Interrupted,
@@ -50,7 +51,8 @@ class Session:
     """What a run was given by the composition root.
 
     ``clock`` gives timezone-aware UTC; ``lanes`` order the signed calls; ``audience`` is told what happens.
-    On a pull request's run no Spot key in service is asked, not even one that may be.
+    On a pull request's run no Spot key in service is asked, not even one that may be. ``guard`` says how
+    strictly its plans are looked at.
     """
 
     desired: Desired
@@ -64,6 +66,7 @@ class Session:
     lanes: Lanes
     audience: Audience = field(default_factory=Nobody)
     on_pull_request: bool = False
+    guard: Guard = field(default_factory=Guard)
 
     @cached_property
     def asker(self) -> Asker:

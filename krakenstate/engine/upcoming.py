@@ -9,7 +9,6 @@ from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_adopted import find_adoption_checks
 from krakenstate.engine.plan_rotation import drained_at, due_on, lead_of
 from krakenstate.engine.reports import find_report_checks
-from krakenstate.errors import PolicyError
 from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.plan import Check, Upcoming
 from krakenstate.model.rotation import Rotation, Stage
@@ -23,11 +22,12 @@ def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
         record = look.state.key(key.address)
         found.extend(_expiry(key, look, horizon))
         found.extend(_rotation(key, record, look, horizon))
-        found.extend(
-            Upcoming(address=key.address, on=w.until, text=f"waiver of {w.rule} ends {w.until}")
-            for w in key.waivers
-            if w.until <= look.now.date() + horizon
-        )
+    found.extend(
+        Upcoming(address=declared.address, on=w.until, text=f"waiver of {w.rule} ends {w.until}")
+        for declared in look.desired.resources.values()
+        for w in declared.waivers
+        if w.until <= look.now.date() + horizon
+    )
     return tuple(sorted(found, key=lambda u: (u.on is None, u.on or look.now.date(), u.address, u.text)))
 
 
@@ -101,21 +101,7 @@ def find_checks(look: Outlook) -> tuple[Check, ...]:
         *find_inbox_checks(look),
         *find_report_checks(look.snapshot, look.state),
         *find_adoption_checks(look),
-        *find_waiver_checks(look),
     )
-
-
-def find_waiver_checks(look: Outlook) -> list[Check]:
-    """Rules that declarations need not keep for a while, and who answers for that."""
-    return [
-        Check(
-            code=PolicyError.code,
-            address=resource.address,
-            text=f"need not keep {w.rule} until {w.until}, as {w.owner} answers for: {w.reason}",
-        )
-        for resource in look.desired.resources.values()
-        for w in resource.waivers
-    ]
 
 
 def _days(span: timedelta) -> str:

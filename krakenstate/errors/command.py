@@ -1,29 +1,8 @@
-"""KS5xxx to KS9xxx: policy, lock, plan, the command line, rehearsal and interrupts."""
+"""KS6xxx to KS9xxx: lock, plan, the command line, rehearsal and interrupts."""
 
 from __future__ import annotations
 
 from krakenstate.errors.base import KrakenstateError
-
-
-class PolicyError(KrakenstateError):
-    """A rule refuses the plan."""
-
-    code, headline, exit_code = "KS5001", "Refused by policy", 5
-    remedy = "Change the declaration so that it keeps the rule."
-
-
-class WaiverEnded(PolicyError):
-    """A declaration breaks a rule, and the waiver that let it do so has ended."""
-
-    code, headline = "KS5011", "Waiver has ended"
-    remedy = "Make the declaration keep the rule, or have the waiver renewed in review."
-
-
-class WaiverIdle(PolicyError):
-    """A waiver names a rule that there is not, so it would never be looked at."""
-
-    code, headline = "KS5012", "Waiver names no rule"
-    remedy = "Correct the rule's name, or take the waiver out."
 
 
 class LockError(KrakenstateError):

@@ -54,7 +54,8 @@ def sort_networks(networks: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
     return tuple(sorted(unique, key=lambda n: (n.version, int(n.network_address), n.prefixlen)))
 
 
-def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
+def collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
+    """The fewest networks that admit the same addresses, IPv4 first."""
     listed = list(networks)
     v4 = [n for n in listed if isinstance(n, ipaddress.IPv4Network)]
     v6 = [n for n in listed if isinstance(n, ipaddress.IPv6Network)]
@@ -63,21 +64,21 @@ def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
 
 def covers(outer: Iterable[IPNetwork], inner: Iterable[IPNetwork]) -> bool:
     """Whether every address of ``inner`` is in ``outer``; an empty ``inner`` is covered by anything."""
-    wide = _collapse(outer)
+    wide = collapse(outer)
     return all(
         any(n.version == w.version and n.subnet_of(w) for w in wide)  # type: ignore[arg-type]  # same version
-        for n in _collapse(inner)
+        for n in collapse(inner)
     )
 
 
 def same_addresses(one: Iterable[IPNetwork], other: Iterable[IPNetwork]) -> bool:
     """Whether two lists admit exactly the same addresses, however they are written."""
-    return _collapse(one) == _collapse(other)
+    return collapse(one) == collapse(other)
 
 
 def count_addresses(networks: Iterable[IPNetwork]) -> int:
     """How many addresses are admitted, overlaps counted once."""
-    return sum(n.num_addresses for n in _collapse(networks))
+    return sum(n.num_addresses for n in collapse(networks))
 
 
 def admits(allowlist: Iterable[IPNetwork] | None, site: Iterable[IPNetwork] | None) -> bool:

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
+from krakenstate.model.entry import Waiver
 from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.task import TaskKind
 
@@ -174,12 +175,36 @@ class Upcoming(Model):
     text: str
 
 
+class PlanSource(Model):
+    """Where a declaration stands."""
+
+    file: str
+    line: int
+    text: str = ""
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an error refuses the plan, a note is only to be known."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
 class Check(Model):
-    """A finding that is neither a change nor an error: something a reviewer should know."""
+    """A finding that is no change: something a reviewer should know, or what refuses the plan.
+
+    One of a policy's rule names the ``rule`` and says the ``remedy``; ``waiver`` is the one that covers it.
+    """
 
     code: str
     address: Address | None = None
     text: str
+    severity: Severity = Severity.NOTE
+    rule: str = ""
+    remedy: str = ""
+    waiver: Waiver | None = None
+    source: PlanSource | None = None
 
 
 class DriftItem(Model):
@@ -211,14 +236,6 @@ class OpenTask(Model):
     title: str
     rejection: str = ""
     waits_on: tuple[str, ...] = ()
-
-
-class PlanSource(Model):
-    """Where a step's declaration stands."""
-
-    file: str
-    line: int
-    text: str = ""
 
 
 class Summary(Model):
@@ -288,6 +305,11 @@ class Plan(Model):
     def settlements(self) -> list[Step]:
         """What an earlier approval already allows."""
         return [s for s in self.steps if s.step_class is StepClass.SETTLEMENT]
+
+    @property
+    def refusals(self) -> list[Check]:
+        """What keeps the plan from being applied."""
+        return [c for c in self.facts.checks if c.severity is Severity.ERROR]
 
     @property
     def summary(self) -> Summary:

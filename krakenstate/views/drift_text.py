@@ -8,11 +8,12 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from krakenstate.model.base import format_instant
-from krakenstate.model.plan import FORMAT_VERSION, DriftItem
+from krakenstate.model.plan import FORMAT_VERSION, Check, DriftItem
 from krakenstate.model.snapshot import Observation, Snapshot
 from krakenstate.views.blocks import drift_block, risk_lines
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_snapshot
 from krakenstate.views.plan_json import drift_rows
+from krakenstate.views.policy import check_rows, policy_lines
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, plain
 from krakenstate.views.words import age, count, headline
 
@@ -23,6 +24,7 @@ def render_drift(
     items: Sequence[DriftItem],
     snapshot: Snapshot,
     *,
+    checks: Sequence[Check] = (),
     colour: bool = False,
     width: int = DEFAULT_WIDTH,
     now: datetime,
@@ -32,6 +34,7 @@ def render_drift(
     Args:
         items: What has changed.
         snapshot: What was observed, which also says what could not be.
+        checks: What the policy finds in the stack.
         colour: Whether ANSI colours are added.
         width: Columns of the terminal.
         now: The instant from which ages count.
@@ -49,13 +52,16 @@ def render_drift(
         [paint.bold(title)],
         [paint.bold("Risk"), *risk_lines(risks, paint, width)] if risks else [],
         *(drift_block(item, paint, width) for item in sorted(items, key=lambda item: item.address)),
+        policy_lines(checks, paint, width),
         not_known_lines(of_snapshot(snapshot, now), paint, width),
         [paint.bold(changed if items else NO_DRIFT)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def drift_json(items: Sequence[DriftItem], snapshot: Snapshot, *, now: datetime) -> dict[str, JsonValue]:
+def drift_json(
+    items: Sequence[DriftItem], snapshot: Snapshot, *, checks: Sequence[Check] = (), now: datetime
+) -> dict[str, JsonValue]:
     """A drift report as an object that any JSON library can write."""
     missing = sorted(of_snapshot(snapshot, now), key=lambda row: row.address)
     return {
@@ -67,6 +73,7 @@ def drift_json(items: Sequence[DriftItem], snapshot: Snapshot, *, now: datetime)
         "site": None if snapshot.site is None else plain(snapshot.site),
         "complete": not snapshot.unreadable,
         "resource_drift": drift_rows(items),
+        "checks": check_rows(checks),
         "not_known": [_not_known(row, snapshot.of(row.address), now) for row in missing],
     }
 

@@ -23,6 +23,7 @@ from krakenstate.model.plan import (
 )
 from krakenstate.views.blocks import ordered_risks
 from krakenstate.views.plan_words import is_applyable
+from krakenstate.views.policy import check_rows
 from krakenstate.views.style import plain, plain_lines, shown_first
 from krakenstate.views.values import clean_json, clean_object, sensitive_leaves
 from krakenstate.views.words import by_day
@@ -65,9 +66,7 @@ def plan_json(plan: Plan, *, now: datetime) -> Json:
         "excluded": [str(address) for address in plan.excluded],
         "resource_changes": [_change(step, facts.sources.get(step.address)) for step in steps],
         "resource_drift": drift_rows(facts.drift),
-        "checks": [
-            {"code": plain(c.code), "address": _text(c.address), "text": plain(c.text)} for c in facts.checks
-        ],
+        "checks": check_rows(facts.checks),
         "manual_tasks": [*(_proposed_task(step) for step in proposed), *(_open_task(t) for t in tasks)],
         "risks": risk_rows(plan.risks),
         "upcoming": [

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from krakenstate.model.base import format_instant
-from krakenstate.model.plan import Check, DriftItem, OpenTask, Plan, Risk, Step
+from krakenstate.model.plan import Check, DriftItem, OpenTask, Plan, Risk, Severity, Step
 from krakenstate.views import plan_words as said
 from krakenstate.views.blocks import (
     drift_block,
@@ -25,6 +25,7 @@ from krakenstate.views.blocks import (
 from krakenstate.views.markdown import DiffPaint, code, fence_length, fenced, fitting, link, prose, word
 from krakenstate.views.mask import masked
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_plan, told_alone
+from krakenstate.views.policy import finding_word, place_of, refused
 from krakenstate.views.style import MARKS, plain, wrap
 from krakenstate.views.words import age, count, short_commit
 
@@ -74,18 +75,19 @@ def _head(plan: Plan, rows: Iterable[NotKnown], room: int) -> Iterator[str]:
     yield f"**{said.conclusion(plan)}**{f' {ready}.' if ready else ''}"
     ahead = f"as of {plan.facts.as_of}, not to be applied" if plan.facts.as_of else ""
     warnings = ("This plan is incomplete", said.incomplete(plan, rows)), ("Warning", said.partial(plan))
-    for start, text in (*warnings, ("Warning", ahead)):
+    for start, text in (("Refused", refused(plan.facts.checks)), *warnings, ("Warning", ahead)):
         if text:
             yield f"> **{start}:** {prose(text)}"
     if overview := said.overview(plan):
         yield "\n".join(f"- {code(MARKS[action].symbol)} {prose(text)}" for action, text in overview)
     lists = (
         ("Risk", [_risk(risk) for risk in ordered_risks(plan.risks)]),
+        ("Policy", [_finding(check) for check in plan.facts.checks if check.rule]),
         ("Changed elsewhere", [_drift(item) for item in said.drift_items(plan)]),
         ("Could not be read", [_unread(row) for row in rows if not row.is_normal]),
         ("A person must act", [_person(step) for step in said.blocks_of(plan) if step.task_kind]),
         ("Open tasks", [_task(task, note) for task, note in said.open_tasks(plan)]),
-        ("Checks", [_check(check) for check in plan.facts.checks]),
+        ("Checks", [_check(check) for check in said.checks(plan)]),
         ("Upcoming", [f"- {code(i.address)} {prose(text)}" for _, i, text in said.upcoming(plan)]),
     )
     for title, listed in lists:
@@ -117,6 +119,13 @@ def _unread(row: NotKnown) -> str:
 
 def _check(check: Check) -> str:
     return f"- {code(check.address or check.code)} {prose(f'{check.text} ({check.code})')}"
+
+
+def _finding(check: Check) -> str:
+    mark = _WARNING if check.severity is Severity.ERROR else ""
+    about = f"{code(check.address)} " if check.address else ""
+    told = " ".join(filter(None, (check.text, check.remedy)))
+    return f"- {mark}{about}**{finding_word(check)}** {prose(f'{told} ({place_of(check)})')}"
 
 
 def _person(step: Step) -> str:

@@ -9,6 +9,7 @@ from krakenstate.model.plan import Action, Plan, Reason, Step
 from krakenstate.views import plan_words as said
 from krakenstate.views.blocks import drift_block, risk_lines, step_block, watched_block
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_plan, unreadable_count
+from krakenstate.views.policy import policy_lines, refused_line
 from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, wrap
 from krakenstate.views.words import age, headline, short_commit, short_digest
 
@@ -32,6 +33,7 @@ def render_plan(
         _warning("This plan is incomplete:", said.incomplete(plan, rows), "red", paint, width),
         _warning("Warning:", said.partial(plan), "yellow", paint, width),
         _risks(plan, paint, width),
+        policy_lines(plan.facts.checks, paint, width),
         _drift(plan, paint, width),
         *_actions(plan, rows, paint, width),
         *_watched(plan, paint, width),
@@ -127,7 +129,7 @@ def _conclusion(plan: Plan, paint: Paint, hints: bool) -> list[str]:
     lines = [paint.bold(said.conclusion(plan))]
     if ready := said.ready(plan):
         lines.append(f"{ready}: krakenstate settle" if hints else f"{ready}.")
-    return lines
+    return [*lines, *refused_line(plan.facts.checks, paint)]
 
 
 def _tasks(plan: Plan, paint: Paint, width: int, hints: bool) -> list[str]:
@@ -151,7 +153,7 @@ def _tasks(plan: Plan, paint: Paint, width: int, hints: bool) -> list[str]:
 
 def _checks(plan: Plan, width: int) -> list[str]:
     lines: list[str] = []
-    for check in plan.facts.checks:
+    for check in said.checks(plan):
         lines += wrap(said.check_text(check), width, "  ", "    ")
     return ["Checks:", *lines] if lines else []
 

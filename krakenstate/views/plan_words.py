@@ -141,8 +141,13 @@ def drift_items(plan: Plan) -> list[DriftItem]:
 
 
 def is_applyable(plan: Plan) -> bool:
-    """Whether there is something to carry out, and today."""
-    return bool(plan.proposals or plan.settlements) and plan.facts.as_of is None
+    """Whether there is something to carry out, today, and nothing refuses it."""
+    return bool(plan.proposals or plan.settlements) and plan.facts.as_of is None and not plan.refusals
+
+
+def checks(plan: Plan) -> list[Check]:
+    """What a reviewer should know beside what the policy finds."""
+    return [check for check in plan.facts.checks if not check.rule]
 
 
 def check_text(check: Check) -> str:

@@ -157,11 +157,12 @@ def trip_the_accounts_breaker(desk: Desk) -> None:
 def test_the_leak_night(new_desk: Callable[[str], Desk], funds: bool) -> None:
     """Two deeds at Kraken, two commands, the account's breaker open: dead, replaced, in the journal."""
     permissions = [*PNL_PERMISSIONS, "withdraw-funds"] if funds else PNL_PERMISSIONS
-    rights = "roles.RECONCILIATION | {Permission.WITHDRAW_FUNDS}"
+    rights = "roles.RECONCILIATION | {Permission.WITHDRAW_FUNDS}, expires=date(2026, 12, 31)"
+    ends = "2026-12-31" if funds else None
     desk = new_desk(HEADER + (PNL.replace("roles.RECONCILIATION", rights) if funds else PNL))
     desk.run("init")
     desk.run(*APPLY)
-    made = desk.make_key(MASTER, "spot", name="pnl-g1", permission=permissions, ip=[RUNNER])
+    made = desk.make_key(MASTER, "spot", name="pnl-g1", permission=permissions, ip=[RUNNER], expires=ends)
     old = desk.hand_in(KEY, made, *AT_RUNNER)
     trip_the_accounts_breaker(desk)
     asked = len(desk.signed_calls())
@@ -174,7 +175,9 @@ def test_the_leak_night(new_desk: Callable[[str], Desk], funds: bool) -> None:
     assert f"krakenstate key ingest {KEY}" in said
 
     deeds = [
-        lambda: desk.make_key(MASTER, "spot", name="pnl-g2", permission=permissions, ip=[RUNNER]),
+        lambda: desk.make_key(
+            MASTER, "spot", name="pnl-g2", permission=permissions, ip=[RUNNER], expires=ends
+        ),
         lambda: desk.kraken.people("delete-key", account="desk", key=old),
     ]
     done = [deed() for deed in (reversed(deeds) if funds else deeds)]

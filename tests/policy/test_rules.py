@@ -4,85 +4,189 @@ from datetime import date, timedelta
 
 import pytest
 
-from krakenstate import Allowlist, Environment, Vault, Waiver
-from krakenstate.errors import catalogue
+from krakenstate import (
+    Access,
+    Allowlist,
+    Environment,
+    Permission,
+    Process,
+    Vault,
+)
+from krakenstate.errors import PolicyError, catalogue
 from krakenstate.model.desired import Desired, StackHead
-from krakenstate.policy.rules import PRODUCTION_ALLOWLIST, RULES, violations
-from tests.support.world import BASIS, HEAD, RUNNER, derivatives_key, spot_key
+from krakenstate.model.plan import Severity
+from krakenstate.policy.base import Case, breaks
+from krakenstate.policy.rules import RULES
+from tests.docs.markdown import ROOT
+from tests.support.world import (
+    BASIS,
+    CARRY,
+    CONTROLLER,
+    CREATOR,
+    DESK,
+    HEAD,
+    HEDGER,
+    MM,
+    PLATFORM,
+    derivatives_key,
+    spot_key,
+)
 
+TODAY = date(2026, 11, 2)
 UAT = StackHead(
     name="prod",
     environment=Environment(name="uat", spot_url="https://uat.example", futures_url="https://uat-f.example"),
     vault=Vault(mount="kv", secrets="kraken/uat", state="krakenstate/uat"),
 )
-WORLD = Allowlist(name="world", networks=["0.0.0.0/0"])
+P, FULL, NONE = Permission, Access.FULL_ACCESS, Access.NO_ACCESS
+BANK = {"permissions": {P.WITHDRAW_FUNDS}, "expires": date(2026, 12, 31)}
+TRADER = Process(name="trader", owner="arbitrage")
 
 
-@pytest.mark.parametrize("make", [spot_key, derivatives_key])
-def test_a_production_key_open_to_the_world_is_refused(make):
-    """An empty allowlist in production is refused with the key's address, line and a way out."""
-    key = make(allowlist=[])
-    [refused] = violations(Desired(HEAD, [*BASIS, key]))
-    assert (refused.address, refused.exit_code, refused.source) == (key.address, 5, key.source)
-    assert "works from anywhere in the world" in refused.message
-    assert "allowlist=[...]" in refused.next_step
-    assert refused.code.startswith("KS5")
+def lists(*networks):
+    """One allowlist of these networks, and a key that uses it."""
+    listed = Allowlist(name="wide", networks=networks)
+    return [listed, spot_key(allowlist=[listed])]
 
 
-@pytest.mark.parametrize(("head", "changes"), [
-    pytest.param(HEAD, {}, id="one-address"),
-    pytest.param(HEAD, {"allowlist": [WORLD]}, id="the-world-written-out"),
-    pytest.param(HEAD, {"allowlist": None}, id="not-managed"),
-    pytest.param(UAT, {"allowlist": []}, id="open-outside-production"),
-])  # fmt: skip
-def test_a_stack_that_just_keeps_the_rule_passes(head, changes):
-    """A named allowlist, an unmanaged one, and an open key elsewhere are no violations."""
-    assert violations(Desired(head, [*BASIS, WORLD, spot_key(**changes), derivatives_key(**changes)])) == []
+def halves():
+    """Two allowlists that are narrow alone and broad together."""
+    one, two = (
+        Allowlist(name=n, networks=[net]) for n, net in (("one", "10.0.0.0/17"), ("two", "10.0.128.0/17"))
+    )
+    return [one, two, spot_key(allowlist=[one, two])]
 
 
-def test_every_violation_is_reported_by_address():
-    """Two open keys are two findings, in order of address."""
-    declared = [
-        *BASIS,
-        spot_key(allowlist=[]),
-        derivatives_key(allowlist=[]),
-        spot_key(name="x", allowlist=[RUNNER]),
-    ]
-    found = violations(Desired(HEAD, declared))
-    assert [v.address for v in found] == ["derivatives_key.hedger", "spot_key.pnl"]
+def trader(**changes):
+    """A key of another owner's process on the subaccount mm."""
+    fields = {"name": "trader", "account": MM, "process": TRADER, "permissions": {P.MODIFY_TRADES}}
+    return spot_key(**{**fields, **changes})
 
 
-def test_every_refusal_has_a_code():
-    """A rule's refusals are errors of the catalogue; each rule is tried above."""
-    [refused] = violations(Desired(HEAD, [*BASIS, spot_key(allowlist=[])]))
-    assert type(refused) in set(catalogue())
-    assert len(RULES) == 1
+BREAKS = [
+    ("production-allowlist", [spot_key(allowlist=[])], "spot_key.pnl"),
+    ("production-allowlist", [spot_key(allowlist=None)], "spot_key.pnl"),
+    ("production-allowlist", [derivatives_key(allowlist=[])], "derivatives_key.hedger"),
+    ("broad-network", lists("0.0.0.0/0"), "allowlist.wide"),
+    ("broad-network", lists("10.20.0.0/16"), "allowlist.wide"),
+    ("broad-network", lists("10.0.0.0/17", "10.0.128.0/17"), "allowlist.wide"),
+    ("broad-network", lists("2001:db8::/47"), "allowlist.wide"),
+    ("broad-network", halves(), "spot_key.pnl"),
+    ("withdrawal-bounds", [spot_key(**BANK | {"expires": None})], "spot_key.pnl"),
+    ("withdrawal-bounds", [spot_key(**BANK | {"allowlist": []})], "spot_key.pnl"),
+    ("withdrawal-bounds", [spot_key(permissions={P.ADD_WITHDRAW_ADDRESS}, expires=None)], "spot_key.pnl"),
+    ("withdrawal-bounds", [derivatives_key(transfer=FULL)], "derivatives_key.hedger"),
+    ("withdrawal-and-trading", [spot_key(permissions={P.WITHDRAW_FUNDS, P.CLOSE_TRADES})], "spot_key.pnl"),
+    ("withdrawal-and-trading", [derivatives_key(general=FULL, transfer=FULL)], "derivatives_key.hedger"),
+    (
+        "withdrawal-and-addresses",
+        [spot_key(permissions={P.WITHDRAW_FUNDS, P.ADD_WITHDRAW_ADDRESS})],
+        "spot_key.pnl",
+    ),
+    ("withdrawal-on-subaccount", [MM, spot_key(account=MM, **BANK)], "spot_key.pnl"),
+    (
+        "withdrawal-on-subaccount",
+        [CARRY, derivatives_key(account=CARRY, transfer=FULL)],
+        "derivatives_key.hedger",
+    ),
+    ("maximum-age", [derivatives_key(rotate_every=timedelta(days=367))], "derivatives_key.hedger"),
+    ("maximum-lifetime", [spot_key(expires=TODAY + timedelta(days=367))], "spot_key.pnl"),
+    ("nonce-window", [spot_key(nonce_window=1)], "spot_key.pnl"),
+    ("controller-process", [CREATOR, spot_key(process=PLATFORM)], "spot_key.spot-creator"),
+    ("spot-key-end", [spot_key(expires=None)], "spot_key.pnl"),
+    ("trading-owners", [MM, TRADER, trader(), trader(name="other", process=HEDGER)], "spot_key.trader"),
+    (
+        "trading-owners",
+        [TRADER, trader(account=DESK), derivatives_key(general=FULL)],
+        "spot_key.trader",
+    ),
+]  # fmt: skip
+
+KEEPS = [
+    ("production-allowlist", [spot_key(), derivatives_key()]),
+    ("broad-network", lists("10.20.0.0/17", "2001:db8::/48")),
+    ("broad-network", [Allowlist(name="unused", networks=["0.0.0.0/0"])]),
+    ("withdrawal-bounds", [spot_key(**BANK)]),
+    ("withdrawal-bounds", [CREATOR, CONTROLLER]),
+    ("withdrawal-bounds", [derivatives_key(transfer=FULL, rotate_every=timedelta(days=90))]),
+    ("withdrawal-and-trading", [spot_key(permissions={P.WITHDRAW_FUNDS, P.QUERY_OPEN_TRADES})]),
+    ("withdrawal-and-trading", [CONTROLLER, derivatives_key(transfer=FULL)]),
+    ("withdrawal-and-addresses", [spot_key(permissions={P.WITHDRAW_FUNDS, P.QUERY_FUNDS})]),
+    ("withdrawal-on-subaccount", [MM, spot_key(**BANK), spot_key(name="mm", account=MM)]),
+    ("maximum-age", [derivatives_key(rotate_every=timedelta(days=366))]),
+    ("maximum-lifetime", [spot_key(expires=TODAY + timedelta(days=366))]),
+    ("nonce-window", [spot_key(nonce_window=0)]),
+    ("controller-process", [CREATOR, CONTROLLER, spot_key()]),
+    ("spot-key-end", [spot_key(expires=None, rotate_every=timedelta(days=90))]),
+    ("trading-owners", [MM, TRADER, trader(), trader(name="other", process=HEDGER, account=DESK)]),
+    (
+        "trading-owners",
+        [MM, TRADER, trader(), trader(name="brake", process=HEDGER, permissions={P.CLOSE_TRADES})],
+    ),
+    ("trading-owners", [CONTROLLER, TRADER, trader(account=DESK)]),
+]
 
 
-TODAY = date(2026, 11, 2)
+def found(rule, declared, head=HEAD):
+    """The breaks of one rule in a stack of the basis and these."""
+    unique = {d.address: d for d in [*BASIS, *declared]}
+    return breaks(RULES[rule], Case(Desired(head, unique.values()), TODAY))
 
 
-def waived(until, rule=PRODUCTION_ALLOWLIST):
-    """An open production key that somebody answers for."""
-    waiver = Waiver(rule=rule, owner="risk", reason="changed over in spring", until=until)
-    return Desired(HEAD, [*BASIS, spot_key(allowlist=[], waivers=[waiver])])
+@pytest.mark.parametrize(("rule", "declared", "address"), BREAKS)
+def test_a_stack_that_breaks_the_rule_is_found(rule, declared, address):
+    """One finding, at the declaration that has to change, with the rule's code, a line and a way out."""
+    [broken] = found(rule, declared)
+    [about] = [d for d in declared if d.address == address]
+    assert (broken.rule, broken.address, broken.source) == (rule, address, about.source)
+    assert address in broken.text
+    assert (broken.code, broken.severity) == (RULES[rule].error.code, RULES[rule].severity)
+    assert broken.remedy.endswith((".", "]", ")"))
 
 
-@pytest.mark.parametrize("days", [0, 30])
-def test_a_waiver_holds_up_to_its_last_day(days):
-    """Until then the rule refuses nothing."""
-    assert violations(waived(TODAY + timedelta(days=days)), TODAY) == []
+@pytest.mark.parametrize(("rule", "declared"), KEEPS)
+def test_a_stack_that_just_keeps_the_rule_passes(rule, declared):
+    """The nearest stack on the right side of the rule is not found."""
+    assert found(rule, declared) == []
 
 
-def test_a_waiver_that_ended_is_an_error():
-    """From the next day on the rule refuses again, and says whose waiver it was."""
-    [refused] = violations(waived(TODAY - timedelta(days=1)), TODAY)
-    assert (refused.code, refused.exit_code) == ("KS5011", 5)
-    assert "risk" in refused.message
-    assert "2026-11-01" in refused.message
+def test_every_rule_is_tried_on_both_sides():
+    """A rule that is added needs a stack that breaks it and one that just keeps it."""
+    assert {rule for rule, *_ in BREAKS} == set(RULES)
+    assert {rule for rule, *_ in KEEPS} == set(RULES)
 
 
-def test_a_waiver_of_another_rule_helps_nobody():
-    """A name that is no rule's is refused as well, so that a typing error is noticed."""
-    found = violations(waived(TODAY, rule="production-alowlist"), TODAY)
-    assert [v.code for v in found] == ["KS5001", "KS5012"]
+@pytest.mark.parametrize("rule", ["production-allowlist", "broad-network"])
+def test_rules_of_production_leave_other_environments_alone(rule):
+    """A key that is open outside production is no finding there."""
+    assert found(rule, [spot_key(allowlist=[]), *lists("0.0.0.0/0")[:1]], UAT) == []
+
+
+def test_every_rule_has_a_code_of_its_own():
+    """Codes tell the rules apart, and each is an error of the catalogue that exits 5."""
+    leaves = [rule.error for rule in RULES.values()]
+    assert len({leaf.code for leaf in leaves}) == len(RULES)
+    assert set(leaves) <= set(catalogue())
+    assert all(issubclass(leaf, PolicyError) and leaf.exit_code == 5 for leaf in leaves)
+
+
+def test_the_page_lists_the_rules_as_they_are():
+    """docs/policy.md has one row per rule: name, what it says, severity, code."""
+    page = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+    for rule in RULES.values():
+        link = f"[{rule.error.code}](errors.md#{rule.error.code.lower()})"
+        assert f"| `{rule.name}` | {rule.says} | {rule.severity.value} | {link} |" in page
+    assert page.count("(errors.md#ks51") == len(RULES)
+
+
+def test_the_controllers_of_a_desk_keep_every_rule():
+    """What krakenstate itself needs on a master account passes, the right to move funds included."""
+    case = Case(Desired(HEAD, [*BASIS, CREATOR, CONTROLLER]), TODAY)
+    assert [broken for rule in RULES.values() for broken in breaks(rule, case)] == []
+
+
+def test_the_severities_are_what_users_rely_on():
+    """Two rules warn, the others refuse."""
+    assert {r.name for r in RULES.values() if r.severity is Severity.WARNING} == {
+        "spot-key-end", "trading-owners",
+    }  # fmt: skip

@@ -10,7 +10,8 @@ from krakenstate import DerivativesSubaccount, Environment, MasterAccount, SpotS
 from krakenstate.errors import ImportImpossible
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.desired import Desired, StackHead, dump_declaration
-from krakenstate.policy.rules import broken, violations
+from krakenstate.policy.base import Case
+from krakenstate.policy.judge import broken, judge, refusals
 from krakenstate.stack.generate import stack_text
 from krakenstate.stack.inventory import read_table
 from krakenstate.stack.load import load_stack
@@ -56,7 +57,7 @@ def made(table=TABLE):
     assert problems == []
     fields = VaultFields(api_key="key", api_secret="secret")
     out = outline(ACCOUNTS, read.entries, HELD, mount="kv", fields=fields, owner="trading", today=TODAY)
-    for rule, address in broken(Desired(HEAD, out.declarations)):
+    for rule, address in broken(Desired(HEAD, out.declarations), TODAY):
         out.waive(rule, address, "trading", TODAY)
     return out
 
@@ -94,7 +95,7 @@ def test_it_declares_what_was_listed(text, tmp_path):
     loaded = load_stack(str(file)).desired
     wanted = Desired(HEAD, made().declarations)
     assert [plain(d) for d in loaded.resources.values()] == [plain(d) for d in wanted.resources.values()]
-    assert violations(loaded, TODAY) == []
+    assert refusals(judge(Case(loaded, TODAY))) == []
 
 
 def test_accounts_that_are_not_declared_are_all_named():

@@ -1,0 +1,86 @@
+"""What a rule is, what it looks at and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from krakenstate.errors import PolicyError, Source
+from krakenstate.model.address import Address
+from krakenstate.model.desired import Desired
+from krakenstate.model.entry import Declaration
+from krakenstate.model.plan import Plan, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What rules look at.
+
+    Args:
+        desired: The whole stack.
+        today: The day, in UTC, from which ends are counted.
+        plan: What would be done, where that is known; ``validate`` has none.
+    """
+
+    desired: Desired
+    today: date
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One declaration that breaks a rule; ``next_step`` falls back to the remedy of the rule's error."""
+
+    about: Declaration
+    text: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that is built in.
+
+    Args:
+        name: What a waiver calls it.
+        severity: What a break of it is: an error, or a warning.
+        error: The leaf of the exception tree that stands for a break, with its code and remedy.
+        says: The rule in a sentence.
+        find: The declarations that break it.
+    """
+
+    name: str
+    severity: Severity
+    error: type[PolicyError]
+    says: str
+    find: Callable[[Case], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A break of any rule, built in or not, before waivers are looked at."""
+
+    rule: str
+    severity: Severity
+    code: str
+    text: str
+    remedy: str
+    address: Address | None = None
+    source: Source | None = None
+
+
+def breaks(rule: Rule, case: Case) -> list[Broken]:
+    """What a built-in rule finds, by address."""
+    found = [
+        Broken(
+            rule=rule.name,
+            severity=rule.severity,
+            code=rule.error.code,
+            text=finding.text,
+            remedy=finding.next_step or rule.error.remedy,
+            address=finding.about.address,
+            source=finding.about.source,
+        )
+        for finding in rule.find(case)
+    ]
+    return sorted(found, key=lambda b: (b.address or "", b.text))
