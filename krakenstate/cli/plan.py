@@ -54,8 +54,8 @@ def plan(
 
     Compares the stack with what Kraken and Vault really hold. Changes nothing. With --as-of, what is upcoming
     is listed as on that day; what is proposed, and the digest, stay those of today. With --format markdown it
-    is the comment of a pull request, with a marker by which it is found again, e-mails and IIBANs masked. A plan
-    that the policy refuses is shown with what refuses it, and exits 5.
+    is the comment of a pull request, with a marker by which it is found again, e-mails and IIBANs masked. A
+    plan that the policy refuses is shown with what refuses it, and exits 5.
     """
     from datetime import timedelta
 

@@ -45,12 +45,12 @@ def test_a_desk_of_forty_keys_is_adopted_untouched(existing):
     assert len(secrets) == IN_VAULT
     assert plan["summary"] == {"import": 0, "add": 0, "change": 0, "remove": 0, "forget": 0, "manual": 0}
     codes = [check["code"] for check in plan["checks"]]
-    assert {code: codes.count(code) for code in ("KS1311", "KS1312", "KS1313", "KS1314", "KS5001")} == {
+    assert {code: codes.count(code) for code in ("KS1311", "KS1312", "KS1313", "KS1314", "KS5101")} == {
         "KS1311": 0,
         "KS1312": 5,
         "KS1313": 3,
         "KS1314": 2,
-        "KS5001": 2,
+        "KS5101": 2,
     }
     assert {entry["managed_as"] for entry in listed} == {None}
     report = desk.data("report", "credentials", "prod")["credentials"]
@@ -96,10 +96,12 @@ def test_declared_by_hand_it_is_imported_by_an_apply(existing):
     halves = 'vault_fields={"api_key": "key", "api_secret": "secret"}'
     desk.declare(
         accounts_file()
-        + "from krakenstate import *\n"
+        + "from datetime import timedelta\nfrom krakenstate import *\n"
         + 'bot = stack.add(Process(name="bot", owner="trading"))\n'
+        + 'home = stack.add(Allowlist(name="home", networks=["192.0.2.10"]))\n'
         + f'stack.add(SpotKey(name="old", account=desk, process=bot, key_name="{key.name}",\n'
-        + f'    vault_path="{desk.mount}/{key.vault_path}", {halves}))\n'
+        + f'    vault_path="{desk.mount}/{key.vault_path}", {halves},\n'
+        + "    allowlist=[home], rotate_every=timedelta(days=90)))\n"
     )
     desk.run("init")
     said = desk.run("plan", expect=("# spot_key.old will be imported", "to import")).stdout
