@@ -129,7 +129,7 @@ def adopt_everything(run: Writing, who: str) -> int:
     for account in desired.of(Account):
         known = run.state.account(account.address)
         exists = known is not None and known.status is AccountStatus.EXISTS
-        if not exists and (isinstance(account, MasterAccount) or is_adopted(account, keys)):
+        if not exists and (isinstance(account, MasterAccount) or is_adopted(account, desired)):
             put_account(run, account, who)
             count += 1
     for key in keys:

@@ -109,7 +109,7 @@ def check_release(state: State, record: AccountRecord | KeyRecord | GrantRecord)
     """
     if record.protect:
         raise Protected(f"{record.address} was applied with protect=True.", address=record.address)
-    keys = [r.address for r in state.records if isinstance(r, KeyRecord) and r.account == record.address]
+    keys = [key.address for key in state.keys_on(record.address)]
     if keys:
         raise MoveImpossible(
             f"{record.address} has keys: an account leaves the state after {', '.join(keys)}.",
@@ -214,4 +214,4 @@ def _swapped(addresses: tuple[str, ...], old: Address, new: Address) -> tuple[st
 
 
 def _is_recorded(state: State, address: Address) -> bool:
-    return any(record.address == address for record in state.records)
+    return state.find(address) is not None

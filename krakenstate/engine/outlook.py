@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from krakenstate.model.address import Address
@@ -37,6 +37,11 @@ class Outlook:
     now: datetime
     verbs: Mapping[str, Verbs]
     policies: Mapping[Address, PolicyText]
+    _waiting: dict[tuple[str, Place], Arrival] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        waiting = {(a.address, a.place): a for a in reversed(self.snapshot.arrivals)}
+        object.__setattr__(self, "_waiting", waiting)
 
     def open_task(self, address: str, kind: TaskKind) -> Task | None:
         """The open task of a kind at an address, if any."""
@@ -44,7 +49,7 @@ class Outlook:
 
     def arrival(self, address: str, place: Place) -> Arrival | None:
         """A secret that waits for this address."""
-        return next((a for a in self.snapshot.arrivals if a.address == address and a.place is place), None)
+        return self._waiting.get((address, place))
 
     def site_admits(self, key: Key) -> bool:
         """Whether a key may be asked from this run's site, by its declaration and its last description."""

@@ -46,9 +46,7 @@ def plan_account(account: Account, look: Outlook) -> Step:
 def plan_removed_account(record: AccountRecord, look: Outlook) -> Step:
     """Letting go of an account the stack no longer declares; only after its keys."""
     label = f'account "{record.username or record.address.name}"'
-    keys = tuple(
-        str(r.address) for r in look.state.records if r.kind == "key" and r.account == record.address
-    )
+    keys = tuple(str(key.address) for key in look.state.keys_on(record.address))
     if keys:
         return held_up(record.address, label, "an account leaves the state after its keys", waits_on=keys)
     question = look.open_task(record.address, TaskKind.SETTLE_UNKNOWN)

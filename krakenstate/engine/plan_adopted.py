@@ -70,7 +70,7 @@ def plan_adoption(key: Key, record: KeyRecord | None, look: Outlook) -> Step | N
 
 def plan_adopted_account(account: Account, record: AccountRecord | None, look: Outlook) -> Step | None:
     """The step that records an adopted account; ``None`` where none is due."""
-    if not is_adopted(account, look.desired.of(Key)) or (
+    if not is_adopted(account, look.desired) or (
         record is not None and record.status is AccountStatus.EXISTS
     ):
         return None
@@ -85,10 +85,9 @@ def plan_adopted_account(account: Account, record: AccountRecord | None, look: O
     )
 
 
-def is_adopted(account: Account, keys: list[Key]) -> bool:
+def is_adopted(account: Account, desired: Desired) -> bool:
     """Whether an account was there before: it says so, or a key that was there sits on it."""
-    said = bool(getattr(account, "adopted", False))
-    return said or any(k.is_adopted and k.account.identity == account.identity for k in keys)
+    return bool(getattr(account, "adopted", False)) or account.identity in desired.adopted_accounts
 
 
 def adopted_values(key: Key) -> dict[str, JsonValue]:

@@ -47,9 +47,7 @@ def refuse_protected(record: AnyRecord, look: Outlook) -> None:
 def plan_let_go(record: AnyRecord, look: Outlook) -> Step:
     """The state lets go as a ``Removed`` says; an account after its keys."""
     label = record_label(record, look)
-    keys = tuple(
-        str(r.address) for r in look.state.records if isinstance(r, KeyRecord) and r.account == record.address
-    )
+    keys = tuple(str(key.address) for key in look.state.keys_on(record.address))
     if keys:
         return held_up(record.address, label, "an account leaves the state after its keys", waits_on=keys)
     note = f"as Removed says; {what_stays(record)}"
@@ -131,7 +129,7 @@ def _only_observed(step: Step) -> Step:
 
 def _protected(step: Step, resource: Declaration, look: Outlook) -> Step:
     """Recording that protection was switched on or off is a change of its own, once nothing else is to do."""
-    record = next((r for r in look.state.records if r.address == resource.address), None)
+    record = look.state.find(resource.address)
     if record is None or record.protect is resource.protect or step.action is not Action.NO_OP:
         return step
     return by_api(

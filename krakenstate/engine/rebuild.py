@@ -135,12 +135,12 @@ class _Rebuilder:
         for new, old in pending.items():
             rename(self._state, old, new)
         self._take_over(observe(self._session, self._state))
-        keys = self._desired.of(Key)
         for resource in self._desired.resources.values():
             if resource.observe_only:
                 continue
-            if isinstance(resource, SpotSubaccount | DerivativesSubaccount) and is_adopted(resource, keys):
-                put_account(self._run, resource, self._run.lease.lock.who)
+            subaccount = resource if isinstance(resource, SpotSubaccount | DerivativesSubaccount) else None
+            if subaccount is not None and is_adopted(subaccount, self._desired):
+                put_account(self._run, subaccount, self._run.lease.lock.who)
                 continue
             match resource:
                 case SpotSubaccount():

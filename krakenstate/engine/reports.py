@@ -161,14 +161,13 @@ def with_reports(
 def find_report_checks(snapshot: Snapshot, state: State) -> list[Check]:
     """Reports from which nothing follows, and rejections that hosts met: findings, never changes."""
     found: list[Check] = []
+    quarantined = {a.address: a for a in reversed(snapshot.arrivals) if a.place is Place.QUARANTINE}
     for address, seen in sorted(snapshot.observations.items()):
         if seen.report is None:
             continue
         record = state.key(address)
         published = record.published if record else None
-        waiting = next(
-            (a for a in snapshot.arrivals if a.address == address and a.place is Place.QUARANTINE), None
-        )
+        waiting = quarantined.get(address)
         expected = {fp for fp in (published and published.fingerprint, waiting and waiting.fingerprint) if fp}
         found += _checks(address, seen.report, expected, snapshot.observed_at)
     return found

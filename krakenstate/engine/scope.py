@@ -38,6 +38,8 @@ class Scope:
                 raise AddressUnknown(
                     f"The stack declares nothing at {address}, and the state records nothing."
                 )
+        if not self.targets and not self.excluded:
+            return frozenset(everything)
         needed = {address: _needs(address, look) for address in everything}
         if self.targets:
             return frozenset().union(*(needed[address] for address in self.targets))
@@ -62,10 +64,9 @@ def _needs(address: Address, look: Outlook) -> frozenset[Address]:
 def _refers_to(address: Address, look: Outlook) -> Iterator[Address]:
     resource = look.desired.resources.get(address)
     if resource is None:
-        record = next((r for r in look.state.records if r.address == address), None)
-        match record:
-            case KeyRecord():
-                yield record.account
+        match look.state.find(address):
+            case KeyRecord(account=account):
+                yield account
             case AccountRecord(master=Address() as master):
                 yield master
             case AccountRecord() | GrantRecord() | None:

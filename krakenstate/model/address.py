@@ -25,6 +25,8 @@ class Address(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Address:
+        if isinstance(text, Address):
+            return text
         if not _ADDRESS.fullmatch(text) or len(text.partition(".")[2]) > NAME_MAX:
             raise AddressUnknown(f'"{text[:100]}" is not of the form type.name.')
         return super().__new__(cls, text)

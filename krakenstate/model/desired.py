@@ -7,6 +7,7 @@ is the address of what it refers to; loading puts the objects back, in the order
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue
@@ -109,10 +110,17 @@ class Desired:
         }
         ordered = sorted(resources, key=lambda r: r.address)
         self.resources: Mapping[Address, Declaration] = {r.address: r for r in ordered}
+        self._families: dict[type[Declaration], tuple[Declaration, ...]] = {}
+        self._controllers: dict[tuple[Address, Api], Key] = {}
+        for key in reversed(self.of(Key)):
+            if isinstance(key.controls, MasterAccount):
+                self._controllers[key.controls.address, key.api] = key
 
     def of(self, cls: type[D]) -> list[D]:
         """All resources of a type or family, by address."""
-        return [r for r in self.resources.values() if isinstance(r, cls)]
+        if cls not in self._families:
+            self._families[cls] = tuple(r for r in self.resources.values() if isinstance(r, cls))
+        return list(self._families[cls])  # type: ignore[arg-type]  # kept under the class they are of
 
     def get(self, address: str) -> Declaration:
         """The declaration at an address.
@@ -144,7 +152,12 @@ class Desired:
 
     def controller(self, master: MasterAccount, api: Api) -> Key | None:
         """The key this program itself uses on a master account, if one is declared."""
-        return next((k for k in self.of(Key) if k.api is api and k.controls is master), None)
+        return self._controllers.get((master.address, api))
+
+    @cached_property
+    def adopted_accounts(self) -> frozenset[Address]:
+        """Who the accounts are on which a key sits that was there before."""
+        return frozenset(key.account.identity for key in self.of(Key) if key.is_adopted)
 
     def site(self, name: str) -> Allowlist | None:
         """The allowlist a run may call its site."""

@@ -12,9 +12,11 @@ import difflib
 import linecache
 import re
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from types import FrameType
 from typing import Annotated, Any, ClassVar, Self
 
@@ -175,10 +177,16 @@ class Declaration(Entry):
     observe_only: bool = False
     waivers: tuple[Waiver, ...] = ()
 
-    @property
+    @cached_property
     def address(self) -> Address:
         """``type.name``."""
         return Address.of(self.type_name, self.name)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed, unchecked; its address is made anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("address", None)
+        return copied
 
 
 def _explain(

@@ -14,6 +14,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.inventory import InventoryEntry
+from krakenstate.model.lookup import Lookup
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.rotation import Generation, Rotation
 from krakenstate.model.task import Attestation, Task
@@ -298,43 +299,51 @@ class State:
 
     Args:
         index: The head it was read under.
-        documents: By name; missing ones are empty.
+        documents: By name; missing ones are empty. Changed by the methods here alone.
     """
 
     def __init__(self, index: Index, documents: dict[str, Document]) -> None:
         self.index = index
         self.documents = documents
         self.changed: set[str] = set()
+        self._lookup = Lookup(documents)
 
     @property
     def records(self) -> Iterator[AccountRecord | KeyRecord | GrantRecord]:
         """All records, by address."""
-        everything = (r for d in self.documents.values() for r in d.records.values())
-        yield from sorted(everything, key=lambda r: r.address)
+        yield from self._lookup.records
 
     @property
     def tasks(self) -> list[Task]:
         """All tasks, oldest first, then by address."""
-        everything = (t for d in self.documents.values() for t in d.tasks.values())
-        return sorted(everything, key=lambda t: (t.opened_at, t.address, t.id))
+        return list(self._lookup.tasks)
 
     def open_tasks(self, address: str | None = None) -> list[Task]:
         """Tasks somebody still has to act on, of one address or all."""
-        return [t for t in self.tasks if t.is_open and address in {None, t.address}]
+        return self._lookup.open_tasks(address)
+
+    def find(self, address: str) -> AccountRecord | KeyRecord | GrantRecord | None:
+        """The record at an address, if there is one."""
+        return self._lookup.find(address)
+
+    def keys_on(self, account: Address) -> list[KeyRecord]:
+        """The records of an account's keys, by address."""
+        found = self._document(account).records.values()
+        return sorted((r for r in found if isinstance(r, KeyRecord)), key=lambda r: r.address)
 
     def account(self, address: str) -> AccountRecord | None:
         """The record of an account, if there is one."""
-        found = self._find(address)
+        found = self.find(address)
         return found if isinstance(found, AccountRecord) else None
 
     def key(self, address: str) -> KeyRecord | None:
         """The record of a key, if there is one."""
-        found = self._find(address)
+        found = self.find(address)
         return found if isinstance(found, KeyRecord) else None
 
     def grant(self, address: str) -> GrantRecord | None:
         """The record of a grant, if there is one."""
-        found = self._find(address)
+        found = self.find(address)
         return found if isinstance(found, GrantRecord) else None
 
     def record(self, address: str) -> AccountRecord | KeyRecord | GrantRecord:
@@ -343,7 +352,7 @@ class State:
         Raises:
             AddressUnknown: There is none.
         """
-        found = self._find(address)
+        found = self.find(address)
         if found is None:
             raise AddressUnknown(f"The state records nothing at {address}.")
         return found
@@ -406,7 +415,7 @@ class State:
 
     def put_task(self, task: Task) -> None:
         """Keeps a task in the document of what it is about."""
-        subject = self._find(task.address)
+        subject = self.find(task.address)
         name = next((n for n, d in self.documents.items() if task.id in d.tasks), None)
         name = name or (document_of(subject) if subject else STACK_DOCUMENT)
         document = self._document(name)
@@ -418,18 +427,14 @@ class State:
         kept = (*self.index.applied_digests, digest)[-100:]
         self.index = self.index.model_copy(update={"applied_digests": kept})
 
-    def _find(self, address: str) -> AccountRecord | KeyRecord | GrantRecord | None:
-        for document in self.documents.values():
-            if address in document.records:
-                return document.records[Address(address)]
-        return None
-
     def _document(self, name: str) -> Document:
         return self.documents.get(name) or Document(lineage=self.index.lineage, name=name)
 
     def _set(self, name: str, **changes: object) -> None:
-        self.documents[name] = self._document(name).model_copy(update=changes)
+        before = self._document(name)
+        self.documents[name] = before.model_copy(update=changes)
         self.changed.add(name)
+        self._lookup.note(name, before)
 
 
 def document_of(record: AccountRecord | KeyRecord | GrantRecord) -> str:

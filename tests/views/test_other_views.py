@@ -8,6 +8,7 @@ import pytest
 from krakenstate.model.plan import Action
 from krakenstate.model.run import Effect
 from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.state import State
 from krakenstate.model.task import TaskKind
 from krakenstate.views import apply_text, drift_text, observe_text, state_text, task_text
 from krakenstate.views.values import dump
@@ -161,7 +162,6 @@ def test_ages_are_rounded_down(ago, text):
 
 def test_an_empty_list_says_so():
     """No tasks and no records are sentences, not silence."""
-    empty = samples.state()
-    empty.documents.clear()
+    empty = State(samples.state().index, {})
     assert task_text.render_task_list([], now=NOW) == "No tasks."
     assert state_text.render_state_list(empty) == "The state records nothing yet."
