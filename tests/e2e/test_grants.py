@@ -1,16 +1,11 @@
 """Who may read a process's secrets, on a real server, logged in by AppRole and by JWT."""
 
-import base64
 import json
-import time
 import urllib.error
 from types import SimpleNamespace
 
 import krakenex
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from krakenstate.model.task import TaskKind
 from tests.support.bao import mount
@@ -26,6 +21,7 @@ from tests.support.e2e import (
     PNL_PERMISSIONS,
     RUNNER,
 )
+from tests.support.jwt import Issuer
 
 __all__ = ["mount"]
 pytestmark = pytest.mark.xdist_group("grants")
@@ -49,28 +45,6 @@ POLICY = "krakenstate-prod-pnl"
 BOTH = pytest.mark.parametrize(
     ("method", "grant"), [pytest.param("approle", APPROLE, id="approle"), pytest.param("jwt", JWT, id="jwt")]
 )
-
-
-def part(data):
-    """Base64 as tokens have it."""
-    raw = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-class Issuer:
-    """Somebody whose signed word a JWT method trusts."""
-
-    def __init__(self):
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        self.public = self._key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
-
-    def token(self, **claims):
-        """A JWT of this issuer that is good for a minute."""
-        about = {"aud": "vault", "exp": int(time.time()) + 60, "iat": int(time.time()) - 5, **claims}
-        said = f"{part({'alg': 'ES256', 'typ': 'JWT'})}.{part(about)}"
-        r, s = decode_dss_signature(self._key.sign(said.encode(), ec.ECDSA(hashes.SHA256())))
-        return f"{said}.{part(r.to_bytes(32) + s.to_bytes(32))}"
 
 
 @pytest.fixture(scope="module")
