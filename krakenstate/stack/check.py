@@ -32,6 +32,7 @@ from krakenstate.model.declarations import (
 from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration
 from krakenstate.model.vocabulary import NonceUnit
+from krakenstate.stack.text import clean
 
 
 def check_declarations(declarations: Sequence[Declaration]) -> list[KrakenstateError]:
@@ -48,18 +49,24 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[KrakenstateE
 
 
 def raise_problems(problems: Iterable[KrakenstateError]) -> None:
-    """Ends with all problems, in order of file and line, each said once.
+    """Ends with all problems, in order of file and line, each said once and in one line.
 
     Raises:
         KrakenstateError: The problem, if it is the only one.
         StackProblems: Several.
     """
     ordered = sorted(problems, key=_place)
-    once = [next(same) for _, same in groupby(ordered, key=_place)]
+    once = [_in_one_line(next(same)) for _, same in groupby(ordered, key=_place)]
     if len(once) == 1:
         raise once[0]
     if once:
         raise StackProblems(once)
+
+
+def _in_one_line(problem: KrakenstateError) -> KrakenstateError:
+    problem.message = clean(problem.message)
+    problem.args = (problem.message,)
+    return problem
 
 
 def _place(problem: KrakenstateError) -> tuple[str, int, str, str]:

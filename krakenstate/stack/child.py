@@ -191,7 +191,7 @@ class Reporter:
     def _dump(self, declaration: Declaration) -> dict[str, Any] | None:
         try:
             plain = dump_declaration(declaration).model_dump(mode="json")
-            json.dumps(plain)
+            json.dumps(plain, ensure_ascii=False).encode("utf-8")
         except Exception as wrong:  # noqa: BLE001 - whatever a value does, the other declarations count
             message = f"{reference_to(declaration)} cannot be written as data: {_words_of(wrong)}"
             self.problems.append(DeclarationInvalid(message, source=declaration.source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal, NoReturn
 
 from pydantic import Field, JsonValue, ValidationError
@@ -20,8 +21,12 @@ from krakenstate.model.desired import RenderedResource
 from krakenstate.stack.text import clean
 
 DEPTH_MAX = 12
+VALUES_MAX = 4_000_000
+"""Values in one document, so that few bytes of input cannot take all of this process's memory."""
 INTEGER_MAX = 2**53 - 1
 """The largest integer that every reader of JSON understands alike."""
+
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 _FIELDS = {cls.type_name: frozenset(cls.model_fields) - {"name"} for cls in RESOURCE_TYPES}
 
@@ -82,8 +87,12 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     Raises:
         StackResultInvalid: It is something else.
     """
+    if sum(map(data.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        raise StackResultInvalid(f"{what} holds more than {VALUES_MAX} values.")
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        if _HALF.search(data):  # half a character, which no file, terminal or forge can hold
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError, MemoryError):
         raise StackResultInvalid(f"{what} is not JSON of the expected form.") from None
     if not isinstance(value, dict) or not _is_shallow(value):

@@ -76,17 +76,22 @@ class Lines:
         if claimed is None or claimed.file == self._stack.display:
             line = claimed.line if claimed else 1
             return Source(self._stack.display, line, self._text(self._stack.path, line))
-        path = (self._stack.project / claimed.file).resolve()
-        if self._is_source(path):
-            shown = clean(str(path.relative_to(self._stack.project)), 300)
-            return Source(shown, claimed.line, self._text(path, claimed.line))
-        return self.source(None)
+        path = self._source_named(claimed.file)
+        if path is None:
+            return self.source(None)
+        shown = clean(str(path.relative_to(self._stack.project)), 300)
+        return Source(shown, claimed.line, self._text(path, claimed.line))
 
-    def _is_source(self, path: Path) -> bool:
-        if path.suffix != ".py" or not path.is_relative_to(self._stack.project):
-            return False
+    def _source_named(self, name: str) -> Path | None:
+        try:
+            path = (self._stack.project / name).resolve()
+            is_file = path.is_file()
+        except (OSError, ValueError):  # a name that no file can have: too long, or with a NUL
+            return None
+        if not is_file or path.suffix != ".py" or not path.is_relative_to(self._stack.project):
+            return None
         inside = path.relative_to(self._stack.project).parts
-        return path.is_file() and not any(part.startswith(".") for part in inside)
+        return None if any(part.startswith(".") for part in inside) else path
 
     def _text(self, path: Path, line: int) -> str:
         if path not in self._texts:

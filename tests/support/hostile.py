@@ -21,7 +21,10 @@ from tests.support.cli import ROOT
 from tests.support.stacks import HEADER
 
 FOLDER = ROOT / "tests" / "stack" / "hostile"
-RENDERED = ("core", "differs", "endless", "imitates", "lies", "memory", "output")
+RENDERED = (
+    *("core", "differs", "endless", "forged", "halves", "imitates", "lies", "memory", "output", "poisons"),
+    "stops",
+)
 """Those that are judged by how ``load_stack`` ends; the others print verdicts."""
 
 BYSTANDER = "bystander-5b7e10"
@@ -98,7 +101,7 @@ def outcome_of(file: Path, project: Path) -> dict[str, object]:
     name = file.stem
     if name in RENDERED:
         try:
-            loaded = load.load_stack(str(file), time_max_s=0.8 if name == "endless" else 8.0)
+            loaded = load.load_stack(str(file), time_max_s=0.8 if name in {"endless", "stops"} else 8.0)
         except KrakenstateError as problem:
             return {"verdicts": [problem.code], "text": str(problem)}
         text = load.dump_rendered(loaded.rendered)
