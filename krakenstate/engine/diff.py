@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from krakenstate.model.base import format_instant
-from krakenstate.model.network import count_addresses, parse_network, same_addresses, sort_networks
+from krakenstate.model.network import parse_network, same_addresses, shown_size, sort_networks
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.terms import KeyDescription, KeyTerms, falls_on
 
@@ -123,10 +123,8 @@ def _listed(name: str, values: frozenset[str]) -> list[Any]:
 
 
 def _network_note(before: frozenset[str], after: frozenset[str]) -> str:
-    def size(values: frozenset[str]) -> str:
-        return f"{count_addresses(parse_network(v) for v in values)}" if values else "every"
-
-    return f"{size(before)} -> {size(after)} addresses"
+    sizes = (shown_size(map(parse_network, values)) for values in (before, after))
+    return f"{' -> '.join(sizes)} addresses"
 
 
 def _plain(value: object) -> JsonValue:

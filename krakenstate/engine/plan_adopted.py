@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from krakenstate.engine.diff import terms_values
 from krakenstate.engine.outlook import Outlook, key_label, known_last_four
 from krakenstate.engine.steps import additions, by_api, differences
 from krakenstate.errors import AttributeFixed, KeyExpired, KeyOfNobody, KeyShared, KeyUnmanaged
@@ -18,6 +19,7 @@ from krakenstate.model.desired import Desired
 from krakenstate.model.inventory import InventoryEntry, speaks_of
 from krakenstate.model.plan import Action, Check, Reason, Step
 from krakenstate.model.state import AccountRecord, AccountStatus, KeyRecord, State
+from krakenstate.model.terms import KeyTerms
 
 NOT_ASKED = "adopted, and in use: it is not asked"
 
@@ -44,14 +46,15 @@ def plan_adoption(key: Key, record: KeyRecord | None, look: Outlook) -> Step | N
     )
     after = adopted_values(key)
     if record is None or record.adopted is None:
+        approved = {**after, **terms_values(KeyTerms.of(key))}
         return by_api(
             key.address,
             Action.UPDATE,
             Reason.ADOPTED,
             label,
             note="it exists, as people attest: it is recorded, and nothing else is touched",
-            after=after,
-            changes=additions(after),
+            after=approved,
+            changes=additions(approved),
         )
     before = _recorded_values(record)
     if record.account != key.account.address or before == after:

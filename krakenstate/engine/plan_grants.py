@@ -131,11 +131,17 @@ def plan_removed_grant(record: GrantRecord, look: Outlook) -> Step:
 
 
 def risks_of_grant(step: Step) -> list[Risk]:
-    """What it means that this program decides who reads a process's secrets."""
+    """Who will read a process's secrets, and whether this program decides that by itself."""
     told = step.after if step.after and "process" in step.after else step.before or {}
     process = str(told.get("process", "")).partition(".")[2]
+    if step.action is Action.FORGET:
+        text = f"what policy {told['policy']} allows, once an administrator removed it"
+        return [Risk(address=step.address, word=RiskWord.LOSES, text=text)] if told.get("policy") else []
     if not process:  # only who looks after it changes
         return []
+    if step.action is Action.MANUAL:
+        text = f"process {process} reads its own secrets"
+        return [Risk(address=step.address, word=RiskWord.GAINS, text=text)]
     if step.action is Action.DELETE:
         text = f"process {process} can no longer log in to read its secrets"
         return [Risk(address=step.address, word=RiskWord.LOSES, text=text)]

@@ -99,7 +99,7 @@ def _remove(record: KeyRecord, kind: TaskKind, label: str, note: str, look: Outl
         label,
         note=note,
         assignee=_owner(record, look),
-        before=terms_values(record.terms),
+        before=recorded_values(record),
     )
 
 
@@ -118,7 +118,7 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
         return waiting(key.address, question, label)
     moved = (record.account, record.process) != (key.account.address, key.process.address)
     if record.terms != terms or moved:
-        return _create(key, Reason.DECLARATION_CHANGED, label, look, before=_attributes_of(record))
+        return _create(key, Reason.DECLARATION_CHANGED, label, look, before=recorded_values(record))
     if delivered is not None:
         return settlement(key.address, Action.INGEST, label, "a secret waits in the inbox")
     task = look.open_task(key.address, TaskKind.CREATE_KEY)
@@ -178,11 +178,13 @@ def _replace(key: Key, record: KeyRecord, reason: Reason, why: str, look: Outloo
     """A rotation is proposed: the next generation is made as declared, and the old one goes in the end."""
     number = record.generation + 1
     names = {"generation": number, "name": name_at_kraken(key, number)}
-    before = {**_attributes_of(record), "generation": record.generation, "name": record.key_name}
+    before = {**recorded_values(record), "generation": record.generation, "name": record.key_name}
     after = {**attributes_of(key), **{name: value for name, value in names.items() if value is not None}}
     described = known_of(record, look.snapshot.of(key.address)).description
-    terms = KeyTerms.of(key)
-    changes = compare_terms(terms, described) if described else []
+    if described:
+        changes = compare_terms(KeyTerms.of(key), described)
+    else:
+        changes = [*differences(recorded_values(record), _compared(key))]
     changes += differences({name: before[name] for name in names}, {name: after.get(name) for name in names})
     note = (
         f"{why}; a task asks {key.process.owner} for the next generation, and the old one is deleted once "
@@ -331,7 +333,7 @@ def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: st
 
 def _rerecord(key: Key, record: KeyRecord, label: str) -> Step:
     """The declaration changed in what Kraken does not hold, or holds so already."""
-    before, after = terms_values(record.terms), terms_values(KeyTerms.of(key))
+    before, after = recorded_values(record), _compared(key)
     return by_api(
         key.address,
         Action.UPDATE,
@@ -410,7 +412,8 @@ def _compared(key: Key) -> dict[str, JsonValue]:
     }
 
 
-def _attributes_of(record: KeyRecord) -> dict[str, JsonValue]:
+def recorded_values(record: KeyRecord) -> dict[str, JsonValue]:
+    """A recorded key's attributes, as approved."""
     return {
         "account": str(record.account),
         "process": str(record.process),

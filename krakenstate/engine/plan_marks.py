@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from krakenstate.engine.moves import Renames, what_stays
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
+from krakenstate.engine.plan_keys import recorded_values
 from krakenstate.engine.steps import by_api, held_up
 from krakenstate.errors import MoveImpossible, Protected, RenameLikely
 from krakenstate.model.address import Address
@@ -51,7 +52,8 @@ def plan_let_go(record: AnyRecord, look: Outlook) -> Step:
     if keys:
         return held_up(record.address, label, "an account leaves the state after its keys", waits_on=keys)
     note = f"as Removed says; {what_stays(record)}"
-    return by_api(record.address, Action.FORGET, Reason.LET_GO, label, note=note, before={})
+    before = recorded_values(record) if isinstance(record, KeyRecord) else {}
+    return by_api(record.address, Action.FORGET, Reason.LET_GO, label, note=note, before=before)
 
 
 def record_label(record: AnyRecord, look: Outlook) -> str:

@@ -20,12 +20,12 @@ from krakenstate.engine.explain import explained
 from krakenstate.engine.moves import Renames, foreseen
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
-from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant, risks_of_grant
+from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant
 from krakenstate.engine.plan_keys import plan_key, plan_removed_key
 from krakenstate.engine.plan_marks import find_rename_checks, marked, plan_let_go, refuse_protected
 from krakenstate.engine.reports import known_of
-from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, sort_risks
 from krakenstate.engine.scope import EVERYTHING, Scope
+from krakenstate.engine.stakes import blast_changes_of, risks_of
 from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.model.address import Address
@@ -38,14 +38,11 @@ from krakenstate.model.plan import (
     OpenTask,
     Plan,
     PlanSource,
-    Risk,
-    RiskWord,
     Step,
     StepClass,
 )
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.state import AccountRecord, GrantRecord, KeyRecord
-from krakenstate.model.task import TaskKind
 
 HORIZON = timedelta(days=30)
 
@@ -96,7 +93,8 @@ def build_plan(
         environment=look.desired.head.environment.name,
         lineage=look.state.index.lineage,
         steps=tuple(steps),
-        risks=sort_risks(risk for step in proposals for risk in _risks(step)),
+        risks=risks_of(steps),
+        blast=blast_changes_of(steps),
         digest=decision_digest(look, proposals, scope),
         complete=not look.snapshot.unreadable,
         targets=scope.targets,
@@ -200,21 +198,6 @@ def _undeclared(record: AccountRecord | KeyRecord | GrantRecord, look: Outlook) 
             return plan_removed_account(record, look)
         case GrantRecord():
             return plan_removed_grant(record, look)
-
-
-def _risks(step: Step) -> list[Risk]:
-    if step.task_kind is TaskKind.CREATE_KEY and step.after:
-        account = str(step.after.get("account", "")).partition(".")[2]
-        return risks_of_new_key(step.address, account, step.after)
-    if step.task_kind is TaskKind.INSTALL_GRANT and step.after:
-        process = str(step.after["process"]).partition(".")[2]
-        return [
-            Risk(address=step.address, word=RiskWord.GAINS, text=f"process {process} reads its own secrets")
-        ]
-    if step.address.type == Grant.type_name and step.action in {Action.CREATE, Action.DELETE, Action.UPDATE}:
-        return risks_of_grant(step)
-    is_change = step.action in {Action.UPDATE, Action.ROTATE} or step.task_kind is TaskKind.EDIT_KEY
-    return risks_of_changes(step.address, step.changes) if is_change else []
 
 
 def _sources(look: Outlook, steps: Iterable[Step]) -> dict[Address, PlanSource]:

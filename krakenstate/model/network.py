@@ -54,6 +54,9 @@ def sort_networks(networks: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
     return tuple(sorted(unique, key=lambda n: (n.version, int(n.network_address), n.prefixlen)))
 
 
+_READABLE = 2**32
+
+
 def collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
     """The fewest networks that admit the same addresses, IPv4 first."""
     listed = list(networks)
@@ -79,6 +82,15 @@ def same_addresses(one: Iterable[IPNetwork], other: Iterable[IPNetwork]) -> bool
 def count_addresses(networks: Iterable[IPNetwork]) -> int:
     """How many addresses are admitted, overlaps counted once."""
     return sum(n.num_addresses for n in collapse(networks))
+
+
+def shown_size(networks: Iterable[IPNetwork]) -> str:
+    """How many addresses an allowlist admits, in digits that can be read; ``every`` for an empty one."""
+    listed = list(networks)
+    number = count_addresses(listed)
+    if not listed:
+        return "every"
+    return str(number) if number <= _READABLE else f"about 2^{number.bit_length() - 1}"
 
 
 def admits(allowlist: Iterable[IPNetwork] | None, site: Iterable[IPNetwork] | None) -> bool:

@@ -167,6 +167,39 @@ class Risk(Model):
     critical: bool = False
 
 
+class Blast(Model):
+    """What somebody could do who had a key's secret: its blast radius.
+
+    Args:
+        can: In order of harm, such as ``withdraw``, ``trade``, ``read``; ``None`` where it is not declared.
+        account: The name of the account that it is about.
+        reach: From how many addresses, in a few words.
+        until: The last day on which the key works; ``None`` without an end.
+        text: All of it as one sentence without its subject.
+        critical: Whether it can move funds, works from anywhere, or is not declared.
+    """
+
+    can: tuple[str, ...] | None
+    account: str
+    reach: str
+    until: date | None
+    text: str
+    critical: bool
+
+
+class BlastChange(Model):
+    """The blast radius of one key before and after; ``None`` where there is no such key."""
+
+    address: Address
+    before: Blast | None
+    after: Blast | None
+
+    @property
+    def critical(self) -> bool:
+        """Whether what it will be is critical."""
+        return self.after is not None and self.after.critical
+
+
 class Upcoming(Model):
     """Something that will need attention: on a known day, or ``None`` where the day is not known yet."""
 
@@ -285,6 +318,7 @@ class Plan(Model):
     lineage: str
     steps: tuple[Step, ...]
     risks: tuple[Risk, ...] = ()
+    blast: tuple[BlastChange, ...] = ()
     digest: str
     complete: bool = True
     targets: tuple[Address, ...] = ()

@@ -13,6 +13,8 @@ from krakenstate.model.plan import (
     Action,
     Actor,
     AttributeChange,
+    Blast,
+    BlastChange,
     DriftItem,
     ObservationFact,
     OpenTask,
@@ -69,6 +71,7 @@ def plan_json(plan: Plan, *, now: datetime) -> Json:
         "checks": check_rows(facts.checks),
         "manual_tasks": [*(_proposed_task(step) for step in proposed), *(_open_task(t) for t in tasks)],
         "risks": risk_rows(plan.risks),
+        "blast_radius": [_blast_change(change) for change in plan.blast],
         "upcoming": [
             {
                 "address": str(item.address),
@@ -99,6 +102,28 @@ def risk_rows(risks: Iterable[Risk]) -> list[JsonValue]:
         }
         for risk in ordered_risks(risks)
     ]
+
+
+def _blast_change(change: BlastChange) -> JsonValue:
+    return {
+        "address": str(change.address),
+        "before": _blast(change.before),
+        "after": _blast(change.after),
+        "critical": change.critical,
+    }
+
+
+def _blast(blast: Blast | None) -> JsonValue:
+    if blast is None:
+        return None
+    return {
+        "can": None if blast.can is None else [plain(word) for word in blast.can],
+        "account": plain(blast.account),
+        "reach": plain(blast.reach),
+        "until": blast.until.isoformat() if blast.until else None,
+        "text": plain(blast.text),
+        "critical": blast.critical,
+    }
 
 
 def _change(step: Step, source: PlanSource | None) -> JsonValue:

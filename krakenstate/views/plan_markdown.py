@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from krakenstate.model.base import format_instant
-from krakenstate.model.plan import Check, DriftItem, OpenTask, Plan, Risk, Severity, Step
+from krakenstate.model.plan import BlastChange, Check, DriftItem, OpenTask, Plan, Risk, Severity, Step
 from krakenstate.views import plan_words as said
 from krakenstate.views.blocks import (
     drift_block,
@@ -82,6 +82,7 @@ def _head(plan: Plan, rows: Iterable[NotKnown], room: int) -> Iterator[str]:
         yield "\n".join(f"- {code(MARKS[action].symbol)} {prose(text)}" for action, text in overview)
     lists = (
         ("Risk", [_risk(risk) for risk in ordered_risks(plan.risks)]),
+        (said.LEAKS, [_leak(*leak) for leak in said.leaks(plan)]),
         ("Policy", [_finding(check) for check in plan.facts.checks if check.rule]),
         ("Changed elsewhere", [_drift(item) for item in said.drift_items(plan)]),
         ("Could not be read", [_unread(row) for row in rows if not row.is_normal]),
@@ -104,6 +105,11 @@ def _list(title: str, rows: list[str], room: int) -> Iterator[str]:
 def _risk(risk: Risk) -> str:
     mark = _WARNING if is_loud(risk) else ""
     return f"- {mark}{code(risk.address)} **{risk.word.value}** {prose(risk.text)}"
+
+
+def _leak(change: BlastChange, after: str, told: str) -> str:
+    mark = _WARNING if change.critical else ""
+    return f"- {mark}{code(change.address)} {prose(after)} ({prose(told)})"
 
 
 def _drift(item: DriftItem) -> str:

@@ -33,6 +33,7 @@ def render_plan(
         _warning("This plan is incomplete:", said.incomplete(plan, rows), "red", paint, width),
         _warning("Warning:", said.partial(plan), "yellow", paint, width),
         _risks(plan, paint, width),
+        _leaks(plan, paint, width),
         policy_lines(plan.facts.checks, paint, width),
         _drift(plan, paint, width),
         *_actions(plan, rows, paint, width),
@@ -69,6 +70,15 @@ def _warning(start: str, text: str, colour: str, paint: Paint, width: int) -> li
 
 def _risks(plan: Plan, paint: Paint, width: int) -> list[str]:
     return [paint.bold("Risk"), *risk_lines(plan.risks, paint, width)] if plan.risks else []
+
+
+def _leaks(plan: Plan, paint: Paint, width: int) -> list[str]:
+    lines = [paint.bold(said.LEAKS)] if plan.blast else []
+    for change, after, told in said.leaks(plan):
+        mark = "!" if change.critical else " "
+        first, *more = wrap(f"{change.address}: {after} ({told})", width, f"  {mark} ", " " * 6)
+        lines += [f"  {paint.over('red', mark) if change.critical else mark}{first[3:]}", *more]
+    return lines
 
 
 def _drift(plan: Plan, paint: Paint, width: int) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from krakenstate.model.plan import (
     Action,
+    Blast,
+    BlastChange,
     Check,
     DriftItem,
     OpenTask,
@@ -22,6 +24,7 @@ from krakenstate.views.words import by_day, count
 
 IN_SYNC = "No changes. Your accounts match the configuration."
 ONLY_OBSERVED = "Only observed (observe_only=True), so nothing is done:"
+LEAKS = "If its secret leaks"
 MANY = 40
 """From so many blocks on a plan begins with an overview, and its lists are cut short."""
 
@@ -103,6 +106,30 @@ def overview(plan: Plan) -> list[tuple[Action, str]]:
         told = MARKS[action].sentence.replace("needs a manual step", f"open a task: {task}" if task else "")
         rows.append((action, f"{number} {plain(type_)} {told}".strip()))
     return rows
+
+
+def leaks(plan: Plan) -> Iterator[tuple[BlastChange, str, str]]:
+    """The keys that a proposal is about: what its secret will be worth, and what it was."""
+    for change in plan.blast:
+        after = change.after.text if change.after else "nothing, once the key is deleted"
+        yield change, after, _since(change)
+
+
+def _since(change: BlastChange) -> str:
+    """What was different before; of the same rights only from where and until when."""
+    before, after = change.before, change.after
+    if before is None:
+        return "a new key"
+    if before == after:
+        return "as before"
+    if after is None or (before.can, before.account) != (after.can, after.account):
+        return f"before: {before.text}"
+    pairs = ((before.reach, after.reach), (_lasts(before), _lasts(after)))
+    return f"before: {', '.join(old for old, new in pairs if old != new)}"
+
+
+def _lasts(blast: Blast) -> str:
+    return f"until {blast.until}" if blast.until else "without an end"
 
 
 def waiting_steps(plan: Plan) -> list[Step]:

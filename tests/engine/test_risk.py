@@ -159,12 +159,51 @@ def test_an_allowlist_narrows_only_when_nothing_new_is_admitted(found, declared)
             [("transfer FULL_ACCESS on desk; can move funds", True)],
         ),
         ({"permissions": []}, []),
-        ({}, []),
+        ({}, [("anything: its rights are not managed, on desk; can move funds", True)]),
     ],
 )
 def test_a_new_key_gains_what_it_may_do(after, expected):
     """Its rights, its account, and whether it is open or can move funds; nothing for a key without rights."""
     assert [(r.text, r.critical) for r in risks_of_new_key(ADDRESS, "desk", after)] == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"name": "permissions", "before": ["query-funds"]},
+            ("GAINS", "any permission: they are no longer managed", True),
+        ),
+        (
+            {"name": "permissions", "after": ["query-funds"]},
+            ("LOSES", "any permission but those that are now managed", False),
+        ),
+        (
+            {"name": "ip_allowlist", "before": ["192.0.2.10/32"]},
+            ("WIDENS", "allowlist: it is no longer managed", True),
+        ),
+        (
+            {"name": "ip_allowlist", "after": ["192.0.2.10/32"]},
+            ("NARROWS", "allowlist to 1 addresses: it is now managed", False),
+        ),
+        ({"name": "transfer", "before": "NO_ACCESS"}, ("GAINS", "transfer NO_ACCESS -> not managed", True)),
+        (
+            {"name": "general", "after": "FULL_ACCESS"},
+            ("LOSES", "general not managed -> FULL_ACCESS", False),
+        ),
+        ({"name": "expires", "before": "2027-06-30"}, ("EXTENDS", "expiry 2027-06-30 -> never", False)),
+    ],
+)
+def test_what_is_not_managed_could_be_anything(change, expected):
+    """To stop managing an attribute is a gain, to begin with it a loss: nothing guards it till then."""
+    [risk] = risks_of_changes(ADDRESS, [AttributeChange(**change)])
+    assert (risk.word.value, risk.text, risk.critical) == expected
+
+
+def test_large_networks_are_told_in_digits_that_can_be_read():
+    """An IPv6 network has more addresses than anybody reads."""
+    change = AttributeChange(name="ip_allowlist", before=["192.0.2.10/32"], after=["2001:db8::/32"])
+    assert [r.text for r in risks_of_changes(ADDRESS, [change])] == ["allowlist 1 -> about 2^96 addresses"]
 
 
 def test_trading_is_a_right_of_an_account():

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+from krakenstate.engine.stakes import blast_changes_of
 from krakenstate.model.address import Address
 from krakenstate.model.plan import (
     Action,
@@ -33,6 +34,11 @@ COMMIT = "1f3c9aa0b5d24c1e8f7a6b3c2d1e0f9a8b7c6d5e"
 
 PNL, CARRY = Address("spot_key.pnl"), Address("derivatives_subaccount.carry")
 PNL_LABEL = 'key "pnl-g1" (...9fQa) on account desk-mm'
+
+PNL_TERMS = {
+    "account": "spot_subaccount.mm",
+    "permissions": ["query-closed-trades", "query-funds", "query-ledger", "query-open-trades"],
+}
 
 KEYS = {
     "spot_key.spot-creator": ("platform", "desk", ["withdraw-funds"], ["192.0.2.10/32"]),
@@ -66,6 +72,7 @@ def plan(*steps: Step, risks: tuple[Risk, ...] = (), complete: bool = True, **fa
         lineage="5a1d6c2e",
         steps=steps,
         risks=risks,
+        blast=blast_changes_of(steps),
         digest=DIGEST,
         complete=complete,
         facts=Facts.model_validate(defaults | facts),
@@ -125,8 +132,8 @@ def edit_key() -> Step:
         note="keys made by hand are edited by hand; verified by GetApiKeyInfo",
         task_kind=TaskKind.EDIT_KEY,
         assignee="risk",
-        before={"ip_allowlist": ["192.0.2.10/32", "198.51.100.0/28"]},
-        after={"ip_allowlist": ["192.0.2.10/32", "198.51.100.0/28", "203.0.113.9/32"]},
+        before={**PNL_TERMS, "ip_allowlist": ["192.0.2.10/32", "198.51.100.0/28"]},
+        after={**PNL_TERMS, "ip_allowlist": ["192.0.2.10/32", "198.51.100.0/28", "203.0.113.9/32"]},
         changes=(
             AttributeChange(
                 name="ip_allowlist",

@@ -11,6 +11,8 @@ from krakenstate.model.address import Address
 from krakenstate.model.plan import (
     Action,
     AttributeChange,
+    Blast,
+    BlastChange,
     Check,
     DriftItem,
     OpenTask,
@@ -87,7 +89,9 @@ def hostile_plan(text):
         rejection=text,
         waits_on=(text,),
     )
-    return plans.plan(
+    blast = Blast(can=(text,), account=text, reach=text, until=None, text=text, critical=True)
+    told = BlastChange(address=PNL, before=blast.model_copy(update={"text": f"{text}."}), after=blast)
+    made = plans.plan(
         *steps,
         risks=(risk,),
         complete=False,
@@ -98,6 +102,7 @@ def hostile_plan(text):
         checks=(Check(code=text, address=PNL, text=text),),
         drift=(DriftItem(address=PNL, label=text, changes=(change, elements), risks=(risk,)),),
     )
+    return made.model_copy(update={"blast": (told,)})
 
 
 def texts_of(text, colour):

@@ -1,0 +1,77 @@
+"""What the proposals of a plan mean: the risk of each step, and the blast radius of each key it is about.
+
+A pure function of the steps, so that it can be said again of a plan that was saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
+
+from krakenstate.engine.blast import blast_of
+from krakenstate.engine.plan_grants import risks_of_grant
+from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, risks_of_removed_key, sort_risks
+from krakenstate.model.declarations import DerivativesKey, Grant, SpotKey
+from krakenstate.model.plan import Action, Blast, BlastChange, Reason, Risk, Step, StepClass
+from krakenstate.model.task import TaskKind
+
+_KEYS = {SpotKey.type_name, DerivativesKey.type_name}
+_REMOVALS = {TaskKind.STOP_PROCESS, TaskKind.DELETE_KEY}
+
+
+def risks_of(steps: Iterable[Step]) -> tuple[Risk, ...]:
+    """The risk list of the proposals among these steps."""
+    return sort_risks(risk for step in _proposals(steps) for risk in _risks(step))
+
+
+def blast_changes_of(steps: Iterable[Step]) -> tuple[BlastChange, ...]:
+    """The blast radius of each key that a proposal is about: critical ones first, then by address."""
+    found = [change for step in _proposals(steps) if (change := _blast(step)) is not None]
+    return tuple(sorted(found, key=lambda change: (not change.critical, change.address)))
+
+
+def _proposals(steps: Iterable[Step]) -> Iterable[Step]:
+    return (step for step in steps if step.action.step_class is StepClass.PROPOSAL)
+
+
+def _risks(step: Step) -> list[Risk]:
+    if step.address.type == Grant.type_name:
+        return risks_of_grant(step)
+    if step.task_kind is TaskKind.CREATE_KEY and step.after:
+        return risks_of_new_key(step.address, _account(step.after), step.after)
+    if _is_removal(step) and step.before:
+        return risks_of_removed_key(step.address, _account(step.before), step.before)
+    is_change = step.action in {Action.UPDATE, Action.ROTATE} or step.task_kind is TaskKind.EDIT_KEY
+    return risks_of_changes(step.address, step.changes) if is_change and not step.is_import else []
+
+
+def _blast(step: Step) -> BlastChange | None:
+    """Nothing for what is no key, and for a record that says nothing of what a key can do."""
+    before, after = _side(step, step.before), _side(step, step.after)
+    if step.task_kind is TaskKind.CREATE_KEY:
+        before = None  # an earlier declaration that nobody has made a key of
+    elif step.is_import:
+        before = after  # it exists, and stays as it is
+    elif step.reason is Reason.LET_GO:
+        after = before  # nothing is done at Kraken
+    elif step.action is Action.FORGET:
+        return None  # nobody has handed in a key
+    if before is None and after is None:
+        return None
+    return BlastChange(address=step.address, before=before, after=after)
+
+
+def _side(step: Step, values: Mapping[str, JsonValue] | None) -> Blast | None:
+    if step.address.type not in _KEYS or not values or "account" not in values:
+        return None
+    return blast_of(step.address.type, _account(values), values)
+
+
+def _is_removal(step: Step) -> bool:
+    return step.task_kind in _REMOVALS and step.reason is Reason.REMOVED_FROM_STACK
+
+
+def _account(values: Mapping[str, JsonValue]) -> str:
+    """The name in the address of an account."""
+    return str(values.get("account", "")).partition(".")[2]
