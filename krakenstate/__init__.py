@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Waiver,
     )
     from krakenstate.model.login import AppRole, JwtRole
+    from krakenstate.model.promotion import Promotion
     from krakenstate.model.vocabulary import Access, NonceUnit, Permission
     from krakenstate.stack.authoring import Stack
 
@@ -44,6 +45,7 @@ __all__ = [
     "NonceUnit",
     "Permission",
     "Process",
+    "Promotion",
     "Removed",
     "SpotKey",
     "SpotSubaccount",
@@ -59,6 +61,7 @@ _HOMES = {
     "AppRole": "krakenstate.model.login",
     "JwtRole": "krakenstate.model.login",
     "NonceUnit": "krakenstate.model.vocabulary",
+    "Promotion": "krakenstate.model.promotion",
     "Permission": "krakenstate.model.vocabulary",
     "Stack": "krakenstate.stack.authoring",
 }

@@ -290,7 +290,7 @@ def _records(
     env: Mapping[str, str],
     tell: Callable[[str], None],
 ) -> Records:
-    from krakenstate.store.base import Records
+    from krakenstate.store.base import Records, Upstream
     from krakenstate.store.vault.evidence import VaultEvidence
     from krakenstate.store.vault.journal import VaultJournal
     from krakenstate.store.vault.ledger import VaultLedger
@@ -299,6 +299,11 @@ def _records(
     from krakenstate.store.vault.state import VaultStateStore
 
     mount, path = desired.head.vault.mount, desired.head.vault.state
+    promotion, upstream = desired.head.promotes_from, None
+    if promotion is not None:
+        other = promotion.state_beside(desired.head.vault)
+        state = VaultStateStore(vault, mount, other, version=__version__)
+        upstream = Upstream(state, VaultSnapshots(vault, mount, other))
     return Records(
         state=VaultStateStore(vault, mount, path, version=__version__),
         locks=VaultLockKeeper(
@@ -318,6 +323,7 @@ def _records(
         snapshots=VaultSnapshots(vault, mount, path),
         ledger=VaultLedger(vault, mount, path, clock=clock),
         evidence=VaultEvidence(vault, mount, path, stack=desired.head.name),
+        upstream=upstream,
     )
 
 

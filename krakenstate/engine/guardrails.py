@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from krakenstate.engine.outlook import Outlook
 from krakenstate.model.plan import Plan
+from krakenstate.model.promotion import Promoted
 from krakenstate.policy.base import Case
 from krakenstate.policy.judge import in_order, judge, refuse
 
@@ -25,9 +26,11 @@ class Guard:
     strict: bool = False
 
 
-def guarded(plan: Plan, look: Outlook, guard: Guard) -> Plan:
-    """The plan, with what the policy finds among its checks."""
-    case = Case(look.desired, look.now.date(), plan)
+def guarded(
+    plan: Plan, look: Outlook, guard: Guard, *, promotions: tuple[Promoted, ...] | None = None
+) -> Plan:
+    """The plan, with what the policy finds among its checks; ``promotions`` are those of its proposals."""
+    case = Case(look.desired, look.now.date(), plan, promotions)
     checks = in_order([*plan.facts.checks, *judge(case, strict=guard.strict)])
     return plan.model_copy(update={"facts": plan.facts.model_copy(update={"checks": checks})})
 

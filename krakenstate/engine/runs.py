@@ -18,11 +18,12 @@ from pydantic import JsonValue
 
 from krakenstate.engine import leak, moves
 from krakenstate.engine.apply import Application, outlook_of
-from krakenstate.engine.guardrails import guarded, refuse_guarded
+from krakenstate.engine.guardrails import refuse_guarded
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.observe import observe
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.planner import HORIZON, build_plan
+from krakenstate.engine.promotion import judged
 from krakenstate.engine.recovery import foresee, recover
 from krakenstate.engine.scope import EVERYTHING, Scope
 from krakenstate.engine.session import Session, Writing
@@ -171,7 +172,7 @@ def make_plan(
         as_of=as_of,
         scope=scope,
     )
-    return guarded(plan, look, session.guard)
+    return judged(plan, look, session)
 
 
 @contextmanager

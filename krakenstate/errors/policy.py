@@ -117,3 +117,31 @@ class OwnersTogether(PolicyError):
 
     code, headline = "KS5112", "Different owners trade on one account"
     remedy = "Give each strategy a subaccount."
+
+
+class RightsUnused(PolicyError):
+    """A key has rights that none of the calls it declares needs."""
+
+    code, headline = "KS5113", "Key has rights beyond its calls"
+    remedy = "Leave the rights to be derived from calls=, or name the call that needs them."
+
+
+class NotPromoted(PolicyError):
+    """A Spot key is new or changed, and was not verified so in the stack it is promoted from."""
+
+    code, headline = "KS5114", "Key was not verified elsewhere first"
+    remedy = "Apply it in the other stack and have the key verified there, or waive the rule."
+
+
+class ProofUnreadable(PolicyError):
+    """The records of the stack that keys are promoted from cannot be read; what it verified is not known."""
+
+    code, headline, exit_code = "KS5031", "Records of the other stack cannot be read", 1
+    remedy = "See that the other stack is initialised, and that promotes_from names it and its state= path."
+
+
+class ProofDenied(ProofUnreadable):
+    """Vault refuses to show this token the records of the stack that keys are promoted from."""
+
+    code, headline, exit_code = "KS5032", "Vault denies the records of the other stack", 3
+    remedy = "Ask for the policy that docs/concepts.md lists for promotes_from."

@@ -115,6 +115,11 @@ def explain(reasons: Mapping[str, Sequence[str]]) -> str:
     )
 
 
+def unneeded(reasons: Mapping[str, Sequence[str]]) -> list[str]:
+    """The rights that no call is the reason for."""
+    return [right for right, calls in reasons.items() if not calls]
+
+
 def doubtful(calls: Iterable[str]) -> list[str]:
     """Those of some known calls whose row is contradictory or inferred."""
     rows: dict[str, SpotCall | DerivativesCall] = {**DERIVATIVES_CALLS, **SPOT_CALLS}

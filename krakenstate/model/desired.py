@@ -26,6 +26,7 @@ from krakenstate.model.declarations import (
     Vault,
 )
 from krakenstate.model.entry import Collector, Declaration, Name, Reference, collecting
+from krakenstate.model.promotion import Promotion
 from krakenstate.model.vocabulary import Api
 
 FORMAT_VERSION: Literal["1.0"] = "1.0"
@@ -39,6 +40,7 @@ class StackHead(Model):
     name: Name
     environment: Environment
     vault: Vault
+    promotes_from: Promotion | None = None
 
 
 class RenderedSource(Model):

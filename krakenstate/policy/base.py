@@ -11,6 +11,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration
 from krakenstate.model.plan import Plan, Severity
+from krakenstate.model.promotion import Promoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +22,24 @@ class Case:
         desired: The whole stack.
         today: The day, in UTC, from which ends are counted.
         plan: What would be done, where that is known; ``validate`` has none.
+        promotions: The keys that this plan makes or changes and that have to be verified in another stack
+            first; ``None`` where nobody looked.
     """
 
     desired: Desired
     today: date
     plan: Plan | None = None
+    promotions: tuple[Promoted, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One declaration that breaks a rule; ``next_step`` falls back to the remedy of the rule's error."""
+    """One declaration that breaks a rule; ``error`` and its remedy are the rule's, unless given."""
 
     about: Declaration
     text: str
     next_step: str = ""
+    error: type[PolicyError] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Rule:
         error: The leaf of the exception tree that stands for a break, with its code and remedy.
         says: The rule in a sentence.
         find: The declarations that break it.
+        needs_promotions: Whether it finds nothing where nobody looked at the other stack.
     """
 
     name: str
@@ -54,6 +60,7 @@ class Rule:
     error: type[PolicyError]
     says: str
     find: Callable[[Case], Iterable[Finding]]
+    needs_promotions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,9 @@ def breaks(rule: Rule, case: Case) -> list[Broken]:
         Broken(
             rule=rule.name,
             severity=rule.severity,
-            code=rule.error.code,
+            code=(finding.error or rule.error).code,
             text=finding.text,
-            remedy=finding.next_step or rule.error.remedy,
+            remedy=finding.next_step or (finding.error or rule.error).remedy,
             address=finding.about.address,
             source=finding.about.source,
         )

@@ -44,7 +44,7 @@ def judge(
     """
     found = [broken for rule in RULES.values() for broken in breaks(rule, case)] + list(desk)
     checks = [_after_waivers(broken, case) for broken in found]
-    checks += _needless(found, case.desired, {*RULES, *desk_rules})
+    checks += _needless(found, case, {*RULES, *desk_rules})
     if strict:
         checks = [_strictly(check) for check in checks]
     return in_order(checks)
@@ -128,14 +128,16 @@ def _waiver(declaration: Declaration | None, rule: str) -> Waiver | None:
     return max(given, key=lambda w: w.until, default=None)
 
 
-def _needless(found: Iterable[Broken], desired: Desired, known: set[str]) -> list[Check]:
+def _needless(found: Iterable[Broken], case: Case, known: set[str]) -> list[Check]:
     """Waivers that excuse nothing: of what the declaration keeps, or of no rule at all.
 
-    Whether a desk's rule is kept is not judged here: it may look at a plan that there is not.
+    Whether a desk's rule is kept is not judged here: it may look at a plan that there is not. Nor is one that
+    looks at another stack, where nobody did.
     """
     needed = {(b.rule, b.address) for b in found}
+    seen = {n for n, rule in RULES.items() if case.promotions is not None or not rule.needs_promotions}
     checks: list[Check] = []
-    for declared in desired.resources.values():
+    for declared in case.desired.resources.values():
         for waiver in declared.waivers:
             if waiver.rule not in known:
                 leaf: type[PolicyError] = WaiverUnknown
@@ -144,7 +146,7 @@ def _needless(found: Iterable[Broken], desired: Desired, known: set[str]) -> lis
                     f'{declared.address} has a waiver of "{waiver.rule}"; the rules are '
                     f"{', '.join(sorted(known))}."
                 )
-            elif waiver.rule in RULES and (waiver.rule, declared.address) not in needed:
+            elif waiver.rule in seen and (waiver.rule, declared.address) not in needed:
                 leaf, severity = WaiverIdle, Severity.WARNING
                 text = f"{declared.address} has a waiver of {waiver.rule}, and keeps the rule."
             else:

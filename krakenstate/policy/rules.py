@@ -19,7 +19,9 @@ from krakenstate.errors import (
     LifetimeTooLong,
     NetworkBroad,
     NonceWindowOpen,
+    NotPromoted,
     OwnersTogether,
+    RightsUnused,
     WithdrawalOnSubaccount,
     WithdrawalUnbounded,
     WithdrawalWithAddresses,
@@ -31,6 +33,7 @@ from krakenstate.model.network import IPNetwork, collapse
 from krakenstate.model.plan import Severity
 from krakenstate.model.vocabulary import MOVES_FUNDS, Access, Permission
 from krakenstate.policy.base import Case, Finding, Rule
+from krakenstate.policy.intent import PROMOTION, keys_are_verified_elsewhere, rights_are_needed
 
 AGE_MAX = timedelta(days=366)
 LIFETIME_MAX = timedelta(days=366)
@@ -297,6 +300,21 @@ RULES: Mapping[str, Rule] = {
             OwnersTogether,
             "Processes of different owners do not trade on one account.",
             owners_trade_apart,
+        ),
+        Rule(
+            "rights-beyond-calls",
+            _WARNING,
+            RightsUnused,
+            "A key that names its calls has no right that none of them needs.",
+            rights_are_needed,
+        ),
+        Rule(
+            PROMOTION,
+            _ERROR,
+            NotPromoted,
+            "A new or changed Spot key was verified first in the stack that promotes_from names.",
+            keys_are_verified_elsewhere,
+            needs_promotions=True,
         ),
     )
 }

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from krakenstate.errors import DeclarationInvalid, KrakenstateError, Source
 from krakenstate.model.declarations import Environment, Vault
 from krakenstate.model.desired import StackHead
 from krakenstate.model.entry import Declaration, Entry, Part, check_name, collecting, locate
+from krakenstate.model.promotion import Promotion
 
 E = TypeVar("E", bound=Entry)
 
@@ -20,16 +23,26 @@ class Stack:
         name: The name of its file, and what commands call it.
         environment: Which Kraken it speaks of.
         vault: Where its secrets and state live.
+        promotes_from: The stack in which its Spot keys are verified first; by its name, or with how long
+            that counts and where its records lie.
     """
 
     made: list[Stack] = []  # noqa: RUF012 - every stack of this interpreter, for the process that renders
     """Every stack made in this interpreter, in order."""
 
-    def __init__(self, *, name: str, environment: Environment, vault: Vault) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        environment: Environment,
+        vault: Vault,
+        promotes_from: Promotion | str | None = None,
+    ) -> None:
         self.source: Source | None = locate(sys._getframe(1))
         self.name = name
         self.environment = environment
         self.vault = vault
+        self.promotes_from = self._promotion(promotes_from)
         self.entries: list[Entry] = []
         self._check()
         Stack.made.append(self)
@@ -55,7 +68,12 @@ class Stack:
     @property
     def head(self) -> StackHead:
         """What the stack says of itself, as plain data."""
-        return StackHead(name=self.name, environment=self.environment, vault=self.vault)
+        return StackHead(
+            name=self.name,
+            environment=self.environment,
+            vault=self.vault,
+            promotes_from=self.promotes_from,
+        )
 
     def _check(self) -> None:
         try:
@@ -67,6 +85,22 @@ class Stack:
                 self._report(
                     DeclarationInvalid(f"Stack: field {field} takes a {cls.__name__}.", source=self.source)
                 )
+
+    def _promotion(self, given: object) -> Promotion | None:
+        """The long form of what was given; ``None`` also for what is wrong, which is reported."""
+        if given is None:
+            return None
+        wrong = "takes the name of a stack, or a Promotion"
+        try:
+            found = Promotion(stack=given) if isinstance(given, str) else given
+        except ValidationError:
+            found, wrong = None, f"takes the name of a stack, which {str(given)[:63]!r} cannot be"
+        if isinstance(found, Promotion) and found.stack == self.name:
+            wrong = "names this stack itself"
+        elif isinstance(found, Promotion):
+            return found
+        self._report(DeclarationInvalid(f"Stack: field promotes_from {wrong}.", source=self.source))
+        return None
 
     @staticmethod
     def _report(problem: KrakenstateError) -> None:

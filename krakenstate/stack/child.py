@@ -337,6 +337,7 @@ def _describe_stack(stack: Stack) -> dict[str, Any]:
         "name": str(stack.name)[:200],
         "environment": plain(stack.environment),
         "vault": plain(stack.vault),
+        "promotes_from": None if stack.promotes_from is None else plain(stack.promotes_from),
         "source": _plain_source(stack.source),
     }
 

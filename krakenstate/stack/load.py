@@ -184,9 +184,7 @@ def _head_of(run: Run, stack: StackFile) -> StackHead:
         raise StackResultInvalid(f"{stack.display} gave no stack.")  # it has a problem, which was raised
     said = run.report.stacks[0]
     try:
-        return StackHead.model_validate(
-            {"name": said.name, "environment": said.environment, "vault": said.vault}
-        )
+        return StackHead.model_validate(said.model_dump(exclude={"source"}))
     except ValidationError as invalid:
         message = f"The stack in {stack.display} is wrong at {describe_place(invalid)}."
         raise StackResultInvalid(message) from None

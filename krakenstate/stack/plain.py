@@ -53,6 +53,7 @@ class ReportedStack(Model):
     name: str = Field(max_length=200)
     environment: dict[str, JsonValue] | None
     vault: dict[str, JsonValue] | None
+    promotes_from: dict[str, JsonValue] | None = None
     source: ReportedSource | None
 
 

@@ -286,6 +286,14 @@ class EvidenceStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """What is read, and never written, of the stack from which keys are promoted."""
+
+    state: StateStore
+    snapshots: SnapshotStore
+
+
+@dataclass(frozen=True, slots=True)
 class Records:
     """Everything a run keeps, introduced to the engine by the composition root."""
 
@@ -295,3 +303,4 @@ class Records:
     snapshots: SnapshotStore
     ledger: Ledger
     evidence: EvidenceStore
+    upstream: Upstream | None = None

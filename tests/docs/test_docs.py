@@ -169,6 +169,7 @@ MODELS = [
     *declarations.RESOURCE_TYPES,
     declarations.Environment,
     declarations.Vault,
+    krakenstate.Promotion,
     declarations.Moved,
     declarations.Removed,
 ]

@@ -1,6 +1,6 @@
 """Rules: for each a stack that breaks it, and one that just keeps it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -10,11 +10,15 @@ from krakenstate import (
     Environment,
     Permission,
     Process,
+    SpotKey,
     Vault,
 )
 from krakenstate.errors import PolicyError, catalogue
+from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired, StackHead
 from krakenstate.model.plan import Severity
+from krakenstate.model.promotion import Promoted, Proof
+from krakenstate.model.provenance import Provenance
 from krakenstate.policy.base import Case, breaks
 from krakenstate.policy.rules import RULES
 from tests.docs.markdown import ROOT
@@ -41,6 +45,7 @@ UAT = StackHead(
 P, FULL, NONE = Permission, Access.FULL_ACCESS, Access.NO_ACCESS
 BANK = {"permissions": {P.WITHDRAW_FUNDS}, "expires": date(2026, 12, 31)}
 TRADER = Process(name="trader", owner="arbitrage")
+PROOF = Proof(Address("spot_key.pnl"), datetime(2026, 11, 1, tzinfo=UTC), Provenance.OBSERVED)
 
 
 def lists(*networks):
@@ -100,6 +105,9 @@ BREAKS = [
         [TRADER, trader(account=DESK), derivatives_key(general=FULL)],
         "spot_key.trader",
     ),
+    ("rights-beyond-calls", [spot_key(calls=["Balance"])], "spot_key.pnl"),
+    ("rights-beyond-calls", [derivatives_key(calls=["GET fills"], general=FULL)], "derivatives_key.hedger"),
+    ("promotion", [spot_key(), spot_key(name="unproven", process=PLATFORM)], "spot_key.unproven"),
 ]  # fmt: skip
 
 KEEPS = [
@@ -124,13 +132,23 @@ KEEPS = [
         [MM, TRADER, trader(), trader(name="brake", process=HEDGER, permissions={P.CLOSE_TRADES})],
     ),
     ("trading-owners", [CONTROLLER, TRADER, trader(account=DESK)]),
+    ("rights-beyond-calls", [spot_key(calls=["Balance", "Ledgers"]), derivatives_key(calls=["GET fills"])]),
+    ("rights-beyond-calls", [spot_key(), derivatives_key()]),
+    ("promotion", [spot_key()]),
 ]
 
 
 def found(rule, declared, head=HEAD):
-    """The breaks of one rule in a stack of the basis and these."""
+    """The breaks of one rule in a stack of the basis and these; a key is promoted unless called unproven."""
     unique = {d.address: d for d in [*BASIS, *declared]}
-    return breaks(RULES[rule], Case(Desired(head, unique.values()), TODAY))
+    promotions = tuple(
+        Promoted(
+            d.address, "uat", proof=None if d.name == "unproven" else PROOF, why_not="no key there has it"
+        )
+        for d in declared
+        if isinstance(d, SpotKey)
+    )
+    return breaks(RULES[rule], Case(Desired(head, unique.values()), TODAY, promotions=promotions))
 
 
 @pytest.mark.parametrize(("rule", "declared", "address"), BREAKS)
@@ -186,7 +204,7 @@ def test_the_controllers_of_a_desk_keep_every_rule():
 
 
 def test_the_severities_are_what_users_rely_on():
-    """Two rules warn, the others refuse."""
+    """Three rules warn, the others refuse."""
     assert {r.name for r in RULES.values() if r.severity is Severity.WARNING} == {
-        "spot-key-end", "trading-owners",
+        "rights-beyond-calls", "spot-key-end", "trading-owners",
     }  # fmt: skip
