@@ -11,9 +11,10 @@ from benchmarks.vault import LoopbackVault
 from krakenstate.model.declarations import Key, MasterAccount, SpotSubaccount
 from krakenstate.model.desired import Desired
 from krakenstate.model.identity import fingerprint
+from krakenstate.model.index import Index
 from krakenstate.model.provenance import Fact, Missing, Provenance
 from krakenstate.model.snapshot import Observation, Presence, Snapshot
-from krakenstate.model.state import AccountRecord, AccountStatus, Index, KeyRecord, Published
+from krakenstate.model.state import AccountRecord, AccountStatus, KeyRecord, Published
 from krakenstate.model.terms import KeyDescription, KeyTerms
 from krakenstate.sim.openbao import MOUNT
 from krakenstate.stack.load import load_stack

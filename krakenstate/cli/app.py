@@ -41,6 +41,7 @@ from krakenstate.cli import (
     render,
     report,
     settle,
+    show,
     state_changes,
     task,
     validate,
@@ -89,6 +90,7 @@ def build() -> typer.Typer:
     add(app, render.render, panel=CORE, example="krakenstate render prod --out desired.json")
     add(app, observe.observe, panel=CORE, example="krakenstate observe prod --site runner")
     add(app, plan.plan, panel=CORE, example="krakenstate plan prod --site runner")
+    add(app, show.show, panel=CORE, example="krakenstate show plan.json")
     add(app, apply.apply, panel=CORE, example="krakenstate apply prod --site runner")
     add(app, settle.settle, panel=CORE, example="krakenstate settle prod --site runner")
     add(app, drift.drift, panel=CORE, example="krakenstate drift prod --site runner")

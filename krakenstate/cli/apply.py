@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,22 +20,25 @@ from krakenstate.cli.options import (
     JsonOpt,
     LockTimeoutOpt,
     SiteOpt,
-    StackArg,
+    StackOrPlanArg,
     StrictOpt,
     TargetOpt,
 )
 from krakenstate.cli.output import Output
+from krakenstate.cli.pipelines import is_pull_request
 from krakenstate.cli.signals import stopping_between_steps
-from krakenstate.errors import ApplyPartial, ApprovalNeeded, DigestMismatch
+from krakenstate.errors import ApplyOnPullRequest, ApplyPartial, ApprovalNeeded, DigestMismatch
 
 if TYPE_CHECKING:
     from krakenstate.model.plan import Plan
     from krakenstate.model.run import Outcome
+    from krakenstate.model.snapshot import Snapshot
     from krakenstate.model.task import Task
 
 
 def apply(
-    stack: StackArg = None,
+    context: typer.Context,
+    stack: StackOrPlanArg = None,
     site: SiteOpt = None,
     desired: DesiredOpt = None,
     auto_approve: AutoApproveOpt = False,
@@ -46,34 +51,35 @@ def apply(
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Plan, show the plan, ask, and carry it out.
+    """Plan, show the plan, ask, and carry it out; or carry out a saved plan.
 
     API calls are made, and tasks for people are opened. Settlements that are ready are carried out as well.
-    Under CI, --approved-digest is needed.
+    Given a file that ends in .json, nobody is asked: the plan in it is made anew as of its own time, and
+    carried out if it still decides the same. Under CI, --approved-digest is needed. Refused on a pull
+    request.
     """
-    from krakenstate.cli.common import (
-        check_policy,
-        commit_of,
-        exit_code_for_gaps,
-        exit_code_for_outcomes,
-        scope_of,
-        shows_hints,
-    )
+    from krakenstate.cli.common import check_policy, commit_of, scope_of
+    from krakenstate.cli.saved import is_plan_file, refuse_options
     from krakenstate.cli.wiring import is_ci, wire
     from krakenstate.engine import runs
     from krakenstate.engine.guardrails import refuse_guarded
     from krakenstate.views.plan_text import render_plan
 
+    refuse_pull_request(os.environ)
     output = Output(json=as_json)
-    scope = scope_of(target, exclude)
-    wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
-    session = wired.session
-    check_policy(session.desired, session.clock().date(), strict=strict)
     if is_ci(os.environ) and not approved_digest:
         raise ApprovalNeeded(
             "CI is set, so applying needs the digest of the plan that was approved.",
             next_step="Add --approved-digest with the digest that krakenstate plan showed.",
         )
+    if stack is not None and is_plan_file(stack):
+        refuse_options(context)
+        _apply_saved(Path(stack), site, desired, approved_digest, lock_timeout, output)
+        return
+    scope = scope_of(target, exclude)
+    wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
+    session = wired.session
+    check_policy(session.desired, session.clock().date(), strict=strict)
     with (
         stopping_between_steps() as stop,
         runs.writing(session, "apply", wait_s=lock_timeout, stop=stop) as run,
@@ -97,7 +103,71 @@ def apply(
         stop()
         outcomes = runs.apply(run, snapshot, made)
         tasks = run.state.open_tasks()
-    _report(output, made, outcomes, tasks, hints=shows_hints())
+    _finish(output, made, outcomes, tasks, snapshot, detailed_exitcode=detailed_exitcode)
+
+
+def _apply_saved(
+    file: Path,
+    site: str | None,
+    desired: Path | None,
+    approved_digest: str | None,
+    lock_timeout: float,
+    output: Output,
+) -> None:
+    """Passing the file is the approval, or under CI its digest; what is carried out is planned anew."""
+    from krakenstate.cli.common import check_policy, commit_of
+    from krakenstate.cli.saved import read_plan
+    from krakenstate.cli.wiring import wire
+    from krakenstate.engine import approval, runs
+    from krakenstate.views.saved_text import applying_line
+
+    saved = read_plan(file)
+    runs.refuse_look_ahead(saved)
+    if approved_digest is not None:
+        _compare(saved, approved_digest)
+    wired = wire(saved.stack if desired is None else None, output=output, desired=desired, site=site)
+    session = wired.session
+    approval.refuse_other(saved, session.desired)
+    check_policy(session.desired, session.clock().date())
+    output.progress(applying_line(saved, session.clock()))
+    with (
+        stopping_between_steps() as stop,
+        runs.writing(session, "apply", wait_s=lock_timeout, stop=stop) as run,
+    ):
+        snapshot, made = runs.plan_again(
+            run, saved, commit=commit_of(wired.loaded.path), isolation=wired.loaded.isolation
+        )
+        stop()
+        outcomes = runs.apply(run, snapshot, made)
+        tasks = run.state.open_tasks()
+    _finish(output, made, outcomes, tasks, snapshot)
+
+
+def refuse_pull_request(environment: Mapping[str, str]) -> None:
+    """Makes sure that this run is not for a pull request, where nobody has approved anything yet.
+
+    Raises:
+        ApplyOnPullRequest: It is.
+    """
+    if is_pull_request(environment):
+        raise ApplyOnPullRequest(
+            "The environment says that this run is for a pull or merge request. Its code was not approved, "
+            "and whoever opened it would decide what is applied."
+        )
+
+
+def _finish(
+    output: Output,
+    plan: Plan,
+    outcomes: list[Outcome],
+    tasks: list[Task],
+    snapshot: Snapshot,
+    *,
+    detailed_exitcode: bool = False,
+) -> None:
+    from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes, shows_hints
+
+    _report(output, plan, outcomes, tasks, hints=shows_hints())
     failed = [o for o in outcomes if o.code and o.effect.value == "failed"]
     if failed:
         listed = "; ".join(f"{o.address}: {o.text}" for o in failed)
@@ -120,15 +190,19 @@ def _approve(
         ApplyCancelled: The answer was not yes.
     """
     if approved_digest is not None:
-        if approved_digest.strip().lower() != plan.digest:
-            raise DigestMismatch(
-                f"The approved digest is {approved_digest[:64]}, this plan's is {plan.digest}. What would be "
-                "done is not what was approved."
-            )
+        _compare(plan, approved_digest)
         return
     if auto_approve:
         return
     ask_yes(output, "This plan proposes changes", ask=ask)
+
+
+def _compare(plan: Plan, approved_digest: str) -> None:
+    if approved_digest.strip().lower() != plan.digest:
+        raise DigestMismatch(
+            f"The approved digest is {approved_digest[:64]}, this plan's is {plan.digest}. What would be "
+            "done is not what was approved."
+        )
 
 
 def _report(output: Output, plan: Plan, outcomes: list[Outcome], tasks: list[Task], *, hints: bool) -> None:

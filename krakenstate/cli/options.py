@@ -116,6 +116,15 @@ StackArg = Annotated[
         autocompletion=complete_stack,
     ),
 ]
+StackOrPlanArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="STACK|PLAN",
+        help="Stack, as for plan; or a plan's file, whose name ends in .json.",
+        show_default=False,
+        autocompletion=complete_stack,
+    ),
+]
 StackOpt = Annotated[
     str | None,
     typer.Option(

@@ -23,6 +23,8 @@ _NUMBERS = (
     "CI_COMMIT_PULL_REQUEST",  # Woodpecker
     "PULL_NUM",  # Atlantis
 )
+VARIABLES = (*_EVENTS, *_NUMBERS)
+"""What is looked at, for rehearsals that are nobody's pull request, wherever they run."""
 
 
 def is_pull_request(environment: Mapping[str, str]) -> bool:

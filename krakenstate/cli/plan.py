@@ -40,6 +40,15 @@ def plan(
         typer.Option("--observed", metavar="FILE", help="Snapshot to plan with, instead of observing now."),
     ] = None,
     refresh: RefreshOpt = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Save the plan for show and apply; its name ends in .json.",
+            show_default=False,
+        ),
+    ] = None,
     within: WithinOpt = 30 * 86400.0,
     as_of: AsOfOpt = None,
     target: TargetOpt = None,
@@ -65,14 +74,19 @@ def plan(
         exit_code_for_checks,
         exit_code_for_gaps,
         scope_of,
+        shows_hints,
         snapshot_for,
         what_if,
     )
+    from krakenstate.cli.saved import require_plan_name, save_plan
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.runs import load_for_reading, make_plan
+    from krakenstate.views.saved_text import saved_line
 
     form = chosen_format(form, as_json)
     output = Output(json=form is PlanFormat.JSON)
+    if out is not None:
+        require_plan_name(out)
     scope = scope_of(target, exclude)
     wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
     session = wired.session
@@ -90,6 +104,9 @@ def plan(
         scope=scope,
     )
     print_plan(output, made, form=form, now=session.clock(), comment_limit=comment_limit)
+    if out is not None:
+        save_plan(made, out)
+        output.progress(saved_line(made, str(out), hints=shows_hints()))
     code = worst_exit_code(
         (
             exit_code_for_checks(made.facts.checks),

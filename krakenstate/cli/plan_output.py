@@ -58,25 +58,35 @@ def chosen_format(form: PlanFormat, as_json: bool) -> PlanFormat:
 
 
 def print_plan(
-    output: Output, plan: Plan, *, form: PlanFormat, now: datetime, comment_limit: int = COMMENT_MAX
+    output: Output,
+    plan: Plan,
+    *,
+    form: PlanFormat,
+    now: datetime,
+    comment_limit: int = COMMENT_MAX,
+    is_saved: bool = False,
 ) -> None:
-    """The plan as result of a command."""
+    """The plan as result of a command; of a saved one, how old it is as well."""
     from krakenstate.cli.common import shows_hints
     from krakenstate.cli.wiring import run_link
     from krakenstate.views.plan_html import render_plan_html
     from krakenstate.views.plan_json import plan_json
     from krakenstate.views.plan_markdown import render_plan_markdown
     from krakenstate.views.plan_text import render_plan
+    from krakenstate.views.saved_text import saved_heading, staleness
 
     match form:
         case PlanFormat.JSON:
-            output.data(plan_json(plan, now=now))
+            age = {"saved": staleness(plan, now)} if is_saved else {}
+            output.data({**plan_json(plan, now=now), **age})
         case PlanFormat.MARKDOWN:
             text = render_plan_markdown(plan, now=now, run=run_link(os.environ), most=comment_limit)
             output.result(text.rstrip("\n"))
         case PlanFormat.HTML:
             output.result(render_plan_html(plan, now=now))
         case PlanFormat.TEXT:
+            if is_saved:
+                output.result(saved_heading(plan, now=now, colour=output.colour, width=output.width))
             output.result(
                 render_plan(plan, colour=output.colour, width=output.width, now=now, hints=shows_hints())
             )

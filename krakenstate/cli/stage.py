@@ -20,12 +20,21 @@ from tempfile import TemporaryFile
 from types import FrameType
 from typing import Any, NoReturn
 
-from krakenstate.cli import forks
+from krakenstate.cli import forks, pipelines
 from krakenstate.errors import RehearsalError, Terminated
 
 BEGINS = datetime(2026, 11, 2, 9, tzinfo=UTC)
 _COMMAND_MAX_S = 120
-_SURROUNDINGS = ("CI", "KRAKENSTATE_", "VAULT_", "BAO_", "GITHUB_", "NO_COLOR", "FORCE_COLOR")
+_SURROUNDINGS = (
+    "CI",
+    "KRAKENSTATE_",
+    "VAULT_",
+    "BAO_",
+    "GITHUB_",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    *pipelines.VARIABLES,
+)
 
 
 class Stage:

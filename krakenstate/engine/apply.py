@@ -91,12 +91,15 @@ class Application:
         self._asker = run.session.asker
 
     def apply(self, plan: Plan) -> list[Outcome]:
-        """Proposals first, then the settlements that were ready."""
+        """Proposals first, then the settlements that were ready.
+
+        That the plan is applied is noted with the first step, so that it is not carried out twice.
+        """
+        if plan.proposals:
+            self._run.state.note_applied(plan.digest)
         outcomes = self._carry_out(plan.moves, self._move)
         own = [s for s in plan.proposals if s.action.step_class is StepClass.PROPOSAL]
         outcomes += self._carry_out(sorted(own, key=lambda s: (_FIRST.get(s.action, 9), s.address)))
-        if plan.proposals:
-            self._run.state.note_applied(plan.digest)
         ready = [s for s in plan.steps if s.action.step_class is StepClass.SETTLEMENT]
         return outcomes + self._carry_out(ready)
 

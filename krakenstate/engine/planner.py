@@ -7,14 +7,11 @@ stack.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-import rfc8785
-
+from krakenstate.engine.approval import documents_touched
 from krakenstate.engine.drift import find_drift
 from krakenstate.engine.explain import explained
 from krakenstate.engine.moves import Renames, foreseen
@@ -29,6 +26,7 @@ from krakenstate.engine.stakes import blast_changes_of, risks_of
 from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.model.address import Address
+from krakenstate.model.decision import decide
 from krakenstate.model.declarations import Account, Grant, Key
 from krakenstate.model.entry import Declaration
 from krakenstate.model.plan import (
@@ -83,19 +81,28 @@ def build_plan(
         AddressTaken: A ``Moved`` leads to where something is recorded already.
         AddressUnknown: ``scope`` names what is neither declared nor recorded.
     """
+    as_read = look
     state, pending = foreseen(look.desired, look.state)
     look = replace(look, state=state)
     steps = sorted(_steps(look, pending, scope), key=lambda s: (_ORDER[s.action], s.address))
     proposals = [s for s in steps if s.step_class is StepClass.PROPOSAL]
-    return Plan(
-        krakenstate_version=version,
+    decision = decide(
+        proposals,
         stack=look.desired.head.name,
         environment=look.desired.head.environment.name,
-        lineage=look.state.index.lineage,
+        lineage=state.index.lineage,
+        targets=scope.targets,
+        excluded=scope.excluded,
+    )
+    return Plan(
+        krakenstate_version=version,
+        stack=decision.stack,
+        environment=decision.environment,
+        lineage=decision.lineage,
         steps=tuple(steps),
         risks=risks_of(steps),
         blast=blast_changes_of(steps),
-        digest=decision_digest(look, proposals, scope),
+        digest=decision.digest,
         complete=not look.snapshot.unreadable,
         targets=scope.targets,
         excluded=scope.excluded,
@@ -112,40 +119,11 @@ def build_plan(
             tasks=_tasks(look),
             upcoming=find_upcoming(replace(look, now=as_of) if as_of else look, horizon),
             as_of=as_of.date() if as_of else None,
+            documents=documents_touched(as_read, proposals),
             checks=(*find_checks(look), *find_rename_checks(look)),
             drift=find_drift(look),
         ),
     )
-
-
-def decision_digest(look: Outlook, proposals: Iterable[Step], scope: Scope = EVERYTHING) -> str:
-    """SHA-256 of the decision's canonical JSON (RFC 8785)."""
-    decision: dict[str, Any] = {
-        "stack": look.desired.head.name,
-        "environment": look.desired.head.environment.name,
-        "lineage": look.state.index.lineage,
-        "proposals": [_decided(step) for step in sorted(proposals, key=lambda s: s.address)],
-    }
-    for name, addresses in (("targets", scope.targets), ("excluded", scope.excluded)):
-        if addresses:
-            decision[name] = sorted({str(address) for address in addresses})
-    return hashlib.sha256(rfc8785.dumps(decision)).hexdigest()
-
-
-def _decided(step: Step) -> dict[str, Any]:
-    """What a proposal adds to the decision; of a rename with nothing else to approve, the rename alone."""
-    renamed = {"previous_address": str(step.previous_address)} if step.previous_address else {}
-    if step.action.step_class is not StepClass.PROPOSAL:
-        return {"address": str(step.address), **renamed}
-    return {
-        "address": str(step.address),
-        "action": step.action.value,
-        "reason": step.reason.value,
-        "task": step.task_kind.value if step.task_kind else None,
-        "before": step.before,
-        "after": step.after,
-        **renamed,
-    }
 
 
 def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:

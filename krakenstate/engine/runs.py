@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import JsonValue
-
-from krakenstate.engine import leak, moves
+from krakenstate.engine import approval, leak, moves
 from krakenstate.engine.apply import Application, outlook_of
 from krakenstate.engine.guardrails import refuse_guarded
 from krakenstate.engine.handover import Handover
+from krakenstate.engine.lazy_journal import LazyJournal
 from krakenstate.engine.observe import observe
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.planner import HORIZON, build_plan
@@ -44,11 +43,11 @@ from krakenstate.errors import (
 )
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
+from krakenstate.model.index import Index
 from krakenstate.model.plan import Plan
-from krakenstate.model.run import CallKind, Effect, Intent, Lock, Outcome, Result, Run
+from krakenstate.model.run import Effect, Intent, Lock, Outcome
 from krakenstate.model.snapshot import Snapshot
-from krakenstate.model.state import Index, State
-from krakenstate.store.base import Journal
+from krakenstate.model.state import State
 
 log = logging.getLogger("krakenstate.runs")
 Stop = Callable[[], None]
@@ -153,13 +152,17 @@ def make_plan(
     horizon: timedelta = HORIZON,
     as_of: datetime | None = None,
     scope: Scope = EVERYTHING,
+    now: datetime | None = None,
 ) -> Plan:
-    """The plan, from what was read, of the whole stack or of a part, and what the policy says of it."""
+    """The plan, from what was read, of the whole stack or of a part, and what the policy says of it.
+
+    It is made by the session's clock in whole seconds, as a saved plan tells them, or as of ``now``.
+    """
     look = Outlook(
         desired=session.desired,
         snapshot=snapshot,
         state=state,
-        now=session.clock(),
+        now=now or session.clock().replace(microsecond=0),
         verbs=session.providers.verbs,
         policies=policies_of(session.desired, session.providers.grants),
     )
@@ -184,7 +187,7 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         LockLost: It was lost while the body worked.
     """
     lease = session.records.locks.acquire(operation, wait_s=wait_s, stop=stop)
-    journal = _LazyJournal(session.records.journal, operation)
+    journal = LazyJournal(session.records.journal, operation)
     run: Writing | None = None
     try:
         run = Writing(
@@ -220,7 +223,7 @@ def _name_cut_off(error: KrakenstateError, intent: Intent) -> KrakenstateError:
     )
 
 
-def _end_quietly(journal: _LazyJournal, conclusion: str) -> None:
+def _end_quietly(journal: LazyJournal, conclusion: str) -> None:
     """Closes the journal of a run that fails; what made it fail is said, not this."""
     try:
         journal.end(conclusion)
@@ -267,6 +270,32 @@ def refuse_look_ahead(plan: Plan) -> None:
     """
     if plan.facts.as_of is not None:
         raise PlanLooksAhead(f"This plan was made as of {plan.facts.as_of}: it tells what will be due then.")
+
+
+def plan_again(run: Writing, saved: Plan, *, commit: str | None, isolation: str) -> tuple[Snapshot, Plan]:
+    """Observes, and makes a saved plan anew by its own clock, so that it can be carried out.
+
+    Raises:
+        PlanLooksAhead, PlanOfAnother, PlanAppliedAlready: It is not to be carried out on this state.
+        PlanStale: It would be another plan now.
+        PolicyError, StackProblems: The policy refused it when it was made.
+    """
+    refuse_look_ahead(saved)
+    refuse_guarded(saved)
+    approval.refuse_other(saved, run.session.desired)
+    approval.refuse_used(saved, run.state, run.now)
+    snapshot = take_snapshot(run.session, run.state)
+    current = make_plan(
+        run.session,
+        run.state,
+        snapshot,
+        commit=commit,
+        isolation=isolation,
+        scope=Scope(saved.targets, saved.excluded),
+        now=saved.facts.planned_at,
+    )
+    approval.refuse_stale(saved, current)
+    return snapshot, current
 
 
 def apply(run: Writing, snapshot: Snapshot, plan: Plan) -> list[Outcome]:
@@ -408,42 +437,3 @@ def hand_in(
         stored(held.path)
         session.audience.say(busy.message)
         return None
-
-
-class _LazyJournal:
-    """A journal that is opened by the first remote write, so that a run without one leaves no trace."""
-
-    def __init__(self, inner: Journal, operation: str) -> None:
-        self._inner = inner
-        self._operation = operation
-        self._is_open = False
-        self._is_abandoned = False
-        self.open_intent: Intent | None = None
-
-    def begin(self, operation: str) -> Run:
-        self._is_open = True
-        return self._inner.begin(operation)
-
-    def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
-        if not self._is_open:
-            self.begin(self._operation)
-        self.open_intent = self._inner.intend(kind, address, details)
-        return self.open_intent
-
-    def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
-        self._inner.conclude(intent, result, detail)
-        self.open_intent = None
-
-    def end(self, conclusion: str) -> None:
-        if self._is_open and not self._is_abandoned:
-            self._inner.end(conclusion)
-
-    def abandon(self) -> None:
-        """The run ends without order: its journal stays open for recovery."""
-        self._is_abandoned = True
-
-    def unfinished(self) -> list[tuple[Run, list[Intent]]]:
-        return self._inner.unfinished()
-
-    def recovered(self, run: Run, conclusion: str) -> None:
-        self._inner.recovered(run, conclusion)

@@ -101,6 +101,14 @@ from krakenstate.errors.kraken import (
     TemporaryLockout,
     WrongAccount,
 )
+from krakenstate.errors.plan import (
+    ApplyOnPullRequest,
+    PlanAltered,
+    PlanAppliedAlready,
+    PlanOfAnother,
+    PlanStale,
+    PlanUnreadable,
+)
 from krakenstate.errors.policy import (
     AgeTooLong,
     AllowlistMissing,
@@ -210,6 +218,7 @@ __all__ = [
     "AllowlistMissing",
     "AnswerUnreadable",
     "ApplyCancelled",
+    "ApplyOnPullRequest",
     "ApplyPartial",
     "ApprovalNeeded",
     "AttributeFixed",
@@ -291,8 +300,13 @@ __all__ = [
     "PathNotManaged",
     "PermissionDenied",
     "PermissionUnknown",
+    "PlanAltered",
+    "PlanAppliedAlready",
     "PlanError",
     "PlanLooksAhead",
+    "PlanOfAnother",
+    "PlanStale",
+    "PlanUnreadable",
     "PolicyError",
     "ProcessHoldsTwo",
     "ProcessShared",

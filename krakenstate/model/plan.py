@@ -286,6 +286,8 @@ class Facts(Model):
     """What a plan knows beside its decision; the digest does not cover it.
 
     ``as_of`` is set where ``upcoming`` was looked for from a later day; such a plan is never carried out.
+    ``documents`` are the parts of the state that the proposals touch, and their digests: the plan is stale
+    once one of them was written anew.
     """
 
     planned_at: Instant
@@ -295,6 +297,7 @@ class Facts(Model):
     serial: int
     horizon_days: int = 30
     as_of: date | None = None
+    documents: dict[str, str] = Field(default_factory=dict)
     isolation: str = "process"
     sources: dict[Address, PlanSource] = Field(default_factory=dict)
     observations: tuple[ObservationFact, ...] = ()

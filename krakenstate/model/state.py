@@ -13,6 +13,7 @@ from krakenstate.errors import AddressUnknown, TaskNotFound
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import VaultFields
+from krakenstate.model.index import FORMAT_VERSION, Index
 from krakenstate.model.inventory import InventoryEntry
 from krakenstate.model.lookup import Lookup
 from krakenstate.model.provenance import Provenance
@@ -20,7 +21,6 @@ from krakenstate.model.rotation import Generation, Rotation
 from krakenstate.model.task import Attestation, Task
 from krakenstate.model.terms import KeyDescription, KeyTerms
 
-FORMAT_VERSION = 2
 INVENTORY_DOCUMENT = "inventory"
 """The document of the desk's own list of keys."""
 STACK_DOCUMENT = "stack"
@@ -270,30 +270,6 @@ class Document(Model):
         return not (self.records or self.tasks or self.inventory)
 
 
-class Pin(Model):
-    """Which version of a document the index speaks of, and the SHA-256 of its canonical JSON."""
-
-    version: int
-    digest: str
-
-
-class Index(Model):
-    """The head of the state. Written last, with check-and-set."""
-
-    format_version: int = FORMAT_VERSION
-    krakenstate_version: str
-    lineage: str
-    serial: int
-    stack: str
-    environment: str
-    spot_origin: str
-    futures_origin: str
-    created_at: Instant
-    written_at: Instant
-    documents: dict[str, Pin] = Field(default_factory=dict)
-    applied_digests: tuple[str, ...] = ()
-
-
 class State:
     """The state in memory. Changing it marks documents; a store writes what was marked.
 
@@ -423,9 +399,11 @@ class State:
             self._set(name, tasks={**document.tasks, task.id: task})
 
     def note_applied(self, digest: str) -> None:
-        """Remembers an applied plan's digest, the last hundred of them."""
-        kept = (*self.index.applied_digests, digest)[-100:]
+        """Remembers that a plan is applied under this serial; the last hundred are kept."""
+        noted = {**self.index.applied_digests, digest: self.index.serial}
+        kept = dict(sorted(noted.items(), key=lambda item: (item[1], item[0]))[-100:])
         self.index = self.index.model_copy(update={"applied_digests": kept})
+        self.changed.add("index")
 
     def _document(self, name: str) -> Document:
         return self.documents.get(name) or Document(lineage=self.index.lineage, name=name)

@@ -127,7 +127,7 @@ def load_desired(path: Path) -> LoadedStack:
         StackProblems: Several are.
     """
     shown = clean(str(path), 200)
-    value = parse_json(_read_file(path, shown), shown)
+    value = parse_json(read_file(path, shown), shown)
     version = value.get("format_version")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise StackResultInvalid(f"{shown} has a format_version that this version does not read.")
@@ -215,7 +215,12 @@ def _finish(
     return LoadedStack(desired, rendered, path, isolation.kind, isolation.reason)
 
 
-def _read_file(path: Path, shown: str) -> bytes:
+def read_file(path: Path, shown: str) -> bytes:
+    """A file named on the command line, of a size that is no accident.
+
+    Raises:
+        FileUnusable: It cannot be read, or is too large.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(process.REPORT_MAX + 1)

@@ -79,7 +79,7 @@ class Report(Model):
 
 
 def parse_json(data: bytes, what: str) -> dict[str, Any]:
-    """A JSON object of bounded depth.
+    """A JSON object of bounded depth, in which no name stands twice.
 
     Args:
         data: Untrusted.
@@ -91,7 +91,9 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     if sum(map(data.count, (b",", b"[", b"{"))) > VALUES_MAX:
         raise StackResultInvalid(f"{what} holds more than {VALUES_MAX} values.")
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(
+            data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_doubles
+        )
         if _HALF.search(data):  # half a character, which no file, terminal or forge can hold
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError, MemoryError):
@@ -131,7 +133,7 @@ def admit(
     for field, value in item.attributes.items():
         if known is not None and field not in known:
             problems.append(FieldUnknown(f"{label} has no field {clean(field, 60)}.", source=source))
-        elif not _is_modest(value):
+        elif not is_modest(value):
             problems.append(
                 DeclarationInvalid(f"{label}: field {field}: the number is too large.", source=source)
             )
@@ -151,12 +153,13 @@ def _scrub(value: JsonValue) -> JsonValue:
     return value
 
 
-def _is_modest(value: JsonValue) -> bool:
+def is_modest(value: JsonValue) -> bool:
+    """Whether every number in it is one that all readers of JSON understand alike."""
     if isinstance(value, int | float):
         return abs(value) <= INTEGER_MAX
     if isinstance(value, list):
-        return all(_is_modest(each) for each in value)
-    return not isinstance(value, dict) or all(_is_modest(each) for each in value.values())
+        return all(is_modest(each) for each in value)
+    return not isinstance(value, dict) or all(is_modest(each) for each in value.values())
 
 
 def _is_shallow(value: Any) -> bool:
@@ -171,6 +174,14 @@ def _is_shallow(value: Any) -> bool:
         if not layer:
             return True
     return False
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are all different: of two values for one, readers differ which they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from krakenstate.model.address import Address
+from krakenstate.model.index import Index
 from krakenstate.model.report import Evidence, Report
 from krakenstate.model.run import Breaker, CallKind, Intent, Lock, Probe, Result, Run
 from krakenstate.model.snapshot import Snapshot
-from krakenstate.model.state import Index, State
+from krakenstate.model.state import State
 from krakenstate.model.terms import KeyDescription
 
 

@@ -108,9 +108,12 @@ def test_the_last_hundred_applied_digests_are_kept():
     """Older ones give way."""
     state = new_state()
     for number in range(103):
+        state.index = state.index.model_copy(update={"serial": number})
         state.note_applied(f"{number:064x}")
-    assert len(state.index.applied_digests) == 100
-    assert state.index.applied_digests[0] == f"{3:064x}"
+    assert state.index.applied_digests == {f"{number:064x}": number for number in range(3, 103)}
+    state.note_applied(f"{7:064x}")
+    assert state.index.applied_digests[f"{7:064x}"] == 102
+    assert state.changed == {"index"}
 
 
 def test_documents_survive_json():

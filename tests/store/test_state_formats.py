@@ -5,7 +5,7 @@ import json
 import pytest
 
 from krakenstate.errors import StateDamaged, StateTooNew
-from krakenstate.model.state import FORMAT_VERSION
+from krakenstate.model.index import FORMAT_VERSION
 from krakenstate.store.vault.formats import is_sealed, seal, upgrade
 from krakenstate.store.vault.state import VaultStateStore
 from tests.store.test_vault_state import NOW, PATH, account, task
@@ -41,7 +41,7 @@ def test_a_state_of_format_1_is_read_and_not_touched(old):
         "mm", username="desk-mm", iiban="AA12 N84G ABCD 3F5K"
     )
     assert state.tasks == [task(1, text="Finish the set-up.")]
-    assert (state.index.serial, state.index.applied_digests) == (3, ("7be1c0",))
+    assert (state.index.serial, state.index.applied_digests) == (3, {"7be1c0": 3})
     store.save(state, NOW)
     assert formats(old) == {1}
     assert old.metadata(f"{PATH}/index").version == 1

@@ -22,7 +22,8 @@ from krakenstate.errors import (
     VaultUnreachable,
 )
 from krakenstate.model.address import Address
-from krakenstate.model.state import FORMAT_VERSION, AccountRecord, AccountStatus, GrantRecord, Index
+from krakenstate.model.index import FORMAT_VERSION, Index
+from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord
 from krakenstate.model.task import Task, TaskKind, TaskStatus
 from krakenstate.store.vault.formats import seal, unsealed
 from krakenstate.store.vault.state import VaultStateStore
@@ -143,7 +144,7 @@ def test_what_is_saved_is_loaded(store, kv, mount):
     assert found.index == state.index
     assert (found.index.serial, found.index.written_at) == (2, later)
     assert found.index.krakenstate_version == "1.2.3"
-    assert found.index.applied_digests == ("abc",)
+    assert found.index.applied_digests == {"abc": 1}
     assert set(found.index.documents) == {"spot_subaccount.mm", "spot_subaccount.carry"}
     assert found.changed == set()
 

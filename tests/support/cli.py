@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from krakenstate.cli.pipelines import VARIABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 _PREFIXES = ("KRAKENSTATE_", "VAULT_", "BAO_", "KRAKEN_")
-_NAMES = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "GITHUB_ACTIONS")
+_NAMES = ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "GITHUB_ACTIONS", *VARIABLES)
 
 
 @dataclass(frozen=True)

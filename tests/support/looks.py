@@ -14,6 +14,7 @@ from krakenstate.engine.work import policies_of
 from krakenstate.model.declarations import Account, Allowlist, Key
 from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration
+from krakenstate.model.index import Index
 from krakenstate.model.plan import Plan
 from krakenstate.model.provenance import Fact, Missing, Provenance
 from krakenstate.model.snapshot import Arrival, Observation, Place, Presence, Snapshot
@@ -22,7 +23,6 @@ from krakenstate.model.state import (
     AccountStatus,
     Candidate,
     GrantRecord,
-    Index,
     KeyRecord,
     Published,
     State,

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from krakenstate.model.address import Address
+from krakenstate.model.index import Index
 from krakenstate.model.network import parse_network
 from krakenstate.model.provenance import Fact, Missing, Provenance
 from krakenstate.model.report import Answer, Attempt, Report
@@ -13,7 +14,6 @@ from krakenstate.model.state import (
     AccountStatus,
     Document,
     GrantRecord,
-    Index,
     KeyRecord,
     Published,
     State,

@@ -5,7 +5,8 @@ next save that has something to write writes all of it in the newest. A newer fo
 what is not understood would be lost at the next write.
 
 Formats: 1, documents undivided and an index without digest. 2, a large account's document in several parts,
-and an index that carries the digest of its other fields, since nothing else vouches for it.
+and an index that carries the digest of its other fields, since nothing else vouches for it. 3, an index that
+tells of each applied plan the serial under which it was applied.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import rfc8785
 
 from krakenstate.errors import StateDamaged, StateTooNew
-from krakenstate.model.state import FORMAT_VERSION
+from krakenstate.model.index import FORMAT_VERSION
 
 Data = dict[str, Any]
 _SEAL = "digest"
@@ -29,7 +30,16 @@ def _from_1(data: Data) -> Data:
     return {**data, "format_version": 2}
 
 
-_STEPS: dict[int, Callable[[Data], Data]] = {1: _from_1}
+def _from_2(data: Data) -> Data:
+    """Plans that were applied count as applied under the serial that the index has."""
+    applied = data.get("applied_digests")
+    if not isinstance(applied, list):
+        return {**data, "format_version": 3}
+    serials = {digest: data.get("serial") for digest in applied if isinstance(digest, str)}
+    return {**data, "format_version": 3, "applied_digests": serials}
+
+
+_STEPS: dict[int, Callable[[Data], Data]] = {1: _from_1, 2: _from_2}
 
 
 def upgrade(data: Data, shown: str, *, reader: str, writer: object) -> Data:

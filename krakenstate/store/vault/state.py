@@ -32,7 +32,8 @@ from krakenstate.errors import (
     VaultDenied,
     VaultError,
 )
-from krakenstate.model.state import Document, Index, Pin, State
+from krakenstate.model.index import Index, Pin
+from krakenstate.model.state import Document, State
 from krakenstate.store.base import Entry, KeyValue, Metadata
 from krakenstate.store.vault.formats import digest_of, is_sealed, seal, unsealed, upgrade
 from krakenstate.store.vault.parts import MAX_STRINGS, Part, divide, strings_in, unite
