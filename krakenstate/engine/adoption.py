@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time
 from krakenstate.engine.accounts import new_account_record
 from krakenstate.engine.observe import subject_of
 from krakenstate.engine.plan_adopted import is_adopted
-from krakenstate.engine.plan_keys import ADOPTED_GENERATION, name_at_kraken
+from krakenstate.engine.plan_keys import name_at_kraken
 from krakenstate.engine.session import Session, Writing
 from krakenstate.errors import CredentialMalformed, VaultDenied
 from krakenstate.model.credential import Credential
@@ -23,6 +23,7 @@ from krakenstate.model.declarations import Account, DerivativesSubaccount, Key, 
 from krakenstate.model.entry import Declaration
 from krakenstate.model.inventory import UNKNOWN_OWNER, InventoryEntry, speaks_of
 from krakenstate.model.provenance import Provenance
+from krakenstate.model.rotation import ADOPTED_GENERATION
 from krakenstate.model.run import CallKind, Effect, Outcome
 from krakenstate.model.state import AccountStatus, Adoption, KeyRecord, Published, State
 from krakenstate.model.task import Attestation, TaskKind
@@ -108,7 +109,13 @@ def _list_links(session: Session, state: State, master: MasterAccount) -> list[s
     record = state.key(controller.address) if controller else None
     account = state.account(master.address)
     uid = account.account_uid if account else None
-    if controller is None or record is None or record.published is None or record.adopted or uid is None:
+    if (
+        controller is None
+        or record is None
+        or record.published is None
+        or record.is_as_adopted
+        or uid is None
+    ):
         return []
     subject, links = subject_of(controller, record), session.providers.links
     refusal = session.asker.refusal(subject, record.published.fingerprint)
@@ -183,17 +190,6 @@ def record_of(
 ) -> KeyRecord:
     """An adopted key's record; its secret is read from the path it lies at, if there is one."""
     entry = next((e for e in inventory if speaks_of(e, key)), None)
-    users = entry.used_by if entry else ()
-    if not users and key.process.owner != UNKNOWN_OWNER:
-        users = (key.process.name,)  # since the list was made, somebody found out
-    adoption = Adoption(
-        by=who,
-        at=now,
-        vault_path=key.vault_path,
-        fields=key.vault_fields or VaultFields(),
-        used_by=users,
-        last_used=entry.last_used if entry else None,
-    )
     record = KeyRecord(
         address=key.address,
         account=key.account.address,
@@ -204,7 +200,7 @@ def record_of(
         described_at=now,
         provenance=Provenance.ATTESTED,
         protect=key.protect,
-        adopted=adoption,
+        adopted=adoption_of(key, entry, who, now),
     )
     credential, slot = None, session.shelf(record)
     if key.vault_path is not None:
@@ -223,6 +219,22 @@ def record_of(
         )
     told = _describe(key, entry, credential)
     return record.model_copy(update={"published": published, "description": told})
+
+
+def adoption_of(key: Key, entry: InventoryEntry | None, who: str, now: datetime) -> Adoption:
+    """What a declaration and the desk's list say of a key that was there before."""
+    users = entry.used_by if entry else ()
+    if not users and key.process.owner != UNKNOWN_OWNER:
+        users = (key.process.name,)  # since the list was made, somebody found out
+    return Adoption(
+        by=who,
+        at=now,
+        key_name=name_at_kraken(key, ADOPTED_GENERATION),
+        vault_path=key.vault_path,
+        fields=key.vault_fields or VaultFields(),
+        used_by=users,
+        last_used=entry.last_used if entry else None,
+    )
 
 
 def _describe(key: Key, entry: InventoryEntry | None, credential: Credential | None) -> KeyDescription:

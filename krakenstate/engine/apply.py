@@ -223,7 +223,7 @@ class Application:
             changed = record.model_copy(update={"terms": KeyTerms.of(resource)})
             self._cancel(step.address, "the key is as declared", TaskKind.EDIT_KEY)
             self._run.state.put(changed)
-            if changed.adopted is None:
+            if not changed.is_as_adopted:
                 relabel(self._run, resource, changed)
             return Outcome(address=step.address, effect=Effect.UPDATED, text="Modifications complete")
         assert isinstance(resource, DerivativesSubaccount)  # noqa: S101 - nothing else is updated by API
@@ -294,6 +294,7 @@ class Application:
             candidate=candidate,
             declined=record.declined if record else None,
             protect=key.protect,
+            adopted=record.adopted if record else None,
             kept_as=record.kept_as if record and candidate else None,
         )
         self._cancel(key.address, "the declaration changed; a new task takes its place", TaskKind.CREATE_KEY)

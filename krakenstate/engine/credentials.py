@@ -77,7 +77,7 @@ def stage_of(record: KeyRecord | None, snapshot: Snapshot | None) -> Stage:
     """Where a key is in its life; a secret that waits in quarantine counts before anybody asked it."""
     if record is not None and record.removal is not None:
         return Stage.REMOVING
-    if record is not None and (record.published is not None or record.adopted is not None):
+    if record is not None and record.is_in_use:
         is_rotating = record.rotation is not None or record.candidate is not None
         return Stage.ROTATING if is_rotating else Stage.IN_SERVICE
     arrivals = snapshot.arrivals if snapshot else ()
@@ -148,7 +148,7 @@ def _row(address: Address, desired: Desired, state: State, snapshot: Snapshot | 
 
 def _users(record: KeyRecord | None, process: Address, owner: str | None) -> tuple[str, ...]:
     """Who uses a key: its process; of an adopted one whom the desk's list names, if anybody."""
-    if record is None or record.adopted is None:
+    if record is None or record.adopted is None or not record.is_as_adopted:
         return (process.name,)
     named = record.adopted.used_by
     return named or (() if owner == UNKNOWN_OWNER else (process.name,))
@@ -156,7 +156,7 @@ def _users(record: KeyRecord | None, process: Address, owner: str | None) -> tup
 
 def _last_listed(record: KeyRecord | None) -> datetime | None:
     """When an adopted key was used last, as the desk's list has it."""
-    day = record.adopted.last_used if record is not None and record.adopted is not None else None
+    day = record.adopted.last_used if record and record.adopted and record.is_as_adopted else None
     return datetime.combine(day, time(), UTC) if day else None
 
 

@@ -306,7 +306,7 @@ class Handover:
         *,
         heard_at: datetime | None = None,
     ) -> Outcome:
-        slot, now = self._slot(key), self._run.now
+        slot, now = self._session.shelf(record), self._run.now
         rotation = record.rotation
         if rotation is not None:
             provenance = Provenance.REPORTED if heard_at else Provenance.OBSERVED
@@ -366,7 +366,7 @@ class Handover:
         """
         found = self._run.state.key(key.address)
         record = found.coming if found else None
-        if record is None or record.published is not None:
+        if record is None or record.is_in_use:
             raise SecretDisappeared(
                 f"{key.address} does not wait for a key, so what lies in quarantine is not taken.",
                 address=key.address,

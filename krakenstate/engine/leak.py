@@ -50,13 +50,6 @@ def rotate_now(run: Writing, key: Key, reason: str, who: str) -> Orders:
             next_step="Have it revoked to the end first: krakenstate task list",
             address=key.address,
         )
-    if record.adopted is not None:
-        raise NotInService(
-            f"{key.address} was adopted: its secret lies at a path of your own, which is never written to.",
-            next_step=f'Revoke it: krakenstate key revoke {key.address} --reason "..."\n'
-            "Then declare a new key for its process, without key_name= and vault_path=.",
-            address=key.address,
-        )
     rotations = Rotations(run)
     notes: list[str] = []
 
@@ -94,7 +87,7 @@ def revoke(run: Writing, key: Key | None, record: KeyRecord, reason: str, who: s
     Raises:
         NotInService: There is no key in service.
     """
-    if record.published is None:
+    if not record.is_in_use:
         raise NotInService(f"{record.address} is not in service, so there is nothing to revoke.")
     rotations, work = Rotations(run), Work(run)
     notes: list[str] = []
@@ -104,7 +97,7 @@ def revoke(run: Writing, key: Key | None, record: KeyRecord, reason: str, who: s
         current = _again(run, record)
         rotations.give_up(current)
         current = _again(run, record)
-        if current.rotation is None and current.published is not None:
+        if current.rotation is None and current.is_in_use:
             run.state.put(
                 current.model_copy(
                     update={
@@ -169,7 +162,7 @@ def keys_of(state: State, account: Account) -> list[KeyRecord]:
     found = [
         r
         for r in state.records
-        if isinstance(r, KeyRecord) and r.account == account.address and (r.published or r.candidate)
+        if isinstance(r, KeyRecord) and r.account == account.address and (r.is_in_use or r.candidate)
     ]
     return sorted(found, key=lambda r: (not can_move_funds(r.terms), r.address))
 
@@ -222,7 +215,7 @@ def _hurry(run: Writing, record: KeyRecord, rotation: Rotation, reason: str) -> 
 
 def _in_service(run: Writing, key: Key) -> KeyRecord:
     record = run.state.key(key.address)
-    if record is None or record.published is None:
+    if record is None or not record.is_in_use:
         raise NotInService(
             f"{key.address} has no key in service, so there is nothing to replace.", address=key.address
         )

@@ -68,7 +68,8 @@ def rename(state: State, old: Address, new: Address) -> None:
     record = state.record(old)
     changes: dict[str, object] = {"address": new}
     if isinstance(record, KeyRecord):
-        changes["kept_as"] = record.shelf
+        stays = not record.is_as_adopted or record.rotation is not None  # else nothing is kept under it yet
+        changes["kept_as"] = record.shelf if stays else None
     _replace(state, record, changes, old, new)
     for other in list(state.records):
         referring: dict[str, object] = {}
@@ -128,7 +129,7 @@ def carry_out(run: Writing, old: Address, new: Address) -> None:
     """
     check_move(run.state, old, new)
     record = run.state.record(old)
-    if isinstance(record, KeyRecord) and record.published is not None and record.adopted is None:
+    if isinstance(record, KeyRecord) and record.published is not None and not record.is_as_adopted:
         slot = run.session.shelf(record)
         run.write(
             CallKind.MOVE,
@@ -147,7 +148,7 @@ def let_go(run: Writing, record: AccountRecord | KeyRecord | GrantRecord) -> str
         PathNotManaged: The secret belongs to somebody else.
     """
     stays = "nothing else was touched"
-    if isinstance(record, KeyRecord) and record.published is not None and record.adopted is None:
+    if isinstance(record, KeyRecord) and record.published is not None and not record.is_as_adopted:
         slot = run.session.shelf(record)
         run.write(
             CallKind.RELEASE, record.address, {"in": "metadata"}, lambda: run.session.custody.release(slot)
@@ -172,14 +173,12 @@ def what_stays(record: AccountRecord | KeyRecord | GrantRecord) -> str:
         case KeyRecord() if record.published is not None:
             named = f'the key "{record.key_name}"' if record.key_name else "the key"
             old = record.rotation.old if record.rotation and record.rotation.retired else None
-            also = (
-                f"; so do generation {old.number} (...{old.last_four}) and its retired secret" if old else ""
-            )
+            also = f"; so do {old.named} and its retired secret" if old else ""
             return (
                 f"{named} (...{record.published.last_four}) stays at Kraken, and its secret at "
                 f"{record.published.path}{also}"
             )
-        case KeyRecord() if record.adopted is not None:
+        case KeyRecord() if record.is_as_adopted:
             return f'the key "{record.key_name}" stays at Kraken'
         case KeyRecord() if record.candidate is not None:
             return f"the key (...{record.candidate.last_four}) stays at Kraken, and its secret in quarantine"

@@ -156,7 +156,7 @@ class _Observer:
 
     def _key(self, key: Key, arrivals: list[Arrival]) -> Observation:
         record = self._state.key(key.address)
-        if record is not None and record.adopted is not None:
+        if record is not None and record.is_as_adopted:
             return _unknown(key.address, Missing.NOT_ASKED, NOT_ASKED)
         if record is None or record.published is None:
             return _unknown(key.address, Missing.PENDING, whereabouts(key.address, arrivals))
@@ -311,7 +311,7 @@ def whereabouts(address: Address, arrivals: list[Arrival]) -> str:
 
 def refusal_of(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
     """Why a key in service must not be asked in this run, in a sentence; empty if it may be."""
-    if record.adopted is not None:
+    if record.is_as_adopted:
         return NOT_ASKED
     takes_nonce = session.providers.keys[key.api].takes_nonce
     refusal = daily.refuses(session, key, record) if takes_nonce else ""

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from krakenstate.engine.diff import terms_values
 from krakenstate.engine.outlook import Outlook, key_label, known_last_four
 from krakenstate.engine.steps import additions, by_api, differences
-from krakenstate.errors import AttributeFixed, KeyExpired, KeyOfNobody, KeyShared, KeyUnmanaged
+from krakenstate.errors import AdoptionOver, AttributeFixed, KeyExpired, KeyOfNobody, KeyShared, KeyUnmanaged
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, Key
 from krakenstate.model.desired import Desired
@@ -27,12 +27,16 @@ NOT_ASKED = "adopted, and in use: it is not asked"
 def plan_adoption(key: Key, record: KeyRecord | None, look: Outlook) -> Step | None:
     """The step that records an adopted key, or that its declaration moved; ``None`` where neither is due.
 
+    Nothing is while its first rotation is under way, nor afterwards: what was adopted is no more.
+
     Raises:
         AttributeFixed: A key that krakenstate itself brought into service cannot be adopted.
     """
-    if not key.is_adopted:
+    was_adopted = record is not None and record.adopted is not None
+    is_over = record is not None and was_adopted and (record.rotation or not record.is_as_adopted)
+    if not key.is_adopted or is_over:
         return None
-    if record is not None and record.adopted is None and record.published is not None:
+    if record is not None and not was_adopted and record.published is not None:
         raise AttributeFixed(
             f"{key.address} went into service through krakenstate, so it has a name and a path already; "
             "key_name= and vault_path= adopt what was there before.",
@@ -119,6 +123,9 @@ def find_adoption_checks(look: Outlook) -> list[Check]:
     for record in look.state.records:
         if not isinstance(record, KeyRecord) or record.adopted is None:
             continue
+        if not record.is_as_adopted:
+            found += _left_in_stack(record, look.desired)
+            continue
         users, seen = record.adopted.used_by, record.description
         if record.adopted.is_shared:
             text = f"it is used by {' and '.join(users)}; two processes never share a key"
@@ -134,6 +141,17 @@ def find_adoption_checks(look: Outlook) -> list[Check]:
         text = f'key "{entry.name}"{where} is in the inventory and in no stack; it is not touched'
         found.append(Check(code=KeyUnmanaged.code, text=text))
     return found
+
+
+def _left_in_stack(record: KeyRecord, desired: Desired) -> list[Check]:
+    """What the declaration of a key that has replaced an adopted one says for nothing."""
+    key = desired.resources.get(record.address)
+    if not isinstance(key, Key) or not key.is_adopted:
+        return []
+    names = {"key_name=": key.key_name, "vault_path=": key.vault_path, "vault_fields=": key.vault_fields}
+    said = [name for name, value in names.items() if value is not None]
+    text = f"the adopted key is no longer in use; take {' and '.join(said)} out of its declaration"
+    return [Check(code=AdoptionOver.code, address=record.address, text=text)]
 
 
 def unmanaged(state: State, desired: Desired) -> list[InventoryEntry]:
@@ -155,4 +173,5 @@ def _is_record_of(entry: InventoryEntry, record: KeyRecord, state: State) -> boo
     names = {record.account.name}
     if account is not None:
         names |= {n for n in (account.username, account.email, account.iiban) if n}
-    return entry.name == record.key_name and entry.account.casefold() in {n.casefold() for n in names}
+    was = record.adopted.key_name if record.adopted else None
+    return entry.name in {record.key_name, was} and entry.account.casefold() in {n.casefold() for n in names}

@@ -28,7 +28,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.plan import Action, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing, Provenance
-from krakenstate.model.rotation import Stage
+from krakenstate.model.rotation import ADOPTED_GENERATION, Stage
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.state import Candidate, KeyRecord, Removal, Verdict
 from krakenstate.model.task import Task, TaskKind
@@ -37,13 +37,11 @@ from krakenstate.model.vocabulary import Api
 from krakenstate.tasks.life import is_deleted
 
 FIRST_GENERATION = 1
-ADOPTED_GENERATION = 0
-"""Of a key that was there before krakenstate."""
 
 
 def name_at_kraken(key: Key, generation: int) -> str | None:
     """``<name>-g<generation>``, or the one it was adopted under; Derivatives keys have none there."""
-    if key.key_name is not None and generation == ADOPTED_GENERATION:
+    if generation == ADOPTED_GENERATION:
         return key.key_name
     return f"{key.name}-g{generation}" if key.api is Api.SPOT else None
 
@@ -62,7 +60,7 @@ def plan_key(key: Key, look: Outlook) -> Step:
         return adoption
     if record is not None and record.rotation is not None:
         return _rotating(key, record, look)
-    if record is None or (record.published is None and record.adopted is None):
+    if record is None or not record.is_in_use:
         return _unborn(key, record, look)
     return _in_service(key, record, look)
 
@@ -75,7 +73,7 @@ def plan_removed_key(record: KeyRecord, look: Outlook) -> Step:
     question = look.open_task(record.address, TaskKind.SETTLE_UNKNOWN)
     if question is not None:
         return waiting(record.address, question, label)
-    if record.published is not None or record.adopted is not None:
+    if record.is_in_use:
         note = "its process is stopped first, then the key is deleted, then its secret"
         return _remove(record, TaskKind.STOP_PROCESS, label, note, look)
     if record.candidate is not None or look.arrival(record.address, Place.QUARANTINE):
@@ -161,7 +159,7 @@ def _is_refused(known: Candidate, arrival: Arrival) -> bool:
 def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     """What is to do about a key in service: what expires is replaced first, what is old after all else."""
     _refuse_moved(key, record)
-    why = None if record.adopted is not None else why_rotate(key, record, look)
+    why = why_rotate(key, record, look)
     impossible = cannot_be_made(key, look)
     if why is not None and why[0] is not Reason.ROTATION_DUE and not impossible:
         return _replace(key, record, *why, look)
@@ -177,8 +175,11 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
 def _replace(key: Key, record: KeyRecord, reason: Reason, why: str, look: Outlook) -> Step:
     """A rotation is proposed: the next generation is made as declared, and the old one goes in the end."""
     number = record.generation + 1
-    names = {"generation": number, "name": name_at_kraken(key, number)}
+    names: dict[str, JsonValue] = {"generation": number, "name": name_at_kraken(key, number)}
     before = {**recorded_values(record), "generation": record.generation, "name": record.key_name}
+    if record.adopted is not None and record.is_as_adopted:
+        names["vault_path"] = f"{look.desired.head.vault.secrets}/{key.process.name}/{record.shelf}"
+        before["vault_path"] = record.adopted.vault_path
     after = {**attributes_of(key), **{name: value for name, value in names.items() if value is not None}}
     described = known_of(record, look.snapshot.of(key.address)).description
     if described:
@@ -188,7 +189,7 @@ def _replace(key: Key, record: KeyRecord, reason: Reason, why: str, look: Outloo
     changes += differences({name: before[name] for name in names}, {name: after.get(name) for name in names})
     note = (
         f"{why}; a task asks {key.process.owner} for the next generation, and the old one is deleted once "
-        "the process uses it"
+        f"the process uses it{', from its new path' if record.is_as_adopted else ''}"
     )
     return replacement(
         key.address,

@@ -28,11 +28,18 @@ def lead_of(key: Key) -> timedelta:
 
 
 def due_on(key: Key, record: KeyRecord) -> datetime | None:
-    """When the age of a key in service alone makes a rotation due."""
-    if key.rotate_every is None or record.published is None:
+    """When the age of a key in service alone makes a rotation due.
+
+    Nobody knows the age of an adopted key that did not describe itself: it is due at once.
+    """
+    if key.rotate_every is None or not record.is_in_use:
         return None
     described = record.description.created_at if record.description else None
-    return (described or record.published.at) + key.rotate_every
+    if described is not None:
+        return described + key.rotate_every
+    if record.adopted_at is not None:
+        return record.adopted_at
+    return record.published.at + key.rotate_every if record.published else None
 
 
 def expiry_of(record: KeyRecord, look: Outlook) -> date | None:
@@ -46,22 +53,27 @@ def expiry_of(record: KeyRecord, look: Outlook) -> date | None:
 def why_rotate(key: Key, record: KeyRecord, look: Outlook) -> tuple[Reason, str] | None:
     """Why the generation in service must be replaced, and a sentence about it; ``None`` if it need not be.
 
-    Nothing is due while a rotation is under way: the next one waits for the last one.
+    Nothing is due while a rotation is under way: the next one waits for the last one. An adopted key is let
+    alone until its declaration says more: its expiry counts if ``rotate_before`` is declared.
     """
-    published = record.published
-    if published is None or record.rotation is not None:
+    if not record.is_in_use or record.rotation is not None:
         return None
     last, today = expiry_of(record, look), look.now.date()
+    if record.is_as_adopted and key.rotate_before is None:
+        last = None
     again = KeyTerms.of(key).expires
     if last is not None and last < today:
         return Reason.EXPIRED, f"it expired on {last}"
     if last is not None and last - lead_of(key) <= today:
         lies_ahead = again is None or again - lead_of(key) > today
-        was_made_so = published.at.date() >= last - lead_of(key)
+        published = record.published
+        was_made_so = published is not None and published.at.date() >= last - lead_of(key)
         if lies_ahead or not was_made_so:
             same = "" if lies_ahead else "; the next one will expire then too, unless expires is moved"
             return Reason.EXPIRING, f"it expires on {last}{same}"
     due = due_on(key, record)
+    if due is not None and due <= look.now and due == record.adopted_at:
+        return Reason.ROTATION_DUE, "rotate_every is declared, and nobody knows how old the adopted key is"
     if due is not None and due <= look.now:
         return Reason.ROTATION_DUE, f"rotate_every is up since {due.date()}"
     return None
@@ -102,9 +114,7 @@ def deletion_task(record: KeyRecord, tasks: list[Task]) -> Task | None:
     about = [
         t
         for t in tasks
-        if t.address == record.address
-        and t.kind is TaskKind.DELETE_KEY
-        and t.subject == rotation.old.fingerprint
+        if t.address == record.address and t.kind is TaskKind.DELETE_KEY and t.subject == rotation.old.subject
     ]
     return max(about, key=lambda t: (t.is_open, t.opened_at, t.round), default=None)
 
@@ -204,7 +214,7 @@ def _advance(record: KeyRecord, label: str, what: str) -> Step:
 
 
 def _named(rotation: Rotation) -> str:
-    return f"generation {rotation.old.number} (...{rotation.old.last_four})"
+    return rotation.old.named
 
 
 def _blocks() -> str:

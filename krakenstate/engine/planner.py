@@ -197,7 +197,7 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
         record = look.state.account(resource.address) or look.state.key(resource.address)
         if seen.missing is None or seen.description is not None:
             known: tuple[Provenance | None, object] = (Provenance.OBSERVED, seen.at)
-        elif isinstance(record, KeyRecord) and (record.published or record.adopted):
+        elif isinstance(record, KeyRecord) and record.is_in_use:
             newest = known_of(record, seen)
             known = (newest.provenance, newest.at)
         elif isinstance(record, KeyRecord):

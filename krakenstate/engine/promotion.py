@@ -167,7 +167,7 @@ def _read(session: Session, promotion: Promotion) -> tuple[State, Snapshot | Non
 
 def _proofs(record: KeyRecord, seen: Snapshot | None) -> Iterator[Proof]:
     """What the key in service said of itself last, while it is as declared there."""
-    if record.published is None and record.adopted is None:
+    if not record.is_in_use:
         return
     if seen is None:
         known = (record.description, record.provenance, record.described_at)

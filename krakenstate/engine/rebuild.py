@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from krakenstate.engine.accounts import new_account_record
-from krakenstate.engine.adoption import put_account, record_of
+from krakenstate.engine.adoption import adoption_of, put_account, record_of
 from krakenstate.engine.grants import grant_record
 from krakenstate.engine.moves import foreseen, rename
 from krakenstate.engine.observe import observe
@@ -175,6 +175,9 @@ class _Rebuilder:
             )
             return
         terms = KeyTerms.of(declared) if declared else KeyTerms(api=_api_of(address))
+        replaced = None  # a key that its declaration still adopts; what lies at our path came after it
+        if declared is not None and declared.is_adopted:
+            replaced = adoption_of(declared, None, self._run.lease.lock.who, self._run.now)
         record = KeyRecord(
             address=address,
             account=account.address,
@@ -191,6 +194,7 @@ class _Rebuilder:
             ),
             provenance=Provenance.RECORDED,
             protect=declared.protect if declared else False,
+            adopted=replaced,
             kept_as=Address(found.slot.address) if found.recorded_as else None,
         )
         self._state.put(record)

@@ -28,6 +28,7 @@ from krakenstate.errors import (
     NotPossibleHere,
     SecretDisappeared,
     TemporaryLockout,
+    VaultDenied,
 )
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
@@ -184,8 +185,16 @@ def _secret(session: Session, key: Key) -> tuple[Credential, bool]:
     _check_site(session, key)
     slot = session.slot_of(key)
     earlier = (session.slot(key.process.address, old) for old in session.desired.moved_from(key.address))
-    for at in (slot, *earlier):
-        published = session.custody.read_published(at)
+    places = (slot, *earlier)
+    if key.vault_path is not None:  # where the generation lies that has replaced the adopted one, if one has
+        places = (session.slot(key.process.address, key.address), *places)
+    for at in places:
+        try:
+            published = session.custody.read_published(at)
+        except VaultDenied:
+            if at == places[-1]:
+                raise
+            continue
         waiting = session.custody.read(Place.QUARANTINE, at)
         if waiting is not None and (published is None or published.fingerprint != waiting.fingerprint):
             return waiting, False

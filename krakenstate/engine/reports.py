@@ -227,7 +227,7 @@ def _newest(
     record = state.account(seen.address) or state.key(seen.address)
     if isinstance(record, AccountRecord):
         return (record.provenance, record.existed_at) if record.existed_at else (None, None)
-    if isinstance(record, KeyRecord) and (record.published or record.adopted):
+    if isinstance(record, KeyRecord) and record.is_in_use:
         known = known_of(record, seen)
         return known.provenance, known.at
     answer = seen.report.answer if seen.report else None

@@ -41,7 +41,7 @@ class Retirement:
         second = self._second(record)
         if second is not None and not is_deleted(self._run.state, record.address, second.fingerprint):
             return self._ask_for_deletion(record, owner, second)
-        if record.adopted is not None:
+        if record.is_as_adopted:
             return self._leave(record)
         slot = self._session.shelf(record)
         for drop in (

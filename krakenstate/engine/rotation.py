@@ -24,7 +24,15 @@ from krakenstate.engine.plan_rotation import (
 )
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
-from krakenstate.errors import BreakerOpen, KrakenstateError, PathNotManaged, SecretDisappeared, StillAlive
+from krakenstate.errors import (
+    BreakerOpen,
+    CredentialMalformed,
+    KrakenstateError,
+    PathNotManaged,
+    SecretDisappeared,
+    StillAlive,
+    VaultDenied,
+)
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import Key
@@ -121,14 +129,15 @@ class Rotations:
         return self.retire(self._record(key))
 
     def retire(self, record: KeyRecord) -> Rotation:
-        """Copies the secret of the old generation aside, if it is not there yet.
+        """Copies the secret of the old generation aside, if it is known and not there yet.
 
         Raises:
-            SecretDisappeared: Another key is at the process's path. An urgent rotation goes on without.
+            SecretDisappeared: Another key is at the process's path. An urgent rotation goes on without, and
+                so does that of an adopted key: nothing is put in the place of its secret.
             PathNotManaged: Another key lies aside already; the same.
         """
         rotation = _of(record)
-        if rotation.retired:
+        if rotation.retired or not rotation.old.fingerprint:
             return rotation
         slot, old = self._session.shelf(record), rotation.old
         try:
@@ -138,8 +147,8 @@ class Rotations:
                 {"fingerprint": old.fingerprint, "generation": old.number},
                 lambda: self._session.custody.retire(slot, old.number, old.fingerprint),
             )
-        except (PathNotManaged, SecretDisappeared) as error:
-            if not rotation.urgent:
+        except (CredentialMalformed, PathNotManaged, SecretDisappeared, VaultDenied) as error:
+            if not (rotation.urgent or record.is_as_adopted):
                 raise
             # In the night of a leak the new key goes first; somebody will look whether the old one is gone.
             self._session.audience.say(f"{record.address}: its old secret was not put aside. {error.message}")
@@ -197,8 +206,11 @@ class Rotations:
             or rotation.because
             or (f"generation {rotation.generation} replaced it" if rotation.replaces else "it was revoked")
         )
+        left = self._session.left_at(record, old)
+        if left:
+            why += f". Its secret at {left} is your own: remove it there once the key is deleted"
         return self._work.delete_key(
-            record.leaving(old), self._owner(record), why, subject=old.fingerprint, last_four=old.last_four
+            record.leaving(old), self._owner(record), why, subject=old.subject, last_four=old.last_four
         )
 
     def prove(self, record: KeyRecord) -> Outcome:
@@ -207,7 +219,9 @@ class Rotations:
         old, asker = rotation.old, self._session.asker
         subject = Subject(record.address, record.account, self._networks(rotation), old.networks)
         if not may_prove(rotation, self._session.site_networks, now):
-            return self._look(record, "no site that its allowlist admits asks it now")
+            never = not rotation.retired and not old.fingerprint
+            why = "its secret was never shown" if never else "no site that its allowlist admits asks it now"
+            return self._look(record, why)
         refusal = asker.refusal(subject, "", urgent=rotation.urgent)
         if refusal:
             return self._look(record, refusal)
@@ -247,7 +261,7 @@ class Rotations:
             rotation = rotation.model_copy(update={"stage": Stage.PROVEN})
             self._put(record, rotation)
             for task in self._run.state.open_tasks(record.address):
-                if task.kind is TaskKind.DELETE_KEY and task.subject == rotation.old.fingerprint:
+                if task.kind is TaskKind.DELETE_KEY and task.subject == rotation.old.subject:
                     life.close(self._run.state, task, f"the key is {how}", self._run.now)
             self._run.save()
         slot, old = self._session.shelf(record), rotation.old
@@ -258,13 +272,15 @@ class Rotations:
             lambda: self._session.custody.drop_retired(slot, old.number),
         )
         record = self._again(record)
+        left = self._session.left_at(record, old)
         if not rotation.replaces:
-            self._run.write(
-                CallKind.DROP_SECRET,
-                record.address,
-                {"fingerprint": old.fingerprint},
-                lambda: self._session.custody.drop_published(slot),
-            )
+            if not record.is_as_adopted:
+                self._run.write(
+                    CallKind.DROP_SECRET,
+                    record.address,
+                    {"fingerprint": old.fingerprint},
+                    lambda: self._session.custody.drop_published(slot),
+                )
             self._cancel(record.address, TaskKind.STOP_PROCESS, "its key is gone")
             record = record.model_copy(
                 update={"published": None, "revoked": rotation.because or rotation.reason}
@@ -274,7 +290,8 @@ class Rotations:
         return Outcome(
             address=record.address,
             effect=Effect.DESTROYED,
-            text=f"the old key {_named(rotation)} is {how}; its secret left Vault",
+            text=f"the old key {_named(rotation)} is {how}; "
+            + (f"its secret at {left} is your own: remove it there" if left else "its secret left Vault"),
         )
 
     # -- inside --------------------------------------------------------------------------------------------
@@ -396,7 +413,8 @@ def _of(record: KeyRecord) -> Rotation:
 
 
 def _named(rotation: Rotation) -> str:
-    return f"(generation {rotation.old.number}, ...{rotation.old.last_four})"
+    ending = f", ...{rotation.old.last_four}" if rotation.old.last_four else ""
+    return f"(generation {rotation.old.number}{ending})"
 
 
 def _advanced(record: KeyRecord, text: str) -> Outcome:

@@ -356,7 +356,7 @@ def expect_hand_in(session: Session, address: str) -> Key:
             address=address,
             source=resource.source,
         )
-    if record.adopted is not None:
+    if record.is_as_adopted and record.rotation is None:
         raise HandInNotExpected(
             f"{address} was adopted and is in use. A key that is handed in is asked with the smallest nonces "
             "there are, which one in use refuses.",
@@ -378,7 +378,7 @@ def expect_hand_in(session: Session, address: str) -> Key:
             address=address,
             source=resource.source,
         )
-    if record.published is not None and not record.awaits_successor:
+    if record.is_in_use and not record.awaits_successor:
         raise HandInNotExpected(
             f"{address} is in service already; a second key is not taken beside it.",
             next_step="If somebody made a new key for it, delete that key in the web page.",

@@ -29,6 +29,7 @@ from krakenstate.errors import (
 from krakenstate.model.declarations import Account, Allowlist, Key, VaultFields
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork
+from krakenstate.model.rotation import ADOPTED_GENERATION, Generation
 from krakenstate.model.run import CallKind, Result
 from krakenstate.model.state import KeyRecord, State
 from krakenstate.providers.base import Lanes, Providers
@@ -89,11 +90,22 @@ class Session:
         return replace(self.slot(key.process.address, key.address), path=key.vault_path, fields=fields)
 
     def shelf(self, record: KeyRecord) -> Slot:
-        """Where a recorded key's secret lies: under the address it was first recorded at, or where it lay."""
+        """Where a recorded key's secret lies: under the address it was first recorded at.
+
+        Of an adopted key it lies where it lay; its next generation is published where every other key is.
+        """
         slot = self.slot(record.process, record.shelf)
-        if record.adopted is None or record.adopted.vault_path is None:
+        if record.adopted is None or record.adopted.vault_path is None or not record.is_as_adopted:
             return slot
         return replace(slot, path=record.adopted.vault_path, fields=record.adopted.fields)
+
+    def left_at(self, record: KeyRecord, old: Generation) -> str:
+        """Mount and path at which the secret of an adopted generation stays; empty of any other."""
+        adopted = record.adopted
+        if adopted is None or adopted.vault_path is None or old.number != ADOPTED_GENERATION:
+            return ""
+        slot = replace(self.slot(record.process, record.shelf), path=adopted.vault_path)
+        return self.custody.path_of(slot)
 
 
 @dataclass

@@ -70,7 +70,8 @@ def _under_way(key: Key, rotation: Rotation) -> list[Upcoming]:
     if rotation.stage is not Stage.DRAINING:
         return [Upcoming(address=key.address, on=None, text=text)]
     ends = drained_at(rotation, key.overlap).date()
-    text += f"; the old key (...{rotation.old.last_four}) is to be deleted from {ends}"
+    ending = f" (...{rotation.old.last_four})" if rotation.old.last_four else ""
+    text += f"; the old key{ending} is to be deleted from {ends}"
     return [Upcoming(address=key.address, on=ends, text=text)]
 
 

@@ -22,6 +22,7 @@ from krakenstate.model.declarations import (
 from krakenstate.model.desired import Desired
 from krakenstate.model.identity import mask_tail
 from krakenstate.model.plan import AttributeChange
+from krakenstate.model.rotation import ADOPTED_GENERATION
 from krakenstate.model.state import AccountRecord, Finding, GrantRecord, KeyRecord, State
 from krakenstate.model.task import ITS_ID, Task, TaskKind
 from krakenstate.providers.base import AccountJob, GrantAuthor, GrantJob, KeyJob
@@ -97,18 +98,45 @@ class Work:
         process, head = record.process.name, self._session.desired.head
         path = record.published.path if record.published else "its path in Vault"
         shown = key_label(record.key_name, known_last_four(record), self.key_job(record, owner).account_label)
+        first, others, last = self._of_adopted(record) or (
+            f"Make the process {process} read its secret again",
+            "",
+            "",
+        )
         text = (
             f"A new generation lies at {path}: {shown}. The old key still works.\n\n"
-            f"1. Make the process {process} read its secret again: restart it, or let it re-read Vault.\n"
-            "2. See that it works with the new key, and that no instance of it still uses the old one.\n"
+            f"1. {first}: restart it, or let it re-read Vault.\n"
+            "2. See that it works with the new key, and that no instance of it still uses the old one."
+            f"{others}\n"
             "3. Say so, on its host with the token it reports with, or from anywhere:\n"
             f"        krakenstate key verify {record.address} --in-use --stack {head.name}\n"
             f'        krakenstate task attest {ITS_ID} --note "restarted" --stack {head.name}\n'
+            f"{last}"
         )
         title = f"let process {process} use {shown}"
         return self._open(
             TaskKind.ADOPT_KEY, record.address, owner, title, text, generation=record.generation
         )
+
+    def _of_adopted(self, record: KeyRecord) -> tuple[str, str, str] | None:
+        """What else is to do where an adopted key is replaced: its process reads its secret elsewhere.
+
+        The first step, what to look for in the second, and a last line; ``None`` of any other key.
+        """
+        old, adopted = record.rotation.old if record.rotation else None, record.adopted
+        if adopted is None or old is None or old.number != ADOPTED_GENERATION:
+            return None
+        left, process = self._session.left_at(record, old), record.process.name
+        path = record.published.path if record.published else "its path in Vault"
+        first = f"Make the process {process} read its secret at {path} from now on"
+        first += f", not at {left}" if left else ""
+        first += ". Its fields are api_key and api_secret, and a Grant lets it read there"
+        others = [user for user in adopted.used_by if user != process]
+        look = (
+            f" By the desk's list {' and '.join(others)} used it too: see that nobody does." if others else ""
+        )
+        last = f"The secret at {left} is left alone: remove it there once the old key is deleted.\n"
+        return first, look, last if left else ""
 
     def stop_process(self, record: KeyRecord, owner: str) -> Task:
         """The owner stops the process before its key goes."""

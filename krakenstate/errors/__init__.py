@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from krakenstate.errors.adoption import (
     AdoptionError,
+    AdoptionOver,
     FileExists,
     ImportImpossible,
     InventoryHoldsSecret,
@@ -214,6 +215,7 @@ __all__ = [
     "AddressTaken",
     "AddressUnknown",
     "AdoptionError",
+    "AdoptionOver",
     "AgeTooLong",
     "AllowlistMissing",
     "AnswerUnreadable",

@@ -62,7 +62,7 @@ class KeyExpired(AdoptionError):
     """An adopted key has expired and is still listed: a check, not an error."""
 
     code, headline = "KS1313", "Key has expired"
-    remedy = "Declare a new key for its process, or delete it and take it out of the stack."
+    remedy = "Declare rotate_before= and a later expires=, and it is replaced; or take it out of the stack."
 
 
 class KeyOfNobody(AdoptionError):
@@ -70,3 +70,10 @@ class KeyOfNobody(AdoptionError):
 
     code, headline = "KS1314", "Nobody knows what uses the key"
     remedy = "Find its owner and name its Process; if there is none, take it out of the stack."
+
+
+class AdoptionOver(AdoptionError):
+    """The key that a declaration adopts was replaced or revoked: a check, not an error."""
+
+    code, headline = "KS1315", "Adoption is over"
+    remedy = "Take key_name=, vault_path= and vault_fields= out of its declaration; the plan stays as it is."

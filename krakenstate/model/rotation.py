@@ -14,6 +14,9 @@ from krakenstate.model.provenance import Provenance
 from krakenstate.model.terms import KeyDescription, KeyTerms
 from krakenstate.model.vocabulary import MOVES_FUNDS, Access, Api
 
+ADOPTED_GENERATION = 0
+"""Of a key that was there before krakenstate."""
+
 
 class Stage(StrEnum):
     """How far a rotation has come."""
@@ -42,7 +45,8 @@ class Stage(StrEnum):
 class Generation(Model):
     """One generation of a key, on its way out.
 
-    ``networks`` is the allowlist it was last seen with, ``None`` if it never described itself.
+    ``networks`` is the allowlist it was last seen with, ``None`` if it never described itself. Both
+    ``fingerprint`` and ``last_four`` are empty of an adopted one whose secret nobody showed.
     """
 
     number: int
@@ -51,6 +55,16 @@ class Generation(Model):
     last_four: str
     terms: KeyTerms
     networks: tuple[Network, ...] | None = None
+
+    @property
+    def subject(self) -> str:
+        """What a task about it is kept under: its fingerprint, or its number where that is not known."""
+        return self.fingerprint or f"generation {self.number}"
+
+    @property
+    def named(self) -> str:
+        """The generation in a few words: its number and how it ends, if that is known."""
+        return f"generation {self.number}{f' (...{self.last_four})' if self.last_four else ''}"
 
 
 class Checked(Model):

@@ -172,6 +172,7 @@ def _check_probing(keys: Sequence[SpotKey]) -> Iterator[KrakenstateError]:
 def check_vault_paths(desired: Desired) -> list[KrakenstateError]:
     """An adopted secret lies at a path of its own, away from what krakenstate keeps."""
     vault = desired.head.vault
+    ours = {f"{vault.secrets}/{key.process.name}/{key.address}": key.address for key in desired.of(Key)}
     first: dict[str, Key] = {}
     found: list[KrakenstateError] = []
     for key in desired.of(Key):
@@ -183,6 +184,8 @@ def check_vault_paths(desired: Desired) -> list[KrakenstateError]:
             why = f"the secret of {earlier.address}{line_of(earlier)} lies there too"
         elif path == vault.state or path.startswith(f"{vault.state}/"):
             why = "krakenstate keeps its own records there"
+        elif path in ours:
+            why = f"krakenstate publishes the next generation of {ours[path]} there"
         else:
             continue
         found.append(_at(VaultPathTaken, f"{key.address} adopts the path {key.vault_path}, and {why}.", key))

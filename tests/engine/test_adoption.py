@@ -7,10 +7,8 @@ import pytest
 from krakenstate import Process, Removed, SpotSubaccount
 from krakenstate.engine.adoption import keep_inventory
 from krakenstate.errors import HandInNotExpected, PathNotManaged, StackProblems
-from krakenstate.model.declarations import VaultFields
 from krakenstate.model.desired import Desired
 from krakenstate.model.inventory import InventoryEntry
-from krakenstate.model.network import parse_network
 from krakenstate.model.plan import Action, Reason
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import Effect
@@ -18,37 +16,10 @@ from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind
 from krakenstate.stack.check import check_declarations, check_vault_paths
 from tests.engine.test_rebuild import lose_the_state, make_anew
+from tests.support.adopted import ENTRY, FIELDS, KEY, PATH
 from tests.support.world import BASIS, CREATOR, DESK, HEAD, MM, RUNNER, derivatives_key, is_empty, spot_key
 
-PATH = "trading/pnl"
-FIELDS = VaultFields(api_key="key", api_secret="secret")
-KEY = spot_key(key_name="PNL (old)", vault_path=PATH, vault_fields=FIELDS)
 FUTURES = derivatives_key(key_name="futures")
-ENTRY = InventoryEntry(
-    name="PNL (old)",
-    account="desk",
-    permissions=("query-funds", "query-ledger"),
-    networks=(parse_network("192.0.2.10"),),
-    expires=date(2027, 6, 30),
-    last_used=date(2026, 11, 1),
-    used_by=("pnl", "dashboard"),
-)
-
-
-@pytest.fixture
-def made(world):
-    """The key of the desk's own, in use, with its secret at the desk's own path."""
-    made = world.people(
-        "create-key",
-        account="ops@desk.example",
-        api="spot",
-        name="PNL (old)",
-        permission=["query-funds", "query-ledger"],
-        ip=["192.0.2.10"],
-        expires="2027-06-30",
-    )
-    world.kv.write(PATH, {"key": made["api_key"], "secret": made["api_secret"], "environment": "live"}, 0)
-    return made
 
 
 def test_an_adopted_key_is_recorded_and_nothing_else(world, made):

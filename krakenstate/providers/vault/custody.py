@@ -216,12 +216,11 @@ class VaultCustody:
         """Copies the secret at the process's path aside, with check-and-set, and reads it back.
 
         Raises:
-            SecretDisappeared: Another key is at the path, and the wanted one is not aside; or what was
-                written is not what is there.
+            SecretDisappeared: Another key is at the path and none aside, or it cannot be read back.
             PathNotManaged: Another key lies aside already.
         """
         path = self._retired(slot, generation)
-        aside, there = self._kv.read(path), self._kv.read(self._published(slot))
+        aside, there = self._kv.read(path), in_our_words(self._kv.read(self._published(slot)), slot.fields)
         if aside is not None and fingerprint_in(aside) == fingerprint:
             return Held(self._shown(path), aside.version, fingerprint, managed=True, stack=self._stack)
         if aside is not None:
@@ -244,7 +243,8 @@ class VaultCustody:
         received_at = format_instant(self._clock())
         labelled = labels.quarantined(self._stack, slot, fingerprint, version + 1, received_at)
         self._kv.write_metadata(path, labelled, head.custom if head else {})
-        coming = self._kv.write(path, dict(there.data), cas=version)
+        data = dict(there.data) if slot.path is None else labels.halves(credential)
+        coming = self._kv.write(path, data, cas=version)
         self._compare(path, coming, credential)
         return Held(self._shown(path), coming, fingerprint, managed=True, stack=self._stack)
 
