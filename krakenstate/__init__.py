@@ -4,10 +4,14 @@ This module is the whole authoring surface: what a stack file imports. Each name
 so that commands which read no stack start without the models.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False  # as in typing, which commands that read no stack do without
 if TYPE_CHECKING:
+    from typing import Any
+
     from krakenstate.model import roles
     from krakenstate.model.declarations import (
         Allowlist,

@@ -1,5 +1,5 @@
 """``python -m krakenstate``."""
 
-from krakenstate.cli.app import main
+from krakenstate.cli.front import main
 
 main()

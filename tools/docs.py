@@ -73,7 +73,7 @@ def commands_page() -> str:
 
 def helps() -> Iterator[tuple[tuple[str, ...], str]]:
     """Each command's words and its help, groups before their commands, as the front door lists them."""
-    yield from _walk(typer.main.get_command(build()), PROGRAM, None, (PROGRAM,))
+    yield from _walk(build(), PROGRAM, None, (PROGRAM,))
 
 
 def _walk(

@@ -1,9 +1,9 @@
 """``krakenstate``: the front door.
 
 How this works: ``main`` reads the command line, runs one command, and turns whatever ends it into text, JSON
-and an exit code. Commands live one per file and are registered in ``build``, one line each. Their modules are
-imported for every ``--help``, so they import httpx, hvac, deepdiff, the engine and the simulator inside their
-functions, never at the top: ``version``, ``validate`` and ``render`` need none of them.
+and an exit code. Commands live one per file and are listed in ``commands.py``; a command's file is imported
+when it is called. That file imports httpx, hvac, deepdiff, the engine and the simulator inside its functions,
+never at the top: ``validate`` and ``render`` need none of them, nor does any help.
 """
 
 from __future__ import annotations
@@ -20,47 +20,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from krakenstate.cli import (
-    apply,
-    consumer,
-    demo,
-    dev,
-    doctor,
-    drift,
-    importing,
-    init,
-    inventory,
-    key,
-    leak,
-    lock,
-    logs,
-    observe,
-    options,
-    plan,
-    policy,
-    render,
-    report,
-    settle,
-    show,
-    state_changes,
-    task,
-    validate,
-    version,
-)
-from krakenstate.cli.frame import (
-    ADOPT,
-    ASSURANCE,
-    CORE,
-    PEOPLE,
-    REHEARSE,
-    STATE,
-    USAGE_ERROR,
-    Group,
-    add,
-    is_help_request,
-    usage_message,
-)
+from krakenstate.cli import logs, options, version
+from krakenstate.cli.frame import USAGE_ERROR, FrontGroup, is_help_request, usage_message
+from krakenstate.cli.front import drop_stdout
 from krakenstate.cli.output import Output, exit_code_of, switch_colour_off
+from krakenstate.cli.overview import ABOUT, OPTIONS
 from krakenstate.errors import (
     FileUnusable,
     InternalError,
@@ -74,46 +38,18 @@ PROGRAM = "krakenstate"
 _BROKEN_PIPE_EXIT = 1
 
 
-def build() -> typer.Typer:
+def build() -> Any:
     """The whole command line."""
     app = typer.Typer(
         name=PROGRAM,
-        cls=Group,
-        help="Kraken accounts and API keys, declared in Python, reviewed and verified.",
+        cls=FrontGroup,
+        help=ABOUT,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    add(app, init.init, panel=CORE, example="krakenstate init prod")
-    add(app, validate.validate, panel=CORE, example="krakenstate validate prod")
-    add(app, render.render, panel=CORE, example="krakenstate render prod --out desired.json")
-    add(app, observe.observe, panel=CORE, example="krakenstate observe prod --site runner")
-    add(app, plan.plan, panel=CORE, example="krakenstate plan prod --site runner")
-    add(app, show.show, panel=CORE, example="krakenstate show plan.json")
-    add(app, apply.apply, panel=CORE, example="krakenstate apply prod --site runner")
-    add(app, settle.settle, panel=CORE, example="krakenstate settle prod --site runner")
-    add(app, drift.drift, panel=CORE, example="krakenstate drift prod --site runner")
-    add(app, version.version, panel=CORE, example="krakenstate version --json")
-    app.add_typer(task.app, name="task", rich_help_panel=PEOPLE)
-    app.add_typer(key.app, name="key", rich_help_panel=PEOPLE)
-    app.add_typer(inventory.app, name="inventory", rich_help_panel=ADOPT)
-    importing_one = "krakenstate import --stack accounts/desk.py --generate-config-out stacks/desk.py"
-    add(app, importing.import_stack, name="import", panel=ADOPT, example=importing_one)
-    add(app, doctor.doctor, panel=ASSURANCE, example="krakenstate doctor prod --site runner")
-    app.add_typer(policy.app, name="policy", rich_help_panel=ASSURANCE)
-    app.add_typer(report.app, name="report", rich_help_panel=ASSURANCE)
-    example = "krakenstate consumer process.pnl --format python"
-    add(app, consumer.consumer, panel=ASSURANCE, example=example)
-    example = 'krakenstate panic --account carry --reason "orders nobody sent"'
-    add(app, leak.panic, panel=ASSURANCE, example=example)
-    app.add_typer(state_changes.app, name="state", rich_help_panel=STATE)
-    app.add_typer(lock.app, name="lock", rich_help_panel=STATE)
-    unlocking = "krakenstate force-unlock 0b6c2f5e-8d1f-4c39-9d55-2f0a7a1c3e84"
-    add(app, lock.force_unlock, name="force-unlock", panel=STATE, example=unlocking)
-    add(app, demo.demo, panel=REHEARSE, example="krakenstate demo")
-    app.add_typer(dev.app, name="dev", rich_help_panel=REHEARSE)
-    return app
+    return typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -124,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except (BrokenPipeError, ValueError):  # the reader went away, or closed the stream
         code = code or _BROKEN_PIPE_EXIT
-        _drop_stdout()
+        drop_stdout()
     sys.exit(code)
 
 
@@ -179,14 +115,12 @@ def _root(
     context: typer.Context,
     chdir: Annotated[
         Path | None,
-        typer.Option("--chdir", metavar="DIR", help="Change to this folder first.", show_default=False),
+        typer.Option("--chdir", metavar="DIR", help=OPTIONS["--chdir DIR"], show_default=False),
     ] = None,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours; works after a command too.")
-    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help=OPTIONS["--no-color"])] = False,
     show_version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=version.eager),
+        typer.Option("--version", help=OPTIONS["--version"], is_eager=True, callback=version.eager),
     ] = False,
 ) -> None:
     del context, no_color, show_version  # taken out before, and handled by its callback
@@ -217,14 +151,3 @@ def _end_in_order_on_sigterm() -> signal.Handlers | Callable[[int, FrameType | N
         return signal.signal(signal.SIGTERM, end)
     except ValueError:  # not the main thread, so somebody else's program
         return None
-
-
-def _drop_stdout() -> None:
-    """Points standard output at nothing, so that flushing it at exit does not fail again."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
-    finally:
-        os.close(nothing)

@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
+from krakenstate.cli.commands import ENTRIES
+
 AVAILABLE = sys.platform == "linux"
 """Elsewhere a fork without exec is not safe beside the system's libraries, and commands are started anew."""
 
@@ -24,6 +26,7 @@ _COMMAND_MAX_S = 120
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WEIGHTY = (
     "krakenstate.cli.app",
+    *(f"krakenstate.cli.{entry.module}" for entry in ENTRIES.values()),
     "krakenstate.cli.progress",
     "krakenstate.engine.runs",
     "krakenstate.providers.kraken_derivatives.provider",

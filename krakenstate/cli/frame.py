@@ -1,23 +1,19 @@
-"""How typer is worn here: plain help in groups, and its exceptions told apart from ours."""
+"""How typer is worn here: plain help, commands imported when called, its exceptions told apart from ours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections import UserDict
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
+from krakenstate.cli.commands import ENTRIES, Entry
+from krakenstate.cli.overview import overview
 from krakenstate.errors import Interrupted
-
-CORE = "Core"
-PEOPLE = "People"
-ADOPT = "Adopt"
-ASSURANCE = "Assurance"
-STATE = "State"
-REHEARSE = "Rehearse"
-_PANELS = (CORE, PEOPLE, ADOPT, ASSURANCE, STATE, REHEARSE)
 
 USAGE_ERROR: type[Exception] = next(
     cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
@@ -26,40 +22,53 @@ USAGE_ERROR: type[Exception] = next(
 
 
 class Group(TyperGroup):
-    """A group whose help lists commands by panel, in plain text."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list of commands, one section per panel."""
-        listed = list(self._shown(ctx))
-        room = formatter.width - 6 - max((len(name) for _, name, _ in listed), default=0)
-        for panel, commands in groupby(listed, key=lambda shown: shown[0]):
-            rows = [(name, command.get_short_help_str(room)) for _, name, command in commands]
-            with formatter.section(f"{panel} commands" if panel else "Commands"):
-                formatter.write_dl(rows)
-
-    def _shown(self, ctx: Any) -> Iterator[tuple[str, str, Any]]:
-        listed = []
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            if command is not None and not command.hidden:
-                panel = getattr(command, "rich_help_panel", None)
-                listed.append((panel if isinstance(panel, str) else "", name, command))
-        order = {panel: index for index, panel in enumerate(_PANELS)}
-        yield from sorted(listed, key=lambda shown: order.get(shown[0], len(order)))
+    """A group in plain text; Ctrl-C leaves it as one of our errors."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command; Ctrl-C leaves it as one of our errors."""
+        """Runs the command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted("Stopped by Ctrl-C.") from None
 
 
-def add(
-    app: typer.Typer, command: Callable[..., None], *, name: str = "", panel: str | None = None, example: str
-) -> None:
+def add(app: typer.Typer, command: Callable[..., None], *, name: str = "", example: str) -> None:
     """Registers a command function; its docstring is the help, ``example`` the last line of it."""
-    app.command(name or None, rich_help_panel=panel, epilog=f"Example: {example}")(command)
+    app.command(name or None, epilog=f"Example: {example}")(command)
+
+
+class Commands(UserDict[str, Any]):
+    """The commands of the first level by name, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.data[name]
+        if isinstance(found, Entry):
+            found = self.data[name] = _load(name, found)
+        return found
+
+
+class FrontGroup(Group):
+    """The first level of the command line."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.commands = Commands(ENTRIES)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The overall help, for which no command is imported."""
+        del ctx
+        formatter.write(overview(formatter.width))
+
+
+def _load(name: str, entry: Entry) -> Any:
+    """The command itself, its module imported now."""
+    found = getattr(import_module(f"krakenstate.cli.{entry.module}"), entry.attribute)
+    holder = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        add(holder, found, name=name, example=entry.example)
+    return get_group(holder).commands[name]
 
 
 def usage_message(error: Exception) -> tuple[str, str | None]:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import platform
-
 import typer
 
-from krakenstate import __version__
 from krakenstate.cli.options import JsonOpt
 from krakenstate.cli.output import Output
+from krakenstate.cli.versions import version_text, versions
 
 
 def version(as_json: JsonOpt = False) -> None:
     """Print the versions of krakenstate and Python."""
     output = Output(json=as_json)
-    facts = {
-        "krakenstate": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
-    }
     if as_json:
-        output.data(facts)
+        output.data(versions())
     else:
-        output.result(f"krakenstate {__version__}")
-        output.result(f"Python {facts['python']} on {facts['platform']}")
+        output.result(version_text())
 
 
 def eager(wanted: bool) -> None:

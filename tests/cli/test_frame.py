@@ -13,6 +13,8 @@ import pytest
 import typer
 
 from krakenstate.cli import app, logs, options
+from krakenstate.cli.commands import ENTRIES, PANELS
+from krakenstate.cli.frame import Group
 from krakenstate.cli.output import (
     Output,
     envelope,
@@ -23,6 +25,7 @@ from krakenstate.cli.output import (
     word_of,
     worst_exit_code,
 )
+from krakenstate.cli.overview import OPTIONS, overview
 from krakenstate.errors import (
     FileUnusable,
     Interrupted,
@@ -49,7 +52,7 @@ def walk(command, path=()):
             yield (*path, name)
 
 
-COMMANDS = sorted(walk(typer.main.get_command(app.build())))
+COMMANDS = sorted(walk(app.build()))
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +119,54 @@ def test_version_as_text_and_json(tmp_path):
     )
     assert run_cli("--version", cwd=tmp_path).stdout == text.stdout
     assert (text.stderr, data.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_overall_help_says_what_each_command_says_first(name):
+    """The overall help imports no command, and yet repeats the first sentence of each."""
+    said = app.build().commands[name].help.split("\n\n")[0]
+    assert " ".join(said.split()) == ENTRIES[name].summary
+    assert ENTRIES[name].panel in PANELS
+
+
+def test_the_overall_help_lists_every_option():
+    """What it says of the options is what the command line knows."""
+    known = {p.opts[0]: p.help for p in app.build().params} | {"--help": OPTIONS["--help"]}
+    assert {name.partition(" ")[0]: text for name, text in OPTIONS.items()} == known
+
+
+def test_the_overall_help_is_the_same_from_both_doors(tmp_path):
+    """Asked alone it is answered without typer; asked with anything else, by typer, in the same words."""
+    alone, beside = run_cli("--help", cwd=tmp_path), run_cli("--no-color", "--help", cwd=tmp_path)
+    assert (alone.code, alone.stdout) == (beside.code, beside.stdout)
+    assert max(map(len, overview(50).splitlines())) <= 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        pytest.param(["version"], ("typer", "pydantic", "krakenstate.errors", "typing"), id="version"),
+        pytest.param(["--help"], ("typer", "pydantic", "krakenstate.errors", "typing"), id="help"),
+        pytest.param(["plan", "--help"], ("krakenstate.cli.apply", "krakenstate.model", "rich"), id="plan"),
+    ],
+)
+def test_what_needs_little_imports_little(tmp_path, arguments, unused):
+    """What is asked most is answered by few modules: no test of time would hold on every machine."""
+    program = (
+        f"import sys\nsys.argv[1:] = {arguments!r}\nfrom krakenstate.cli.front import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"found = [name for name in {unused!r} if name in sys.modules]\nassert not found, found\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        cwd=tmp_path,
+        env=clean_environment() | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["--help"], ["validate"], ["render"]], ids=" ".join)
@@ -363,7 +414,7 @@ def fail_with(monkeypatch, error):
     """Makes the whole command line a single command that raises."""
 
     def build():
-        small = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, cls=app.Group)
+        small = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, cls=Group)
 
         @small.callback()
         def root() -> None:

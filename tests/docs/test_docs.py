@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from pydantic_core import PydanticUndefined
 
 import krakenstate
@@ -41,7 +40,7 @@ def named(page: Page) -> str:
 @cache
 def command_tree() -> Any:
     """The command line as typer sees it."""
-    return typer.main.get_command(build())
+    return build()
 
 
 def flags_of(command: Any) -> set[str]:

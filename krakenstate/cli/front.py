@@ -1,0 +1,54 @@
+"""The program's first step: what needs no command line is answered before one is built.
+
+``version`` is what pipelines ask at every start, and the overall help what people ask for most. Asked with
+anything beside them, the command line answers, and says the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # as in typing, whose import costs a third of answering `version`
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Runs the program and ends the interpreter with its exit code."""
+    is_logged = any(name.startswith("KRAKENSTATE_LOG") for name in os.environ)
+    match [] if is_logged else sys.argv[1:]:
+        case ["version"] | ["--version"]:
+            from krakenstate.cli.versions import version_text
+
+            _print_and_leave(version_text())
+        case ["--help"]:
+            from krakenstate.cli.overview import help_width, overview
+
+            _print_and_leave(overview(help_width()))
+        case _:
+            pass
+    from krakenstate.cli import app
+
+    app.main()
+
+
+def _print_and_leave(text: str) -> NoReturn:
+    """Prints, and exits with 1 if the reader went away."""
+    try:
+        print(text, flush=True)
+    except (BrokenPipeError, ValueError):
+        drop_stdout()
+        sys.exit(1)
+    sys.exit(0)
+
+
+def drop_stdout() -> None:
+    """Points standard output at nothing, so that flushing it at exit does not fail again."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+    finally:
+        os.close(nothing)
