@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Vault,
         Waiver,
     )
+    from krakenstate.model.limits import Limits, Thresholds
     from krakenstate.model.login import AppRole, JwtRole
     from krakenstate.model.promotion import Promotion
     from krakenstate.model.vocabulary import Access, NonceUnit, Permission
@@ -44,6 +45,7 @@ __all__ = [
     "Environment",
     "Grant",
     "JwtRole",
+    "Limits",
     "MasterAccount",
     "Moved",
     "NonceUnit",
@@ -54,6 +56,7 @@ __all__ = [
     "SpotKey",
     "SpotSubaccount",
     "Stack",
+    "Thresholds",
     "Vault",
     "Waiver",
     "__version__",
@@ -64,10 +67,12 @@ _HOMES = {
     "Access": "krakenstate.model.vocabulary",
     "AppRole": "krakenstate.model.login",
     "JwtRole": "krakenstate.model.login",
+    "Limits": "krakenstate.model.limits",
     "NonceUnit": "krakenstate.model.vocabulary",
     "Promotion": "krakenstate.model.promotion",
     "Permission": "krakenstate.model.vocabulary",
     "Stack": "krakenstate.stack.authoring",
+    "Thresholds": "krakenstate.model.limits",
 }
 
 

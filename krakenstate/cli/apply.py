@@ -16,6 +16,7 @@ from krakenstate.cli.options import (
     DesiredOpt,
     DetailedExitcodeOpt,
     ExcludeOpt,
+    ForceThresholdOpt,
     InputOpt,
     JsonOpt,
     LockTimeoutOpt,
@@ -48,6 +49,7 @@ def apply(
     target: TargetOpt = None,
     exclude: ExcludeOpt = None,
     strict: StrictOpt = False,
+    force_threshold: ForceThresholdOpt = False,
     detailed_exitcode: DetailedExitcodeOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
@@ -62,6 +64,7 @@ def apply(
     from krakenstate.cli.saved import is_plan_file, refuse_options
     from krakenstate.cli.wiring import is_ci, wire
     from krakenstate.engine import runs
+    from krakenstate.engine.guard import Guard
     from krakenstate.engine.guardrails import refuse_guarded
     from krakenstate.views.plan_text import render_plan
 
@@ -77,7 +80,8 @@ def apply(
         _apply_saved(Path(stack), site, desired, approved_digest, lock_timeout, output)
         return
     scope = scope_of(target, exclude)
-    wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
+    guard = Guard(strict=strict, force_threshold=force_threshold)
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard)
     session = wired.session
     check_policy(session.desired, session.clock().date(), strict=strict)
     with (
@@ -119,13 +123,15 @@ def _apply_saved(
     from krakenstate.cli.saved import read_plan
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import approval, runs
+    from krakenstate.engine.guard import Guard
     from krakenstate.views.saved_text import applying_line
 
     saved = read_plan(file)
     runs.refuse_look_ahead(saved)
     if approved_digest is not None:
         _compare(saved, approved_digest)
-    wired = wire(saved.stack if desired is None else None, output=output, desired=desired, site=site)
+    stack, guard = saved.stack if desired is None else None, Guard(force_threshold=saved.forced)
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard)
     session = wired.session
     approval.refuse_other(saved, session.desired)
     check_policy(session.desired, session.clock().date())

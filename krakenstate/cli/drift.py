@@ -22,15 +22,17 @@ def drift(
     """
     from krakenstate.cli.common import CHANGES, exit_code_for_checks, exit_code_for_gaps
     from krakenstate.cli.wiring import wire
+    from krakenstate.engine.guard import Guard
     from krakenstate.engine.runs import load_for_reading, make_plan, take_snapshot
+    from krakenstate.policy.rules import RULES
     from krakenstate.views.drift_text import drift_json, render_drift
 
     output = Output(json=as_json)
-    session = wire(stack, output=output, desired=desired, site=site, strict=strict).session
+    session = wire(stack, output=output, desired=desired, site=site, guard=Guard(strict=strict)).session
     state = load_for_reading(session)
     snapshot = take_snapshot(session, state)
     facts = make_plan(session, state, snapshot).facts
-    items, checks = facts.drift, [check for check in facts.checks if check.rule]
+    items, checks = facts.drift, [check for check in facts.checks if check.rule in RULES or check.waiver]
     now = session.clock()
     if as_json:
         output.data(drift_json(items, snapshot, checks=checks, now=now))

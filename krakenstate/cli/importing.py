@@ -185,7 +185,6 @@ def _head(desired: Desired, path: Path) -> StackHead:
     from pydantic import ValidationError
 
     from krakenstate.model.declarations import Grant, Vault
-    from krakenstate.model.desired import StackHead
 
     head = desired.head
     if path.suffix != ".py":

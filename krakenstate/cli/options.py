@@ -25,6 +25,7 @@ SWITCHES = ("--refresh", "--input")
 FLAGS = (
     "--auto-approve",
     "--detailed-exitcode",
+    "--force-threshold",
     "--in-use",
     "--json",
     "--no-color",
@@ -201,6 +202,10 @@ ApprovedDigestOpt = Annotated[
     ),
 ]
 StrictOpt = Annotated[bool, typer.Option("--strict", help="Warnings of the policy are errors.")]
+ForceThresholdOpt = Annotated[
+    bool,
+    typer.Option("--force-threshold", help="Bulk-change thresholds only warn, in this run; no rule does."),
+]
 RequireIsolationOpt = Annotated[
     bool, typer.Option("--require-isolation", help="Fail without kernel isolation of the stack file.")
 ]

@@ -12,6 +12,7 @@ from krakenstate.cli.options import (
     DesiredOpt,
     DetailedExitcodeOpt,
     ExcludeOpt,
+    ForceThresholdOpt,
     JsonOpt,
     RefreshOpt,
     SiteOpt,
@@ -54,6 +55,7 @@ def plan(
     target: TargetOpt = None,
     exclude: ExcludeOpt = None,
     strict: StrictOpt = False,
+    force_threshold: ForceThresholdOpt = False,
     detailed_exitcode: DetailedExitcodeOpt = False,
     form: PlanFormatOpt = PlanFormat.TEXT,
     comment_limit: CommentLimitOpt = COMMENT_MAX,
@@ -64,7 +66,7 @@ def plan(
     Compares the stack with what Kraken and Vault really hold. Changes nothing. With --as-of, what is upcoming
     is listed as on that day; what is proposed, and the digest, stay those of today. With --format markdown it
     is the comment of a pull request, with a marker by which it is found again, e-mails and IIBANs masked. A
-    plan that the policy refuses is shown with what refuses it, and exits 5.
+    plan that the policy refuses is shown with what refuses it, and exits 5; one that changes too much, 9.
     """
     from datetime import timedelta
 
@@ -80,6 +82,7 @@ def plan(
     )
     from krakenstate.cli.saved import require_plan_name, save_plan
     from krakenstate.cli.wiring import wire
+    from krakenstate.engine.guard import Guard
     from krakenstate.engine.runs import load_for_reading, make_plan
     from krakenstate.views.saved_text import saved_line
 
@@ -88,7 +91,8 @@ def plan(
     if out is not None:
         require_plan_name(out)
     scope = scope_of(target, exclude)
-    wired = wire(stack, output=output, desired=desired, site=site, strict=strict)
+    guard = Guard(strict=strict, force_threshold=force_threshold)
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard)
     session = wired.session
     look_ahead = what_if(as_of, session.clock())
     state = load_for_reading(session)

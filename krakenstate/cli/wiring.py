@@ -36,6 +36,7 @@ from krakenstate.secret import redactor
 from krakenstate.stack.load import LoadedStack, load
 
 if TYPE_CHECKING:
+    from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Origins, Session
     from krakenstate.model.declarations import Allowlist, Environment
     from krakenstate.model.desired import Desired
@@ -72,7 +73,7 @@ def wire(
     site: str | None = None,
     environment: Mapping[str, str] | None = None,
     check_mount: bool = True,
-    strict: bool = False,
+    guard: Guard | None = None,
 ) -> Wired:
     """Everything one run needs, opened nowhere yet: the first call opens the first connection.
 
@@ -93,7 +94,7 @@ def wire(
         )
     loaded = _load_beside_imports(stack, desired)
     from krakenstate.cli.progress import Progress
-    from krakenstate.engine.guardrails import Guard
+    from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Session
     from krakenstate.providers.vault.administration import VaultAdministration
 
@@ -116,7 +117,7 @@ def wire(
         lanes=_lanes(clock),
         audience=Progress(output),
         on_pull_request=is_pull_request(env),
-        guard=Guard(strict=strict),
+        guard=guard or Guard(),
     )
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
 

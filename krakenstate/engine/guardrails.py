@@ -6,33 +6,43 @@ carries it out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
+from krakenstate.engine.guard import Guard
+from krakenstate.engine.moves import foreseen
 from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.thresholds import find_loose, find_stops, forced
+from krakenstate.model.decision import Decision
 from krakenstate.model.plan import Plan
 from krakenstate.model.promotion import Promoted
 from krakenstate.policy.base import Case
 from krakenstate.policy.judge import in_order, judge, refuse
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """How strictly a run looks.
-
-    Args:
-        strict: Whether warnings of the policy are errors.
-    """
-
-    strict: bool = False
-
-
 def guarded(
     plan: Plan, look: Outlook, guard: Guard, *, promotions: tuple[Promoted, ...] | None = None
 ) -> Plan:
-    """The plan, with what the policy finds among its checks; ``promotions`` are those of its proposals."""
+    """The plan, with what the policy and the thresholds say of it among its checks.
+
+    ``promotions`` are those of its proposals. That thresholds were forced is part of the decision, so it is
+    approved with it.
+    """
     case = Case(look.desired, look.now.date(), plan, promotions)
-    checks = in_order([*plan.facts.checks, *judge(case, strict=guard.strict)])
-    return plan.model_copy(update={"facts": plan.facts.model_copy(update={"checks": checks})})
+    renamed = replace(look, state=foreseen(look.desired, look.state)[0])
+    stops = find_stops(plan, renamed)
+    checks = in_order(
+        [
+            *plan.facts.checks,
+            *judge(case, strict=guard.strict),
+            *(map(forced, stops) if guard.force_threshold else stops),
+            *find_loose(look.desired.head.thresholds),
+        ]
+    )
+    plan = plan.model_copy(update={"facts": plan.facts.model_copy(update={"checks": checks})})
+    if not (stops and guard.force_threshold):
+        return plan
+    plan = plan.model_copy(update={"forced": True})
+    return plan.model_copy(update={"digest": Decision.of(plan).digest})
 
 
 def refuse_guarded(plan: Plan) -> None:
@@ -40,6 +50,7 @@ def refuse_guarded(plan: Plan) -> None:
 
     Raises:
         PolicyError: A rule does.
+        ThresholdError: It would change too much.
         StackProblems: Several things do.
     """
     refuse(plan.facts.checks)

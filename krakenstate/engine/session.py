@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from krakenstate.engine.asking import Asker
 from krakenstate.engine.audience import Audience, Nobody
-from krakenstate.engine.guardrails import Guard
+from krakenstate.engine.guard import Guard
 from krakenstate.errors import (
     AnswerUnreadable,
     Interrupted,

@@ -14,7 +14,8 @@ these classes, so ``catalogue()`` is complete by construction, and ``docs/errors
     ├── StateError      KS30xx  state and journal
     ├── TaskError       KS31xx  tasks
     ├── VaultError      KS4xxx  Vault or OpenBao
-    ├── PolicyError     KS5xxx  a refusal by rule
+    ├── PolicyError     KS50xx to KS52xx  a refusal by rule
+    ├── ThresholdError  KS53xx  a plan that would change too much at once
     ├── LockError       KS6xxx  one writer at a time
     ├── PlanError       KS7xxx  plan, approval, apply
     ├── UsageError      KS8xxx  the command line and its surroundings
@@ -113,9 +114,11 @@ from krakenstate.errors.plan import (
 from krakenstate.errors.policy import (
     AgeTooLong,
     AllowlistMissing,
+    BulkChange,
     ControllerShared,
     KeyEndless,
     LifetimeTooLong,
+    ManagementLost,
     NetworkBroad,
     NonceWindowOpen,
     NotPromoted,
@@ -124,6 +127,8 @@ from krakenstate.errors.policy import (
     ProofDenied,
     ProofUnreadable,
     RightsUnused,
+    ThresholdError,
+    ThresholdLoose,
     WaiverEnded,
     WaiverIdle,
     WaiverUnknown,
@@ -226,6 +231,7 @@ __all__ = [
     "AttributeFixed",
     "AuthenticationFailed",
     "BreakerOpen",
+    "BulkChange",
     "CallUnknown",
     "CallsExceedRights",
     "ClockOff",
@@ -276,6 +282,7 @@ __all__ = [
     "LockMismatch",
     "LockNotHeld",
     "LoginMethodMissing",
+    "ManagementLost",
     "MayExist",
     "MountMissing",
     "MountNotVersioned",
@@ -358,6 +365,8 @@ __all__ = [
     "TaskNotPossible",
     "TemporaryLockout",
     "Terminated",
+    "ThresholdError",
+    "ThresholdLoose",
     "UnlockCancelled",
     "UsageError",
     "VaultAddressRefused",

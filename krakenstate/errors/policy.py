@@ -145,3 +145,35 @@ class ProofDenied(ProofUnreadable):
 
     code, headline, exit_code = "KS5032", "Vault denies the records of the other stack", 3
     remedy = "Ask for the policy that docs/concepts.md lists for promotes_from."
+
+
+class ThresholdError(KrakenstateError):
+    """A plan that no rule refuses, and that would change or lose too much at once."""
+
+    exit_code = 9
+
+
+class BulkChange(ThresholdError):
+    """One plan would update or destroy more of what exists than the stack's thresholds allow."""
+
+    code, headline = "KS5301", "Too much would change at once"
+    remedy = (
+        "If all of it is meant, say so for one run: --force-threshold. Else do it in parts: --target ADDR"
+    )
+
+
+class ManagementLost(ThresholdError):
+    """A plan would take away the last key with which krakenstate manages a master's subaccounts."""
+
+    code, headline = "KS5302", "Last controlling key would be lost"
+    remedy = (
+        "Keep it declared until another key with controls= is in service. If nothing shall manage them any "
+        "more, say so for one run: --force-threshold"
+    )
+
+
+class ThresholdLoose(ThresholdError):
+    """A stack allows more than the usual thresholds do: a check of a plan, not an error."""
+
+    code, headline = "KS5303", "Thresholds are loose"
+    remedy = "Take Thresholds(...) back to its defaults once the large change is done."

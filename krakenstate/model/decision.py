@@ -53,7 +53,10 @@ class Proposal(Model):
 
 
 class Decision(Model):
-    """Everything a plan decides, by address, and the part of the stack it was limited to, if any."""
+    """Everything a plan decides, by address, and the part of the stack it was limited to, if any.
+
+    ``forced`` says that thresholds would have stopped it.
+    """
 
     stack: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=NAME_MAX)
     environment: str
@@ -61,6 +64,7 @@ class Decision(Model):
     proposals: tuple[Proposal, ...]
     targets: tuple[Address, ...] = ()
     excluded: tuple[Address, ...] = ()
+    forced: bool = False
 
     @classmethod
     def of(cls, plan: Plan) -> Decision:
@@ -72,6 +76,7 @@ class Decision(Model):
             lineage=plan.lineage,
             targets=plan.targets,
             excluded=plan.excluded,
+            forced=plan.forced,
         )
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -92,15 +97,20 @@ def decide(
     lineage: str,
     targets: Iterable[Address] = (),
     excluded: Iterable[Address] = (),
+    forced: bool = False,
 ) -> Decision:
-    """The decision made by steps that need approval."""
-    parts = {"targets": tuple(sorted(set(targets))), "excluded": tuple(sorted(set(excluded)))}
+    """The decision made by steps that need approval; ``forced`` is that thresholds shall not stop it."""
+    parts: dict[str, Any] = {
+        "targets": tuple(sorted(set(targets))),
+        "excluded": tuple(sorted(set(excluded))),
+        "forced": forced,
+    }
     return Decision(
         stack=stack,
         environment=environment,
         lineage=lineage,
         proposals=tuple(Proposal.of(step) for step in sorted(proposals, key=lambda s: s.address)),
-        **{name: addresses for name, addresses in parts.items() if addresses},
+        **{name: value for name, value in parts.items() if value},
     )
 
 

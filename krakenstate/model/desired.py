@@ -26,6 +26,7 @@ from krakenstate.model.declarations import (
     Vault,
 )
 from krakenstate.model.entry import Collector, Declaration, Name, Reference, collecting
+from krakenstate.model.limits import Limits, Thresholds
 from krakenstate.model.promotion import Promotion
 from krakenstate.model.vocabulary import Api
 
@@ -41,6 +42,8 @@ class StackHead(Model):
     environment: Environment
     vault: Vault
     promotes_from: Promotion | None = None
+    limits: Limits = Limits()
+    thresholds: Thresholds = Thresholds()
 
 
 class RenderedSource(Model):

@@ -311,7 +311,7 @@ class Plan(Model):
     """Everything a reviewer reads and an apply carries out.
 
     ``digest`` is the SHA-256 of the canonical JSON (RFC 8785) of the proposals and of what they belong to:
-    stack, environment, lineage, and what was left out of it.
+    stack, environment, lineage, what was left out of it, and whether thresholds that stop it were ``forced``.
     """
 
     format_version: str = FORMAT_VERSION
@@ -326,6 +326,7 @@ class Plan(Model):
     complete: bool = True
     targets: tuple[Address, ...] = ()
     excluded: tuple[Address, ...] = ()
+    forced: bool = False
     facts: Facts
 
     @property

@@ -102,6 +102,7 @@ def _assembled(saved: SavedPlan) -> Plan:
         lineage=decision.lineage,
         targets=decision.targets,
         excluded=decision.excluded,
+        forced=decision.forced,
         digest=saved.plan_digest,
         facts=Facts(**{name: getattr(facts, name) for name in Facts.model_fields}),
         **{name: getattr(facts, name) for name in _OF_THE_PLAN},

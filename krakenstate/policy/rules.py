@@ -35,8 +35,6 @@ from krakenstate.model.vocabulary import MOVES_FUNDS, Access, Permission
 from krakenstate.policy.base import Case, Finding, Rule
 from krakenstate.policy.intent import PROMOTION, keys_are_verified_elsewhere, rights_are_needed
 
-AGE_MAX = timedelta(days=366)
-LIFETIME_MAX = timedelta(days=366)
 BROAD = {4: 16, 6: 47}
 """The longest prefix that is still too broad, by version of the protocol."""
 _ADDRESSES = frozenset({Permission.ADD_WITHDRAW_ADDRESS, Permission.UPDATE_WITHDRAW_ADDRESS})
@@ -133,23 +131,25 @@ def subaccounts_keep_their_funds(case: Case) -> Iterator[Finding]:
 
 def keys_do_not_grow_old(case: Case) -> Iterator[Finding]:
     """The declared period of rotation."""
+    limit = case.desired.head.limits.age
     for key in case.desired.of(Key):
-        if key.rotate_every is not None and key.rotate_every > AGE_MAX:
+        if key.rotate_every is not None and key.rotate_every > limit:
             yield Finding(
                 key,
-                f"{key.address} is rotated every {_days(key.rotate_every)}; at most {_days(AGE_MAX)} are "
+                f"{key.address} is rotated every {_days(key.rotate_every)}; at most {_days(limit)} are "
                 "allowed.",
             )
 
 
 def keys_do_not_live_long(case: Case) -> Iterator[Finding]:
     """The declared expiry, counted from today."""
+    limit = case.desired.head.limits.lifetime
     for key in case.desired.of(SpotKey):
-        if key.expires is not None and key.expires - case.today > LIFETIME_MAX:
+        if key.expires is not None and key.expires - case.today > limit:
             yield Finding(
                 key,
                 f"{key.address} expires {key.expires}, {_days(key.expires - case.today)} from now; at most "
-                f"{_days(LIFETIME_MAX)} are allowed.",
+                f"{_days(limit)} are allowed.",
             )
 
 
@@ -263,14 +263,14 @@ RULES: Mapping[str, Rule] = {
             "maximum-age",
             _ERROR,
             AgeTooLong,
-            "A rotation comes at least every 366 days.",
+            "A rotation comes at least every 366 days, or as the stack's `limits` say.",
             keys_do_not_grow_old,
         ),
         Rule(
             "maximum-lifetime",
             _ERROR,
             LifetimeTooLong,
-            "An expiry is at most 366 days ahead.",
+            "An expiry is at most 366 days ahead, or as the stack's `limits` say.",
             keys_do_not_live_long,
         ),
         Rule(

@@ -11,8 +11,11 @@ from krakenstate.errors import DeclarationInvalid, KrakenstateError, Source
 from krakenstate.model.declarations import Environment, Vault
 from krakenstate.model.desired import StackHead
 from krakenstate.model.entry import Declaration, Entry, Part, check_name, collecting, locate
+from krakenstate.model.limits import Limits, Thresholds
 from krakenstate.model.promotion import Promotion
 
+_PARTS = {"environment": Environment, "vault": Vault, "limits": Limits, "thresholds": Thresholds}
+_LIMITS, _THRESHOLDS = Limits(), Thresholds()
 E = TypeVar("E", bound=Entry)
 
 
@@ -25,6 +28,8 @@ class Stack:
         vault: Where its secrets and state live.
         promotes_from: The stack in which its Spot keys are verified first; by its name, or with how long
             that counts and where its records lie.
+        limits: How old its keys may grow.
+        thresholds: How much of it one plan may change.
     """
 
     made: list[Stack] = []  # noqa: RUF012 - every stack of this interpreter, for the process that renders
@@ -37,12 +42,16 @@ class Stack:
         environment: Environment,
         vault: Vault,
         promotes_from: Promotion | str | None = None,
+        limits: Limits = _LIMITS,
+        thresholds: Thresholds = _THRESHOLDS,
     ) -> None:
         self.source: Source | None = locate(sys._getframe(1))
         self.name = name
         self.environment = environment
         self.vault = vault
         self.promotes_from = self._promotion(promotes_from)
+        self.limits = limits
+        self.thresholds = thresholds
         self.entries: list[Entry] = []
         self._check()
         Stack.made.append(self)
@@ -73,6 +82,8 @@ class Stack:
             environment=self.environment,
             vault=self.vault,
             promotes_from=self.promotes_from,
+            limits=self.limits,
+            thresholds=self.thresholds,
         )
 
     def _check(self) -> None:
@@ -80,7 +91,7 @@ class Stack:
             check_name(self.name)
         except (ValueError, TypeError) as wrong:
             self._report(DeclarationInvalid(f"Stack: field name: {wrong}.", source=self.source))
-        for field, cls in (("environment", Environment), ("vault", Vault)):
+        for field, cls in _PARTS.items():
             if not isinstance(getattr(self, field), cls):
                 self._report(
                     DeclarationInvalid(f"Stack: field {field} takes a {cls.__name__}.", source=self.source)

@@ -330,7 +330,7 @@ def _describe_stack(stack: Stack) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         try:
             return value.model_dump(mode="json")
-        except Exception:  # noqa: BLE001 - not an Environment or Vault; reported when the stack was made
+        except Exception:  # noqa: BLE001 - of another type; reported when the stack was made
             return None
 
     return {
@@ -338,6 +338,8 @@ def _describe_stack(stack: Stack) -> dict[str, Any]:
         "environment": plain(stack.environment),
         "vault": plain(stack.vault),
         "promotes_from": None if stack.promotes_from is None else plain(stack.promotes_from),
+        "limits": plain(stack.limits),
+        "thresholds": plain(stack.thresholds),
         "source": _plain_source(stack.source),
     }
 

@@ -68,7 +68,18 @@ def _head(head: StackHead) -> Node:
             futures_url=quoted(head.environment.futures_url),
         )
     vault = call("Vault", **{field: quoted(value) for field, value in head.vault.model_dump().items()})
-    return call("Stack", name=quoted(head.name), environment=environment, vault=vault)
+    set_by_itself = {
+        field: call(type(part).__name__, **{name: _plain(value) for name, value in vars(part).items()})
+        for field, part in (("limits", head.limits), ("thresholds", head.thresholds))
+        if part != type(part)()
+    }
+    return call("Stack", name=quoted(head.name), environment=environment, vault=vault, **set_by_itself)
+
+
+def _plain(value: object) -> Node:
+    if isinstance(value, timedelta):
+        return f"timedelta(seconds={value.total_seconds():g})"
+    return repr(value)
 
 
 def _imports(body: str) -> str:
@@ -123,12 +134,10 @@ class _Writer:
                 return Group("{", items, "}")
             case Enum():
                 return f"{type(value).__name__}.{value.name}"
-            case bool() | int():
-                return repr(value)
+            case bool() | int() | timedelta():
+                return _plain(value)
             case date():
                 return f"date({value.year}, {value.month}, {value.day})"
-            case timedelta():
-                return f"timedelta(seconds={value.total_seconds():g})"
             case frozenset():
                 return _permissions(value)
             case tuple():

@@ -54,6 +54,8 @@ class ReportedStack(Model):
     environment: dict[str, JsonValue] | None
     vault: dict[str, JsonValue] | None
     promotes_from: dict[str, JsonValue] | None = None
+    limits: dict[str, JsonValue] | None
+    thresholds: dict[str, JsonValue] | None
     source: ReportedSource | None
 
 

@@ -454,14 +454,18 @@ def test_rubbish_is_no_rendered_stack(tmp_path, data, code):
 
 def test_a_rendered_stack_is_checked_like_a_stack_file(tmp_path):
     """Editing a rendered file brings the same problems, with the lines it gives."""
-    write_stack(tmp_path, DESK + "stack.add(SpotKey(name='k', account=mm, process=quoter))\n")
+    office = "office = stack.add(Allowlist(name='office', networks=['192.0.2.10']))\n"
+    key = "stack.add(SpotKey(name='k', account=mm, process=quoter, allowlist=[office], nonce_window=0))\n"
+    write_stack(tmp_path, DESK + office + key)
     desired = tmp_path / "desired.json"
     assert run_cli("render", "prod", "--out", str(desired), cwd=tmp_path).code == 0
     ok = run_cli("validate", "prod", "--desired", str(desired), "--json", cwd=tmp_path)
-    assert json.loads(ok.stdout) == {
+    [check] = (said := json.loads(ok.stdout)).pop("checks")
+    assert (check["code"], check["severity"], check["source"]["line"]) == ("KS5111", "warning", 12)
+    assert said == {
         "valid": True,
         "stack": "prod",
-        "declarations": 5,
+        "declarations": 6,
         "isolation": json.loads(desired.read_text())["isolation"],
         "isolation_reason": json.loads(desired.read_text())["isolation_reason"],
     }

@@ -17,6 +17,7 @@ from krakenstate.cli.options import FLAGS, SWITCHES
 from krakenstate.errors import KrakenstateError, StackProblems, catalogue
 from krakenstate.model import declarations, roles
 from krakenstate.model.entry import Declaration
+from krakenstate.model.limits import Limits, Thresholds
 from krakenstate.model.task import TaskKind
 from krakenstate.model.vocabulary import Access, NonceUnit, Permission
 from krakenstate.stack.authoring import Stack
@@ -169,6 +170,8 @@ MODELS = [
     declarations.Environment,
     declarations.Vault,
     krakenstate.Promotion,
+    Limits,
+    Thresholds,
     declarations.Moved,
     declarations.Removed,
 ]

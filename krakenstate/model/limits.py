@@ -1,0 +1,36 @@
+"""What a stack sets for itself: how old keys may grow, and how much one plan may change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from krakenstate.model.base import Model
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError("a time span must be longer than nothing")
+    return span
+
+
+class Limits(Model):
+    """How long a key may serve: between two rotations, and from today to its expiry."""
+
+    age: Annotated[timedelta, AfterValidator(_positive)] = timedelta(days=366)
+    lifetime: Annotated[timedelta, AfterValidator(_positive)] = timedelta(days=366)
+
+
+class Thresholds(Model):
+    """How much of what exists one plan may change, in percent of the objects of a type.
+
+    They hold for types with at least ``existing`` objects.
+    """
+
+    updates: Percent = 30
+    destroys: Percent = 30
+    existing: int = Field(default=10, ge=1)
