@@ -41,11 +41,9 @@ def _notes(key: SpotKey | DerivativesKey) -> dict[str, str]:
     if isinstance(key, SpotKey):
         found = {"permissions": explain(key.reasons) or "its calls need none"}
     else:
-        found = {
-            level: explain({r: c for r, c in key.reasons.items() if r.startswith(f"{level} ")})
-            or "none of its calls needs more"
-            for level in LEVELS
-        }
+        found = dict.fromkeys(LEVELS, "none of its calls needs more")
+        for right, calls in key.reasons.items():
+            found[right.partition(" ")[0]] = f"for {', '.join(calls) or 'none of its calls'}"
     first = next(iter(found))
     return {**found, first: "; ".join([found[first], *_doubts(key)])}
 

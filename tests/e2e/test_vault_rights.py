@@ -210,5 +210,5 @@ def verifies(desk, run, denied, token):
 
 
 def test_every_kind_of_token_has_a_policy_in_the_page():
-    """concepts.md holds a policy for each job of a pipeline, for operators who hand in, and for hosts."""
-    assert set(POLICIES) == {"planner", "observer", "operator", "inbox", "verifier"}
+    """concepts.md holds a policy for each job of a pipeline, for more that it reads, people, and hosts."""
+    assert set(POLICIES) == {"planner", "observer", "operator", "scan", "promotion", "inbox", "verifier"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from krakenstate import Permission
+from krakenstate import Access, Permission
 from krakenstate.engine.explain import reasons_of
 from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyTerms
@@ -30,9 +30,10 @@ def note_of(name, plan):
     (spot_key(permissions=None, calls=["GetApiKeyInfo"]), "permissions", "its calls need none"),
     (BY_RIGHTS, "permissions", ""),
     (derivatives_key(general=None, transfer=None, calls=["POST sendorder", "GET fills"]), "general",
-     "general FULL_ACCESS (POST sendorder)"),
+     "for POST sendorder"),
     (derivatives_key(general=None, transfer=None, calls=["POST sendorder", "GET fills"]), "transfer",
      "none of its calls needs more"),
+    (derivatives_key(calls=["GET accounts"], general=Access.FULL_ACCESS), "general", "for none of its calls"),
 ])  # fmt: skip
 def test_a_plan_says_which_calls_each_right_is_for(key, attribute, note):
     """The note stands at the attribute it explains, and only where calls are declared."""
