@@ -23,7 +23,7 @@ import typer
 from krakenstate.cli import logs, options, version
 from krakenstate.cli.frame import USAGE_ERROR, FrontGroup, is_help_request, usage_message
 from krakenstate.cli.front import drop_stdout
-from krakenstate.cli.output import Output, exit_code_of, switch_colour_off
+from krakenstate.cli.output import Output, command_ended, exit_code_of, switch_colour_off
 from krakenstate.cli.overview import ABOUT, OPTIONS
 from krakenstate.errors import (
     FileUnusable,
@@ -92,6 +92,8 @@ def run(arguments: list[str]) -> int:
             output.progress("".join(traceback.format_exception(bug)))
         return internal.exit_code
     finally:
+        with contextlib.suppress(BrokenPipeError):
+            command_ended()
         if before is not None:
             signal.signal(signal.SIGTERM, before)
 

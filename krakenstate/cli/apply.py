@@ -22,6 +22,7 @@ from krakenstate.cli.options import (
     LockTimeoutOpt,
     SiteOpt,
     StackOrPlanArg,
+    StatsOpt,
     StrictOpt,
     TargetOpt,
 )
@@ -51,6 +52,7 @@ def apply(
     strict: StrictOpt = False,
     force_threshold: ForceThresholdOpt = False,
     detailed_exitcode: DetailedExitcodeOpt = False,
+    stats: StatsOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Plan, show the plan, ask, and carry it out; or carry out a saved plan.
@@ -77,11 +79,11 @@ def apply(
         )
     if stack is not None and is_plan_file(stack):
         refuse_options(context)
-        _apply_saved(Path(stack), site, desired, approved_digest, lock_timeout, output)
+        _apply_saved(Path(stack), site, desired, approved_digest, lock_timeout, output, stats=stats)
         return
     scope = scope_of(target, exclude)
     guard = Guard(strict=strict, force_threshold=force_threshold)
-    wired = wire(stack, output=output, desired=desired, site=site, guard=guard)
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard, stats=stats)
     session = wired.session
     check_policy(session.desired, session.clock().date(), strict=strict)
     with (
@@ -117,6 +119,8 @@ def _apply_saved(
     approved_digest: str | None,
     lock_timeout: float,
     output: Output,
+    *,
+    stats: bool,
 ) -> None:
     """Passing the file is the approval, or under CI its digest; what is carried out is planned anew."""
     from krakenstate.cli.common import check_policy, commit_of
@@ -131,7 +135,7 @@ def _apply_saved(
     if approved_digest is not None:
         _compare(saved, approved_digest)
     stack, guard = saved.stack if desired is None else None, Guard(force_threshold=saved.forced)
-    wired = wire(stack, output=output, desired=desired, site=site, guard=guard)
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard, stats=stats)
     session = wired.session
     approval.refuse_other(saved, session.desired)
     check_policy(session.desired, session.clock().date())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from krakenstate.cli.options import DesiredOpt, JsonOpt, SiteOpt, StackArg
+from krakenstate.cli.options import DesiredOpt, JsonOpt, SiteOpt, StackArg, StatsOpt
 from krakenstate.cli.output import Output
 
 
 def observe(
-    stack: StackArg = None, site: SiteOpt = None, desired: DesiredOpt = None, as_json: JsonOpt = False
+    stack: StackArg = None,
+    site: SiteOpt = None,
+    desired: DesiredOpt = None,
+    stats: StatsOpt = False,
+    as_json: JsonOpt = False,
 ) -> None:
     """Ask Kraken and Vault what exists.
 
@@ -22,7 +26,7 @@ def observe(
     from krakenstate.views.observe_text import render_snapshot, snapshot_json
 
     output = Output(json=as_json)
-    session = wire(stack, output=output, desired=desired, site=site).session
+    session = wire(stack, output=output, desired=desired, site=site, stats=stats).session
     snapshot = take_snapshot(session, load_for_reading(session))
     if as_json:
         output.data(snapshot_json(snapshot))

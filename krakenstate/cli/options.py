@@ -33,6 +33,7 @@ FLAGS = (
     "--refresh-only",
     "--report",
     "--require-isolation",
+    "--stats",
     "--strict",
 )
 """Options that are off unless given; ``--json=true`` and ``--json=false`` are understood as well."""
@@ -138,6 +139,10 @@ StackOpt = Annotated[
     ),
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+StatsOpt = Annotated[
+    bool,
+    typer.Option("--stats", help="Tell calls by endpoint, bytes and seconds at the end, on standard error."),
+]
 SiteOpt = Annotated[
     str | None,
     typer.Option(

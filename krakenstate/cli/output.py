@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 from krakenstate.errors import KrakenstateError, StackProblems
@@ -28,6 +28,20 @@ _STYLES = {
 }
 _COMMAND_AT_END = re.compile(r"(.*?:) (krakenstate .+)", re.DOTALL)
 _switched_off = {"colour": False}
+
+
+_at_the_end: list[Callable[[], None]] = []
+
+
+def when_command_ends(tell: Callable[[], None]) -> None:
+    """Has something told once the command has ended, in whatever way."""
+    _at_the_end.append(tell)
+
+
+def command_ended() -> None:
+    """Tells what was to be told at the end."""
+    while _at_the_end:
+        _at_the_end.pop()()
 
 
 def switch_colour_off(off: bool = True) -> None:

@@ -17,6 +17,7 @@ from krakenstate.cli.options import (
     RefreshOpt,
     SiteOpt,
     StackArg,
+    StatsOpt,
     StrictOpt,
     TargetOpt,
     WithinOpt,
@@ -59,6 +60,7 @@ def plan(
     detailed_exitcode: DetailedExitcodeOpt = False,
     form: PlanFormatOpt = PlanFormat.TEXT,
     comment_limit: CommentLimitOpt = COMMENT_MAX,
+    stats: StatsOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Show what applying the stack would do.
@@ -92,7 +94,7 @@ def plan(
         require_plan_name(out)
     scope = scope_of(target, exclude)
     guard = Guard(strict=strict, force_threshold=force_threshold)
-    wired = wire(stack, output=output, desired=desired, site=site, guard=guard)
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard, stats=stats)
     session = wired.session
     look_ahead = what_if(as_of, session.clock())
     state = load_for_reading(session)

@@ -23,8 +23,7 @@ class Progress:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._began = 0.0
-        self._ended = threading.Event()
+        self._running: dict[Address, tuple[float, threading.Event]] = {}
 
     def say(self, line: str) -> None:
         """A line, without control characters."""
@@ -32,19 +31,20 @@ class Progress:
 
     def begin(self, address: Address, action: Action) -> None:
         """``addr: Creating...``, and every ten seconds that it still is."""
-        self._began = time.monotonic()
+        ended = threading.Event()
+        self._running[address] = (time.monotonic(), ended)
         if action in _TOLD_AT_ONCE:
             return
         self._output.progress(apply_text.started(address, action))
-        self._ended = threading.Event()
-        threading.Thread(target=self._repeat, args=(address, action, self._ended), daemon=True).start()
+        threading.Thread(target=self._repeat, args=(address, action, ended), daemon=True).start()
 
     def end(self, outcome: Outcome) -> None:
         """``addr: Creation complete after 3s``; a task that was opened has been told already."""
-        self._ended.set()
+        began, ended = self._running.pop(outcome.address)
+        ended.set()
         if outcome.effect is Effect.OPENED:
             return
-        elapsed_s = time.monotonic() - self._began
+        elapsed_s = time.monotonic() - began
         self._output.progress(apply_text.finished(outcome, elapsed_s=elapsed_s))
 
     def opened(self, task: Task) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from krakenstate.model.plan import Plan
 
 SUFFIX = ".json"
-_BESIDE_A_PLAN = {"stack", "approved_digest", "desired", "site", "lock_timeout", "as_json"}
+_BESIDE_A_PLAN = {"stack", "approved_digest", "desired", "site", "lock_timeout", "stats", "as_json"}
 
 
 def is_plan_file(argument: str | None) -> bool:

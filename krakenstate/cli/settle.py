@@ -13,6 +13,7 @@ from krakenstate.cli.options import (
     LockTimeoutOpt,
     SiteOpt,
     StackArg,
+    StatsOpt,
 )
 from krakenstate.cli.output import Output
 from krakenstate.errors import ApplyPartial
@@ -28,6 +29,7 @@ def settle(
     desired: DesiredOpt = None,
     lock_timeout: LockTimeoutOpt = 0.0,
     detailed_exitcode: DetailedExitcodeOpt = False,
+    stats: StatsOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Carry out what applied declarations already allow.
@@ -42,7 +44,7 @@ def settle(
     from krakenstate.views.apply_text import inbox_lines
 
     output = Output(json=as_json)
-    session = wire(stack, output=output, desired=desired, site=site).session
+    session = wire(stack, output=output, desired=desired, site=site, stats=stats).session
     with (
         stopping_between_steps() as stop,
         runs.writing(session, "settle", wait_s=lock_timeout, stop=stop) as run,

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -25,6 +26,7 @@ from pydantic import SecretStr
 from krakenstate import __version__
 from krakenstate.cli.output import Output
 from krakenstate.cli.pipelines import is_pull_request
+from krakenstate.cli.stats import count_calls, kraken_meter, vault_meter
 from krakenstate.errors import (
     NowRefused,
     OriginRefused,
@@ -32,6 +34,7 @@ from krakenstate.errors import (
     StackNotExecutedInCi,
     VaultNotConfigured,
 )
+from krakenstate.model.traffic import Traffic, uncounted
 from krakenstate.secret import redactor
 from krakenstate.stack.load import LoadedStack, load
 
@@ -74,10 +77,12 @@ def wire(
     environment: Mapping[str, str] | None = None,
     check_mount: bool = True,
     guard: Guard | None = None,
+    stats: bool = False,
 ) -> Wired:
     """Everything one run needs, opened nowhere yet: the first call opens the first connection.
 
-    Without ``check_mount`` Vault is not asked here: for a command that says itself what is wrong there.
+    With ``stats`` its calls are counted, and told when the command ends. Without ``check_mount`` Vault is not
+    asked here: for a command that says itself what is wrong there.
 
     Raises:
         StackNotExecutedInCi: Under CI a rendered stack is needed.
@@ -92,6 +97,7 @@ def wire(
             "CI is set, and this command holds credentials. A stack file is a program that anybody who can "
             "open a pull request may have written."
         )
+    traffic = count_calls(output) if stats else None
     loaded = _load_beside_imports(stack, desired)
     from krakenstate.cli.progress import Progress
     from krakenstate.engine.guard import Guard
@@ -100,11 +106,11 @@ def wire(
 
     origins = origins_of(loaded.desired.head.environment, env)
     clock = clock_of(origins, env)
-    vault = _vault_client(loaded.desired, env)
+    vault = _vault_client(loaded.desired, env, traffic)
     if check_mount:
         vault.check_mount()
     who = f"{_user()}@{socket.gethostname()}"
-    providers, greeter = _providers(origins)
+    providers, greeter = _providers(origins, traffic)
     session = Session(
         desired=loaded.desired,
         origins=origins,
@@ -114,7 +120,7 @@ def wire(
         site=_site(loaded.desired, site),
         clock=clock,
         version=__version__,
-        lanes=_lanes(clock),
+        lanes=_lanes(clock, traffic),
         audience=Progress(output),
         on_pull_request=is_pull_request(env),
         guard=guard or Guard(),
@@ -213,7 +219,7 @@ def clock_of(origins: Origins, env: Mapping[str, str]) -> Callable[[], datetime]
     return ticking
 
 
-def _providers(origins: Origins) -> tuple[Providers, Greeter]:
+def _providers(origins: Origins, traffic: Traffic | None = None) -> tuple[Providers, Greeter]:
     from krakenstate.model.vocabulary import Api
     from krakenstate.providers.base import Providers
     from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
@@ -224,8 +230,9 @@ def _providers(origins: Origins) -> tuple[Providers, Greeter]:
     from krakenstate.providers.vault.provider import VaultGrants
     from krakenstate.transport.client import HttpOrigin
 
-    spot = SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT))
-    derivatives = DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT))
+    meter = kraken_meter(traffic) if traffic else uncounted
+    spot = SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT, meter=meter))
+    derivatives = DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT, meter=meter))
     providers = Providers(
         clock=spot,
         keys={Api.SPOT: spot, Api.DERIVATIVES: derivatives},
@@ -237,16 +244,21 @@ def _providers(origins: Origins) -> tuple[Providers, Greeter]:
     return providers, derivatives
 
 
-def _lanes(clock: Callable[[], datetime]) -> Lanes:
+def _lanes(clock: Callable[[], datetime], traffic: Traffic | None) -> Lanes:
     from krakenstate.model.vocabulary import Api
     from krakenstate.providers.kraken_derivatives.provider import TARIFF as DERIVATIVES_TARIFF
     from krakenstate.providers.kraken_spot.provider import TARIFF as SPOT_TARIFF
     from krakenstate.transport.lanes import Lanes
 
-    return Lanes({Api.SPOT: SPOT_TARIFF, Api.DERIVATIVES: DERIVATIVES_TARIFF}, clock=clock)
+    def counted_sleep(seconds: float) -> None:
+        with traffic.waiting("budget") if traffic else nullcontext():
+            time.sleep(seconds)
+
+    tariffs = {Api.SPOT: SPOT_TARIFF, Api.DERIVATIVES: DERIVATIVES_TARIFF}
+    return Lanes(tariffs, clock=clock, sleep=counted_sleep)
 
 
-def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
+def _vault_client(desired: Desired, env: Mapping[str, str], traffic: Traffic | None) -> VaultClient:
     from krakenstate.providers.vault.kv import VaultClient
 
     missing = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not env.get(name, "").strip()]
@@ -263,6 +275,7 @@ def _vault_client(desired: Desired, env: Mapping[str, str]) -> VaultClient:
         desired.head.vault.mount,
         namespace=env.get("VAULT_NAMESPACE") or None,
         cacert=env.get("VAULT_CACERT") or None,
+        meter=vault_meter(traffic, desired.head) if traffic else uncounted,
     )
 
 

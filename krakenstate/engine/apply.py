@@ -28,6 +28,7 @@ from krakenstate.engine.reports import known_of
 from krakenstate.engine.retirement import Retirement
 from krakenstate.engine.rotation import Rotations
 from krakenstate.engine.session import Writing
+from krakenstate.engine.taking_in import settle_steps
 from krakenstate.engine.trading import controller_of, switch_trading
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import (
@@ -101,14 +102,17 @@ class Application:
         own = [s for s in plan.proposals if s.action.step_class is StepClass.PROPOSAL]
         outcomes += self._carry_out(sorted(own, key=lambda s: (_FIRST.get(s.action, 9), s.address)))
         ready = [s for s in plan.steps if s.action.step_class is StepClass.SETTLEMENT]
-        return outcomes + self._carry_out(ready)
+        return outcomes + self._settle(ready)
 
     def settle(self, plan: Plan) -> list[Outcome]:
         """What an earlier approval already allows; proposals, and what sits on a rename, are left alone."""
         pending = {s.address: s.previous_address for s in plan.moves if s.previous_address}
         resources = self._session.desired.resources
         ready = [s for s in plan.settlements if not leans_on_move(resources.get(s.address), pending)]
-        return self._carry_out(ready)
+        return self._settle(ready)
+
+    def _settle(self, steps: Iterable[Step]) -> list[Outcome]:
+        return settle_steps(self._run, steps, lambda run: Application(run, self._snapshot)._carry_out)
 
     def _carry_out(
         self, steps: Iterable[Step], act: Callable[[Step], Outcome] | None = None

@@ -20,7 +20,7 @@ class Audience(Protocol):
         """A step has begun."""
 
     def end(self, outcome: Outcome) -> None:
-        """The step that began last has ended."""
+        """The step of this address has ended. Several may be under way."""
 
     def opened(self, task: Task) -> None:
         """A task was opened for a person."""

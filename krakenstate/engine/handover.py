@@ -18,11 +18,11 @@ from datetime import datetime
 from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.accounts import accept_account
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
+from krakenstate.engine.hand_in_nonces import hand_in_nonce
 from krakenstate.engine.identity import Misplaced, held_elsewhere, misplacement
 from krakenstate.engine.labels import label_of
 from krakenstate.engine.nonces import unit_of
-from krakenstate.engine.observe import check_clock
-from krakenstate.engine.reports import failure_of, hear_of, nonce_reported
+from krakenstate.engine.reports import failure_of, hear_of
 from krakenstate.engine.retirement import Retirement
 from krakenstate.engine.rotation import Rotations
 from krakenstate.engine.session import Writing
@@ -75,7 +75,8 @@ class Handover:
 
     def ingest(self, key: Key) -> Outcome:
         """Takes a secret from the inbox into quarantine, empties the inbox, and verifies the key."""
-        delivery = self._session.custody.open_inbox(self._slot(key))
+        slot = self._slot(key)
+        delivery = self._run.aside(lambda: self._session.custody.open_inbox(slot))
         if delivery is None:
             return _waiting(key, "the inbox is empty again")
         if delivery.credential is None:
@@ -97,7 +98,7 @@ class Handover:
         """
         slot = self._slot(key)
         try:
-            there = self._session.custody.read(Place.QUARANTINE, slot)
+            there = self._run.aside(lambda: self._session.custody.read(Place.QUARANTINE, slot))
         except CredentialMalformed:  # what is no key keeps none out
             there = None
         except VaultError as error:
@@ -118,7 +119,8 @@ class Handover:
 
     def verify(self, key: Key) -> Outcome:
         """Asks the key in quarantine, if this site may, and publishes, holds or rejects it."""
-        credential = self._session.custody.read(Place.QUARANTINE, self._slot(key))
+        slot = self._slot(key)
+        credential = self._run.aside(lambda: self._session.custody.read(Place.QUARANTINE, slot))
         if credential is None:
             raise SecretDisappeared(
                 f"The secret of {key.address} is no longer in quarantine.", address=key.address
@@ -130,16 +132,24 @@ class Handover:
         other = held_elsewhere(self._run.state, key.address, credential.fingerprint)
         if other is not None and other.published is not None:
             return self._serves_another(key, record, other)
+        if rival := self._run.claim(credential.fingerprint, key.address):
+            return self._later(key, f"{rival} is handed in with the same key")
         checked = record.rotation.checked if record.rotation else None
         if checked is not None and checked.fingerprint == credential.fingerprint:
             heard_at = checked.at if checked.provenance is Provenance.REPORTED else None
             return self._publish(key, record, credential, checked.description, heard_at=heard_at)
+        return self._take(key, record, credential)
+
+    def _take(self, key: Key, record: KeyRecord, credential: Credential) -> Outcome:
+        """What becomes of a key that is looked at here alone."""
         urgent = record.rotation is not None and record.rotation.urgent
         subject = Subject(key.address, key.account.address, record.terms.networks)
         again = is_second_probe(record.candidate, self._run.now)
         refusal = self._asker.refusal(subject, credential.fingerprint, second_probe=again, urgent=urgent)
         if refusal or (record.candidate and record.candidate.verdict is Verdict.REFUSED):
-            told = hear_of(self._session, key, credential.fingerprint, record.candidate)
+            told = self._run.aside(
+                lambda: hear_of(self._session, key, credential.fingerprint, record.candidate)
+            )
             if told is not None:
                 return self._on_report(key, record, credential, subject, told)
         if refusal:
@@ -161,7 +171,15 @@ class Handover:
         findings = find_differences(record, description)
         if findings:
             return self._differs(key, record, findings)
+        for identity in filter(None, (description.iiban, description.account_uid)):
+            if rival := self._run.claim(identity, key.account.identity):
+                return self._later(key, f"a key of {rival} answers for the same account")
         return self._publish(key, record, credential, description)
+
+    def _later(self, key: Key, why: str) -> Outcome:
+        """Another job of this run is at work on the same thing, so the next settle looks at this key."""
+        self._run.save()
+        return _waiting(key, f"in quarantine: {why}; the next settle looks at this one")
 
     def _ask(
         self, key: Key, record: KeyRecord, subject: Subject, credential: Credential, *, again: bool
@@ -173,20 +191,10 @@ class Handover:
             return self._asker.describe(
                 inspector, subject, credential, None, second_probe=again, urgent=urgent
             )
-        candidate = record.candidate
         fingerprint = credential.fingerprint
-        unit = unit_of(record.terms)
-        nonce: int | None
-        if candidate is None or candidate.fresh:
-            nonce = self._asker.fresh_nonce(fingerprint, nonce_reported(self._session, key, fingerprint))
-        elif unit is None:
-            return "it was used before, and no nonce_unit is declared whose clock it could be asked from"
-        elif record.terms.controls:
-            nonce = self._asker.clock_nonce(fingerprint, unit)
-        else:
-            nonce = self._asker.careful_nonce(fingerprint, unit, check_clock(self._session))
-        if nonce is None:
-            return "the clock is not past the last nonce that it was asked with"
+        nonce = self._run.aside(lambda: hand_in_nonce(self._session, key, record, fingerprint))
+        if isinstance(nonce, str):
+            return nonce
         return self._run.write(
             CallKind.PROBE,
             key.address,

@@ -198,8 +198,8 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         yield run
         run.save()
     except KrakenstateError as error:
-        cut_off = journal.open_intent if isinstance(error, Interrupted) else None
-        if journal.open_intent is not None or (run is not None and run.state.changed):
+        cut_off = next(iter(journal.open_intents), None) if isinstance(error, Interrupted) else None
+        if journal.open_intents or (run is not None and run.state.changed):
             journal.abandon()  # what it did is written in it alone, so recovery shall look at it
         _end_quietly(journal, f"stopped: {error.code or type(error).__name__}")
         if cut_off is not None:

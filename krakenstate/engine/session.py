@@ -26,6 +26,7 @@ from krakenstate.errors import (
     OutcomeUnknown,
     VaultWriteUnknown,
 )
+from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, Allowlist, Key, VaultFields
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork
@@ -108,6 +109,19 @@ class Session:
         return self.custody.path_of(slot)
 
 
+def result_of(error: BaseException | None) -> tuple[Result, str] | None:
+    """What the journal says of a call that raised this; ``None``: its intent stays open, for recovery."""
+    match error:
+        case None:
+            return Result.DONE, ""
+        case OutcomeUnknown() | KrakenUnreachable() | AnswerUnreadable() | VaultWriteUnknown():
+            return Result.UNKNOWN, error.code
+        case KrakenstateError() if not isinstance(error, Interrupted):
+            return Result.FAILED, error.code
+        case _:
+            return None
+
+
 @dataclass
 class Writing:
     """A run that may write: it holds the lock, and what it does is journalled.
@@ -138,16 +152,22 @@ class Writing:
         intent = self.journal.intend(kind, address, details)
         try:
             result = call()
-        except Interrupted:  # the intent stays open: recovery says what it means
-            raise
-        except (OutcomeUnknown, KrakenUnreachable, AnswerUnreadable, VaultWriteUnknown) as error:
-            self.journal.conclude(intent, Result.UNKNOWN, error.code)
-            raise
         except KrakenstateError as error:
-            self.journal.conclude(intent, Result.FAILED, error.code)
+            became = result_of(error)
+            if became is not None:
+                self.journal.conclude(intent, *became)
             raise
         self.journal.conclude(intent, Result.DONE)
         return result
+
+    def aside(self, ask: Callable[[], T]) -> T:
+        """A question to the outside that is no write of this run's; others may go on meanwhile."""
+        return ask()
+
+    def claim(self, what: str, by: Address) -> Address | None:
+        """Who else is at work on the same thing in this run, side by side; ``None`` if it is now theirs."""
+        del what, by
+        return None
 
     def save(self) -> None:
         """Writes what changed in the state, documents before the index."""

@@ -60,6 +60,14 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Call(Model):
+    """A remote write that is about to be made. ``details`` hold what recovery needs, and never a secret."""
+
+    kind: CallKind
+    address: Address
+    details: dict[str, JsonValue]
+
+
 class Intent(Model):
     """Written before a remote write, completed after it. Never holds a secret."""
 
@@ -72,6 +80,12 @@ class Intent(Model):
     result: Result | None = None
     result_at: Instant | None = None
     result_detail: str = ""
+
+
+class Batch(Model):
+    """Intents of calls that are made side by side, in one entry of the journal."""
+
+    intents: tuple[Intent, ...]
 
 
 class Run(Model):

@@ -27,24 +27,45 @@ class Redactor:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._by_head: dict[str, tuple[str, ...]] = {}
 
     def register(self, *values: SecretStr | str) -> None:
         """From now on these appear in no scrubbed text."""
         texts = (v if isinstance(v, str) else v.get_secret_value() for v in values)
         found = {form for text in texts for form in _forms(text.strip()) if len(form) >= MIN_CHARACTERS}
+        found |= {_escapes_in_capitals(form) for form in found}
         with self._mutex:
-            if found <= self._forms:
-                return
-            self._forms |= found
-            longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-            self._pattern = re.compile("|".join(map(_pattern_of, longest_first)))
+            for form in found:
+                head = form[:MIN_CHARACTERS]
+                known = self._by_head.get(head, ())
+                if form not in known:
+                    self._by_head[head] = tuple(sorted({*known, form}, key=len, reverse=True))
 
     def scrub(self, text: str) -> str:
-        """The text with every registered value replaced by ``(sensitive value)``."""
-        pattern = self._pattern
-        return text if pattern is None else pattern.sub(PLACEHOLDER, text)
+        """The text with every registered value replaced by ``(sensitive value)``.
+
+        Hex digits of percent-encoding are found in either case. What it costs grows with the text, and not
+        with the number of values.
+        """
+        if not self._by_head:
+            return text
+        views = [text, _escapes_in_capitals(text)] if "%" in text else [text]
+        kept: list[str] = []
+        at = begin = 0
+        while at <= len(text) - MIN_CHARACTERS:
+            length = max(self._length_at(view, at) for view in views)
+            if length:
+                kept += [text[begin:at], PLACEHOLDER]
+                begin = at + length
+            at += length or 1
+        return "".join([*kept, text[begin:]]) if kept else text
+
+    def _length_at(self, text: str, at: int) -> int:
+        """How long the registered value is that begins there; 0 if none does."""
+        for form in self._by_head.get(text[at : at + MIN_CHARACTERS], ()):
+            if text.startswith(form, at):
+                return len(form)
+        return 0
 
 
 def _forms(text: str) -> Iterator[str]:
@@ -64,13 +85,9 @@ def _forms(text: str) -> Iterator[str]:
     yield repr(text)[1:-1]
 
 
-def _pattern_of(form: str) -> str:
-    """Matches the form; hex digits of percent-encoding in either case."""
-
-    def either_case(match: re.Match[str]) -> str:
-        return "%" + "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in match[1])
-
-    return re.sub(r"%([0-9A-F]{2})", either_case, re.escape(form))
+def _escapes_in_capitals(text: str) -> str:
+    """The same text, as long as before, with the hex digits of percent-encoding in capitals."""
+    return re.sub(r"%[0-9A-Fa-f]{2}", lambda escape: escape[0].upper(), text)
 
 
 class ScrubbingFormatter(logging.Formatter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from krakenstate.model.address import Address
 from krakenstate.model.index import Index
 from krakenstate.model.report import Evidence, Report
-from krakenstate.model.run import Breaker, CallKind, Intent, Lock, Probe, Result, Run
+from krakenstate.model.run import Breaker, Call, CallKind, Intent, Lock, Probe, Result, Run
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import State
 from krakenstate.model.terms import KeyDescription
@@ -191,6 +191,12 @@ class Journal(Protocol):
 
     def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
         """Written after the call."""
+
+    def intend_all(self, calls: Sequence[Call]) -> list[Intent]:
+        """Written before calls that are made side by side, all at once."""
+
+    def conclude_all(self, intents: Sequence[Intent], results: Sequence[tuple[Result, str] | None]) -> None:
+        """Written after them, all at once: the result and detail of each, ``None`` for one cut off."""
 
     def end(self, conclusion: str) -> None:
         """Closes this run's journal."""

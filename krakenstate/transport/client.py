@@ -29,6 +29,7 @@ from krakenstate.errors import (
     RedirectRefused,
 )
 from krakenstate.model.declarations import origin_of
+from krakenstate.model.traffic import Meter, uncounted
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0
@@ -77,6 +78,7 @@ class HttpOrigin:
         connect_timeout_s: For the connection with its TLS handshake.
         read_timeout_s: For each pause while reading or writing.
         total_timeout_s: For the whole answer, however steadily it drips.
+        meter: Counts each call, under its method and path.
 
     Raises:
         OriginRefused: The origin is of another kind.
@@ -90,12 +92,14 @@ class HttpOrigin:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
+        meter: Meter = uncounted,
     ) -> None:
         try:
             self.origin = origin_of(origin)
         except ValueError as problem:
             raise OriginRefused(f"This origin cannot be used: {problem}.") from None
         self._total_timeout_s = total_timeout_s
+        self._meter = meter
         self._client = httpx.Client(
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
             timeout=httpx.Timeout(read_timeout_s, connect=connect_timeout_s),
@@ -134,9 +138,14 @@ class HttpOrigin:
         url = f"{self.origin}{path}" + (f"?{query}" if query else "")
         failure: KrakenError
         try:
-            with self._client.stream(method, url, headers=headers, content=content) as response:
+            with (
+                self._meter(method, path) as exchange,
+                self._client.stream(method, url, headers=headers, content=content) as response,
+            ):
                 log.debug("%s %s%s answered %s", method, self.origin, path, response.status_code)
-                return self._read(response, f"{method} {path}")
+                answer = self._read(response, f"{method} {path}")
+                exchange.sent, exchange.received = len(content or b""), len(answer.body)
+                return answer
         except httpx.LocalProtocolError:
             failure = ConnectionFailed(self._say(method, path, "the request has no valid form"), sent=False)
         except httpx.HTTPError as problem:

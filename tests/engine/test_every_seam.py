@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pytest
 
-from krakenstate import AppRole, Moved, NonceUnit, Permission, Removed
+from krakenstate import AppRole, MasterAccount, Moved, NonceUnit, Permission, Removed
 from krakenstate.engine import leak, moves, runs
 from krakenstate.engine.adoption import adopt_everything, keep_inventory
 from krakenstate.engine.rebuild import rebuild
@@ -64,6 +64,7 @@ ADOPTED = spot_key(key_name="K")
 AGING = spot_key(rotate_every=timedelta(days=90))
 MANAGED = grant(auth=AppRole(), manage=True)
 OFF = CARRY.model_copy(update={"trading_enabled": False})
+SECOND = MasterAccount(name="second", email="ops@second.example")
 HERE = Here("bot@colo-1", "colo-1")
 LEASE_S = 61
 
@@ -137,6 +138,18 @@ def in_inbox(process, address):
         stage.books.promise(credential, process, address)
 
     return prepare
+
+
+def two_in_inbox(stage: Stage) -> None:
+    """Approved keys of two accounts wait in the inbox, so that they are taken in side by side."""
+    stage.world.people("create-account", name="second", email=SECOND.email)
+    keys = {"pnl": spot_key(), "hedger": derivatives_key(account=SECOND)}
+    stage.world.declare(SECOND, *keys.values())
+    stage.world.apply()
+    for process, key in keys.items():
+        credential = stage.world.make_key(key)
+        stage.world.leave_in_inbox(process, key.address, credential)
+        stage.books.promise(credential, process, key.address)
 
 
 def handed_in(address, site="runner"):
@@ -405,6 +418,7 @@ SCENARIOS = {
         may_differ=("/candidate",),  # its breaker alone may be known; it is asked once more after that
     ),
     "settle takes from the inbox": Scenario(then(approved(spot_key()), in_inbox("pnl", SPOT)), settled),
+    "settle takes from the inbox, side by side": Scenario(two_in_inbox, settled),
     "settle publishes from quarantine": Scenario(then(approved(spot_key()), handed_in(SPOT, None)), settled),
     "settle publishes on a report": Scenario(then(approved(AT_COLO), handed_in(HEDGER), reported), settled),
     "settle holds a key that differs": Scenario(

@@ -108,3 +108,24 @@ def test_no_registered_value_survives(value, before, after):
     value = value.strip()
     scrubbed = redactor_of(value).scrub(before + value + after)
     assert value not in scrubbed.replace(PLACEHOLDER, "\x00")
+
+
+def test_a_secret_behind_a_percent_sign_is_found():
+    """A value whose first two characters read as an escape's hex digits is found all the same."""
+    value = "2fabcdefghij"
+    assert redactor_of(value).scrub(f"x=%{value};") == f"x=%{PLACEHOLDER};"
+    assert redactor_of(value).scrub(f"x={value.upper()};") == f"x={value.upper()};"
+
+
+def test_of_two_secrets_that_begin_alike_the_longer_one_goes():
+    """Nothing is left of the longer one, in whatever order they were registered."""
+    longer = f"{SECRET[:20]}and-more"
+    for values in ((SECRET[:20], longer), (longer, SECRET[:20])):
+        assert redactor_of(*values).scrub(f"<{longer}><{SECRET[:20]}>") == f"<{PLACEHOLDER}><{PLACEHOLDER}>"
+
+
+def test_many_secrets_cost_no_more_than_one():
+    """Registering and scrubbing look at heads alone, so that a thousand keys are no heavier than one."""
+    redactor = redactor_of(*(f"{n:08d}-secret-of-some-length" for n in range(2_000)))
+    assert redactor.scrub("see 00001999-secret-of-some-length.") == f"see {PLACEHOLDER}."
+    assert redactor.scrub("see 00002000-secret-of-some-length.") == "see 00002000-secret-of-some-length."

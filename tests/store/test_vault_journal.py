@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from krakenstate.errors import InternalError, JournalUnreadable, VaultConflict
-from krakenstate.model.run import CallKind, Result
+from krakenstate.model.run import Call, CallKind, Result
 from krakenstate.secret.redactor import Redactor
 from krakenstate.store.vault import journal as journal_module
 from krakenstate.store.vault.journal import VaultJournal
@@ -49,6 +49,28 @@ def test_intent_comes_before_outcome(new_journal, kv):
     assert kv.read(path).data["details"] == {"version": 3, "list": ["a", None]}
     with pytest.raises(VaultConflict):
         journal.conclude(intent, Result.FAILED)
+
+
+def test_calls_made_side_by_side_share_an_entry(new_journal, kv):
+    """Their intents are its first version, their outcomes its second; one that was cut off stays open."""
+    dead = new_journal()
+    run = dead.begin("settle")
+    calls = [Call(kind=CallKind.PUBLISH, address=f"spot_key.k{n}", details={"n": CANARY}) for n in range(3)]
+    intents = dead.intend_all(calls)
+    dead.conclude_all(intents, [(Result.DONE, ""), None, (Result.FAILED, "KS4003")])
+    dead.intend(CallKind.PROBE, "spot_key.k0", {})
+    path = f"{PATH}/journal/{run.id}"
+    assert kv.list(path) == ["0001", "0004", "run"]
+    assert [i["result"] for i in kv.read(f"{path}/0001", version=1).data["intents"]] == [None, None, None]
+    assert CANARY not in str(kv.read(f"{path}/0001").data)
+    [(found, left)] = new_journal().unfinished()
+    assert found.id == run.id
+    assert [(i.number, i.address, i.result) for i in left] == [
+        (1, "spot_key.k0", "done"),
+        (2, "spot_key.k1", None),
+        (3, "spot_key.k2", "failed"),
+        (4, "spot_key.k0", None),
+    ]
 
 
 def test_a_run_that_died_is_found_by_the_next(new_journal):

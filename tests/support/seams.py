@@ -232,11 +232,19 @@ class Line:
             return self._fate
 
 
+def _journalled(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The calls that an entry of the journal is about: one, or several that are made side by side."""
+    found: list[Mapping[str, Any]] = data.get("intents", [data] if "kind" in data else [])
+    return found
+
+
 def _described(path: str, data: Mapping[str, Any]) -> str:
     """A path in words that are the same in each run."""
     if "/journal/" in path:
-        if "kind" in data:
-            return f"{'intent' if data['result'] is None else 'outcome'} {data['kind']}"
+        if calls := _journalled(data):
+            is_before = all(call["result"] is None for call in calls)
+            kinds = sorted({call["kind"] for call in calls})
+            return f"{'intent' if is_before else 'outcome'} {' '.join(kinds)}"
         return "journal marker" if "/open/" in path else "journal"
     if path.endswith("/lock"):
         return "free lock" if data.get("released") else "lock"
@@ -355,8 +363,8 @@ class Stage:
     # -- shared ------------------------------------------------------------------------------------------
 
     def _watch(self, moment: str, path: str, data: Mapping[str, Any]) -> bool:
-        if self.reached.is_on and "/journal/" in path and "kind" in data:
-            self.reached.kinds.add(CallKind(data["kind"]))
+        if self.reached.is_on and "/journal/" in path:
+            self.reached.kinds |= {CallKind(call["kind"]) for call in _journalled(data)}
         return self.books.count(moment, path, data)
 
     def _wire(self, http: Any) -> None:

@@ -18,6 +18,7 @@ import requests
 from hvac.adapters import RawAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
+from krakenstate.model.traffic import Exchange, Meter, uncounted
 from krakenstate.providers.vault.answers import Answer, Silence
 from krakenstate.providers.vault.nodes import INDEX, Request
 
@@ -33,10 +34,13 @@ class Sender:
     as many as there were requests at the same time, and each keeps its connections.
     """
 
-    def __init__(self, namespace: str | None, cacert: str | None, timeout_s: float) -> None:
+    def __init__(
+        self, namespace: str | None, cacert: str | None, timeout_s: float, meter: Meter = uncounted
+    ) -> None:
         self._namespace = namespace
         self._timeout_s = timeout_s
         self._cacert = cacert
+        self._meter = meter
         self._idle: deque[requests.Session] = deque()
 
     def close(self) -> None:
@@ -46,8 +50,8 @@ class Sender:
 
     def send(self, origin: str, request: Request, headers: Mapping[str, str]) -> Answer | Silence:
         """What a node said, redirects not followed, or why it said nothing."""
-        with self._session() as session:
-            return self._send_by(session, origin, request, headers)
+        with self._session() as session, self._meter(request.method, request.path) as exchange:
+            return self._send_by(session, origin, request, headers, exchange)
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:
@@ -64,7 +68,12 @@ class Sender:
             self._idle.append(session)
 
     def _send_by(
-        self, session: requests.Session, origin: str, request: Request, headers: Mapping[str, str]
+        self,
+        session: requests.Session,
+        origin: str,
+        request: Request,
+        headers: Mapping[str, str],
+        exchange: Exchange,
     ) -> Answer | Silence:
         adapter = RawAdapter(
             base_uri=origin,
@@ -89,6 +98,7 @@ class Sender:
         except (requests.exceptions.RequestException, OSError, ValueError):
             return Silence(unsent=False, why="no usable answer")
         log.debug("%s %s answered %s", request.method, request.path, response.status_code)
+        exchange.sent, exchange.received = len(response.request.body or b""), len(response.content)
         return _read(response)
 
 

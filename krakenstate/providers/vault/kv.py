@@ -25,6 +25,7 @@ from krakenstate.errors import (
     VaultWriteUnknown,
     WrappingTokenInvalid,
 )
+from krakenstate.model.traffic import Meter, uncounted
 from krakenstate.providers.base import NodeHealth
 from krakenstate.providers.vault.answers import Answer, expect, failure, number_in
 from krakenstate.providers.vault.client import Sender
@@ -50,6 +51,7 @@ class VaultClient:
         cacert: ``VAULT_CACERT``, a file; without it the public authorities certify. Always verified.
         timeout_s: For connecting, and again for the answer.
         patience_s: How long several nodes that answered before are waited for while none of them leads.
+        meter: Counts each request, under its method and path.
 
     Raises:
         VaultAddressRefused: A node is neither https nor loopback.
@@ -65,8 +67,9 @@ class VaultClient:
         cacert: str | None = None,
         timeout_s: float = 15,
         patience_s: float = PATIENCE_S,
+        meter: Meter = uncounted,
     ) -> None:
-        self._sender = Sender(namespace or None, cacert or None, timeout_s)
+        self._sender = Sender(namespace or None, cacert or None, timeout_s, meter)
         self._server = Nodes(parse_addresses(addresses), self._sender.send, patience_s=patience_s)
         self._token = SecretStr(token.get_secret_value().strip())
         self._mount = mount.strip("/")

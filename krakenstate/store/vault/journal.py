@@ -1,8 +1,9 @@
 """The journal: what a run was about to do, and what became of it.
 
 How this works: each run has a folder named so that folders sort by time. Its head is the entry ``run``; each
-remote write has a numbered entry. The entry's first version is the intent, written before the call; its
-second is the outcome. After a crash an entry with one version is a call whose outcome is not known. A marker
+remote write has a numbered entry, or shares the entry of the first of several that are made side by side. The
+entry's first version is the intent, written before the call; its second is the outcome. After a crash an
+entry with one version is a call whose outcome is not known. A marker
 in ``open/`` stands from before a run's first intent until after its end, so that the next run looks only at
 runs that did not end.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -21,8 +22,8 @@ from pydantic import JsonValue
 from krakenstate.errors import InternalError, JournalUnreadable, KrakenstateError
 from krakenstate.model.address import Address
 from krakenstate.model.base import Model
-from krakenstate.model.run import CallKind, Intent, Result, Run
-from krakenstate.store.base import KeyValue
+from krakenstate.model.run import Batch, Call, CallKind, Intent, Result, Run
+from krakenstate.store.base import Entry, KeyValue
 from krakenstate.store.vault.records import parse
 
 log = logging.getLogger("krakenstate.journal")
@@ -83,27 +84,33 @@ class VaultJournal:
 
     def intend(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
         """Writes down a call before it is made. Secrets are taken out of ``details`` all the same."""
-        run = self._current()
-        with self._mutex:
-            self._last_number += 1
-            number = self._last_number
-        intent = Intent(
-            run=run.id,
-            number=number,
-            kind=kind,
-            address=Address(address),
-            details={self._scrub(name): self._clean(value) for name, value in details.items()},
-            at=self._clock(),
-        )
+        intent = self._intent(kind, address, details)
         self._kv.write(self._entry(intent), intent.model_dump(mode="json"), cas=0)
         return intent
 
     def conclude(self, intent: Intent, result: Result, detail: str = "") -> None:
         """Writes down what became of a call; an intent is concluded once."""
-        concluded = intent.model_copy(
-            update={"result": result, "result_at": self._clock(), "result_detail": self._scrub(detail)}
-        )
-        self._kv.write(self._entry(intent), concluded.model_dump(mode="json"), cas=1)
+        self.conclude_all([intent], [(result, detail)])
+
+    def intend_all(self, calls: Sequence[Call]) -> list[Intent]:
+        """Writes down calls that are made side by side, in one entry; a single one as ``intend`` does."""
+        if len(calls) == 1:
+            return [self.intend(calls[0].kind, calls[0].address, calls[0].details)]
+        intents = [self._intent(call.kind, call.address, call.details) for call in calls]
+        batch = Batch(intents=tuple(intents))
+        self._kv.write(self._entry(intents[0]), batch.model_dump(mode="json"), cas=0)
+        return intents
+
+    def conclude_all(self, intents: Sequence[Intent], results: Sequence[tuple[Result, str] | None]) -> None:
+        """Writes down what became of them, once; without a result an intent stays open."""
+        if not any(results):
+            return
+        concluded = [
+            self._concluded(intent, result) if result else intent
+            for intent, result in zip(intents, results, strict=True)
+        ]
+        entry = concluded[0] if len(concluded) == 1 else Batch(intents=tuple(concluded))
+        self._kv.write(self._entry(intents[0]), entry.model_dump(mode="json"), cas=1)
 
     def end(self, conclusion: str) -> None:
         """Closes this run's journal, and lets go of ended runs beyond the last fifty."""
@@ -129,6 +136,26 @@ class VaultJournal:
         """Closes an earlier run's journal with what was concluded about it."""
         self._close(run, conclusion)
 
+    def _intent(self, kind: CallKind, address: str, details: Mapping[str, JsonValue]) -> Intent:
+        run = self._current()
+        with self._mutex:
+            self._last_number += 1
+            number = self._last_number
+        return Intent(
+            run=run.id,
+            number=number,
+            kind=kind,
+            address=Address(address),
+            details={self._scrub(name): self._clean(value) for name, value in details.items()},
+            at=self._clock(),
+        )
+
+    def _concluded(self, intent: Intent, result: tuple[Result, str]) -> Intent:
+        now, (became, detail) = self._clock(), result
+        return intent.model_copy(
+            update={"result": became, "result_at": now, "result_detail": self._scrub(detail)}
+        )
+
     def _current(self) -> Run:
         if self._run is None:
             raise InternalError("The journal of this run is not open.")
@@ -145,14 +172,23 @@ class VaultJournal:
 
     def _intents(self, run_id: str) -> list[Intent]:
         names = (name for name in self._kv.list(f"{self._path}/{run_id}") if name != "run")
-        found = [self._read(Intent, f"{self._path}/{run_id}/{name}") for name in names]
+        found = [intent for name in names for intent in self._read_entry(f"{self._path}/{run_id}/{name}")]
         return sorted(found, key=lambda intent: intent.number)
 
+    def _read_entry(self, path: str) -> Sequence[Intent]:
+        entry = self._at(path)
+        if "intents" in entry.data:
+            return parse(Batch, entry, f"{self._mount}/{path}", JournalUnreadable).intents
+        return [parse(Intent, entry, f"{self._mount}/{path}", JournalUnreadable)]
+
     def _read(self, cls: type[M], path: str) -> M:
+        return parse(cls, self._at(path), f"{self._mount}/{path}", JournalUnreadable)
+
+    def _at(self, path: str) -> Entry:
         entry = self._kv.read(path)
         if entry is None:
             raise JournalUnreadable(f"{self._mount}/{path} is missing.")
-        return parse(cls, entry, f"{self._mount}/{path}", JournalUnreadable)
+        return entry
 
     def _prune(self) -> None:
         ids = self._ids()

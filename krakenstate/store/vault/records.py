@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -12,8 +13,19 @@ from krakenstate.model.base import Model
 from krakenstate.store.base import Entry, KeyValue
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+AT_ONCE = 8
+"""Documents that are read or written at the same time."""
 ATTEMPTS = 25
 """How often a write is tried again that lost to another writer; losing so often in a row is no accident."""
+
+
+def side_by_side(jobs: Sequence[Callable[[], T]]) -> list[T]:
+    """What the jobs return, in order; several are done at the same time. Raises what the first one raised."""
+    if len(jobs) < 2:
+        return [job() for job in jobs]
+    with ThreadPoolExecutor(min(AT_ONCE, len(jobs)), "store") as pool:
+        return [done.result() for done in [pool.submit(job) for job in jobs]]
 
 
 def parse(cls: type[M], entry: Entry, path: str, error: type[KrakenstateError] = StateDamaged) -> M:

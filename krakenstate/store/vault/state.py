@@ -15,9 +15,11 @@ more while versions that nobody pins pile up. A token that may not say so goes o
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NoReturn
 from weakref import WeakKeyDictionary
 
@@ -37,7 +39,7 @@ from krakenstate.model.state import Document, State
 from krakenstate.store.base import Entry, KeyValue, Metadata
 from krakenstate.store.vault.formats import digest_of, is_sealed, seal, unsealed, upgrade
 from krakenstate.store.vault.parts import MAX_STRINGS, Part, divide, strings_in, unite
-from krakenstate.store.vault.records import ATTEMPTS, parse
+from krakenstate.store.vault.records import ATTEMPTS, parse, side_by_side
 
 log = logging.getLogger("krakenstate.state")
 KEPT_VERSIONS = 10
@@ -138,7 +140,7 @@ class VaultStateStore:
                 "one entry. Nothing was written."
             )
         self._refuse_if_moved(basis)
-        written = {name: self._write(name, content, pinned.get(name)) for name, content in fresh.items()}
+        written = self._write_all(fresh, pinned)
         index = state.index.model_copy(
             update={
                 "krakenstate_version": self._version,
@@ -206,7 +208,7 @@ class VaultStateStore:
         index = parse(Index, Entry(unsealed(upgraded), entry.version), shown)
         if entry.version != index.serial + 1:
             self._refuse_restored(index, entry.version)
-        parts = [self._load(name, pin, index) for name, pin in index.documents.items()]
+        parts = side_by_side([partial(self._load, name, pin, index) for name, pin in index.documents.items()])
         return self._remember(State(index, unite(parts)), entry.version)
 
     def _load(self, name: str, pin: Pin, index: Index) -> Document:
@@ -273,6 +275,10 @@ class VaultStateStore:
             if needed > KEPT_VERSIONS:
                 raise
             log.debug("%s keeps as many versions as the mount says: %s", path, error.message)
+
+    def _write_all(self, contents: Mapping[str, Part], pinned: Mapping[str, Pin]) -> dict[str, Pin]:
+        jobs = [partial(self._write, name, content, pinned.get(name)) for name, content in contents.items()]
+        return dict(zip(contents, side_by_side(jobs), strict=True))
 
     def _write(self, name: str, content: Part, pin: Pin | None) -> Pin:
         path = self._document_path(name)
