@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, Self
@@ -40,10 +41,16 @@ FUTURES_URL = "https://futures.kraken.com"
 """Production origins. Source: docs.kraken.com, REST introduction of both platforms (read in August 2026)."""
 
 
+_PATH_PART = re.compile(r"[A-Za-z0-9._~@:=,+-]+")
+
+
 def _check_path(path: str) -> str:
-    parts = path.split("/")
-    if not path or any(part in {"", ".", ".."} for part in parts) or any(c.isspace() for c in path):
-        raise ValueError("a Vault path has no leading, trailing or double slash, no dots-only part, no space")
+    """A path that means itself alone in Vault's policies, in addresses and in commands that people paste."""
+    if any(part in {".", "..", "+"} or not _PATH_PART.fullmatch(part) for part in path.split("/")):
+        raise ValueError(
+            "a Vault path is made of letters, digits and ._~@:=,+- with single slashes between, "
+            "and no part is dots or a plus alone"
+        )
     return path
 
 

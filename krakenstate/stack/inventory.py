@@ -408,7 +408,7 @@ def _path(text: str) -> str | None:
         return _PATH.validate_python(text.strip("/"))
     except ValidationError:
         pass
-    raise ValueError("this is no path in Vault: no space, no empty part, no dots-only part")
+    raise ValueError("this is no path in Vault: letters, digits and ._~@:=,+- between single slashes")
 
 
 def _slug(text: str) -> str:

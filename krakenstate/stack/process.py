@@ -171,7 +171,7 @@ def _start(
             memory_max=MEMORY_MAX,
             confined=CONFINED,
             kernel_only=kernel_only,
-            libraries=(str(package.parent), str(libraries), *_interpreter_folders()),
+            libraries=(str(package.parent), str(libraries), *_interpreter_folders(project)),
         )
         process = subprocess.Popen(
             # -s -P -B: no user site, no working folder on sys.path, no byte code written. The environment is
@@ -193,7 +193,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=project,
-            env=_environment(seed),
+            env=_environment(seed, project),
             pass_fds=(sending,),
             start_new_session=True,
         )
@@ -206,17 +206,37 @@ def _start(
     return Child(process, receiving, open_fds={receiving, printed_fd})
 
 
-def _interpreter_folders() -> list[str]:
+def _interpreter_folders(project: Path) -> list[str]:
     """Where the interpreter's own files and shared libraries may lie beside ``sys.path``."""
-    told = [folder for name in _LOADER_VARIABLES for folder in os.environ.get(name, "").split(":")]
-    homes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    return [*filter(None, told), *(f"{home}/{lib}" for home in sorted(homes) for lib in ("lib", "lib64"))]
+    told = [folder for value in _loader_variables(project).values() for folder in value.split(":")]
+    return [*told, *(f"{home}/{lib}" for home in _homes() for lib in ("lib", "lib64"))]
 
 
-def _environment(seed: int) -> dict[str, str]:
+def _homes() -> list[str]:
+    return sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix})
+
+
+def _environment(seed: int, project: Path) -> dict[str, str]:
     """What the interpreter needs to start; the child empties even this before the stack runs."""
-    kept = {name: os.environ[name] for name in _LOADER_VARIABLES if name in os.environ}
-    return kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": str(seed)}
+    ours = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": str(seed)}
+    return _loader_variables(project) | ours
+
+
+def _loader_variables(project: Path) -> dict[str, str]:
+    """Where the system looks for shared libraries, without places that a stranger's project could fill.
+
+    An empty or relative place stands for the working folder, which is the project's: a library that lies
+    there would run before the kernel holds the process. An interpreter inside the project keeps its own.
+    """
+
+    def is_ours(folder: str) -> bool:
+        place = Path(folder)
+        inside = place.resolve().is_relative_to(project.resolve())
+        return place.is_absolute() and (not inside or any(map(place.is_relative_to, _homes())))
+
+    told = {name: os.environ.get(name, "").split(":") for name in _LOADER_VARIABLES}
+    kept = {name: ":".join(filter(is_ours, folders)) for name, folders in told.items()}
+    return {name: value for name, value in kept.items() if value}
 
 
 def _listen(children: Sequence[Child], time_max_s: float) -> None:

@@ -183,3 +183,16 @@ def test_a_confined_stack_may_use_python(project):
         "assert Path('desks.csv').stat().st_size and [p.name for p in Path().iterdir()]\n",
     )
     assert load_stack("prod").isolation == "kernel"
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="asks Linux's loader")
+@pytest.mark.parametrize("told", [":/usr/lib", ".", "PROJECT", "PROJECT/stacks/../lib"])
+def test_a_library_of_the_project_is_not_loaded(project, monkeypatch, told):
+    """Where the system looks for libraries, a stranger's project is not, so none of theirs runs unheld."""
+    write_stack(project, "")
+    (project / "lib").mkdir()
+    for place in (project, project / "lib"):
+        for name in ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "libutil.so.1"):
+            (place / name).write_text("would end the interpreter, were it loaded")
+    monkeypatch.setenv("LD_LIBRARY_PATH", told.replace("PROJECT", str(project)))
+    assert load_stack("prod").desired.head.name == "prod"
