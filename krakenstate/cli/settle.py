@@ -37,12 +37,16 @@ def settle(
     Takes handed-in keys, verifies and publishes them, and closes tasks whose evidence is there. Proposes
     nothing and needs no approval, and is safe on a schedule.
     """
+    import os
+
+    from krakenstate.cli.apply import refuse_pull_request
     from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
     from krakenstate.views.apply_text import inbox_lines
 
+    refuse_pull_request(os.environ)
     output = Output(json=as_json)
     session = wire(stack, output=output, desired=desired, site=site, stats=stats).session
     with (
