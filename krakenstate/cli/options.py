@@ -25,7 +25,9 @@ SWITCHES = ("--refresh", "--input")
 FLAGS = (
     "--auto-approve",
     "--detailed-exitcode",
+    "--explain",
     "--force-threshold",
+    "--forge",
     "--in-use",
     "--json",
     "--no-color",

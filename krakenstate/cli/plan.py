@@ -26,10 +26,12 @@ from krakenstate.cli.output import Output, worst_exit_code
 from krakenstate.cli.plan_output import (
     COMMENT_MAX,
     CommentLimitOpt,
+    ForgeOpt,
     PlanFormat,
     PlanFormatOpt,
     chosen_format,
     print_plan,
+    write_forge_files,
 )
 
 
@@ -60,6 +62,7 @@ def plan(
     detailed_exitcode: DetailedExitcodeOpt = False,
     form: PlanFormatOpt = PlanFormat.TEXT,
     comment_limit: CommentLimitOpt = COMMENT_MAX,
+    forge: ForgeOpt = False,
     stats: StatsOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
@@ -113,6 +116,8 @@ def plan(
     if out is not None:
         save_plan(made, out)
         output.progress(saved_line(made, str(out), hints=shows_hints()))
+    if forge:
+        write_forge_files(made, now=session.clock())
     code = worst_exit_code(
         (
             exit_code_for_checks(made.facts.checks),

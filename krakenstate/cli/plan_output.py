@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from krakenstate.cli.output import Output
-from krakenstate.errors import UsageError
+from krakenstate.errors import FileUnusable, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,6 +47,15 @@ CommentLimitOpt = Annotated[
 ]
 
 
+ForgeOpt = Annotated[
+    bool,
+    typer.Option(
+        "--forge",
+        help="Also write outputs and a job's summary to the files that a forge offers for them.",
+    ),
+]
+
+
 def chosen_format(form: PlanFormat, as_json: bool) -> PlanFormat:
     """The format that ``--format`` and ``--json`` ask for together.
 
@@ -55,6 +65,32 @@ def chosen_format(form: PlanFormat, as_json: bool) -> PlanFormat:
     if as_json and form not in {PlanFormat.TEXT, PlanFormat.JSON}:
         raise UsageError(f"--json and --format {form.value} were both given.", next_step="Give one of them.")
     return PlanFormat.JSON if as_json else form
+
+
+def write_forge_files(plan: Plan, *, now: datetime) -> None:
+    """Outputs and summary, appended to the files that ``GITHUB_OUTPUT`` and ``GITHUB_STEP_SUMMARY`` name.
+
+    Raises:
+        FileUnusable: One cannot be written.
+    """
+    from krakenstate.cli.wiring import run_link
+    from krakenstate.engine.stakes import worst_of
+    from krakenstate.views.forge import output_lines, outputs
+    from krakenstate.views.plan_markdown import SUMMARY_MAX, render_plan_markdown
+
+    if file := os.environ.get("GITHUB_OUTPUT"):
+        _append(Path(file), output_lines(outputs(plan, worst_of(plan))))
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        summary = render_plan_markdown(plan, now=now, run=run_link(os.environ), most=SUMMARY_MAX)
+        _append(Path(file), summary)
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as problem:
+        raise FileUnusable(f"{path} cannot be written: {problem.strerror}.") from problem
 
 
 def print_plan(

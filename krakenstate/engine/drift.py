@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
+
 from krakenstate.engine.diff import compare_descriptions
 from krakenstate.engine.outlook import Outlook, key_label
 from krakenstate.engine.plan_grants import grant_drift
 from krakenstate.engine.reports import known_of
 from krakenstate.engine.risk import risks_of_changes, sort_risks
-from krakenstate.model.plan import AttributeChange, DriftItem
-from krakenstate.model.snapshot import Presence
+from krakenstate.model.plan import AttributeChange, Check, DriftItem, Severity
+from krakenstate.model.snapshot import Presence, Snapshot
 from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord
 
 
@@ -34,6 +38,26 @@ def find_drift(look: Outlook) -> tuple[DriftItem, ...]:
                 )
             )
     return tuple(items)
+
+
+def findings_digest(items: Iterable[DriftItem], snapshot: Snapshot, checks: Iterable[Check] = ()) -> str:
+    """SHA-256 of the set of findings: the same while nothing new is wrong and nothing is put right.
+
+    What was found, where: values that changed elsewhere, what could not be read, rules that are broken. No
+    instant, age, line or wording is in it.
+    """
+    found = [
+        *(["drift", i.address, c.name, c.before, c.after] for i in items for c in i.changes),
+        *(["unreadable", seen.address, seen.code] for seen in snapshot.unreadable),
+        *(["policy", check.address or "", check.rule, check.severity] for check in findings_of(checks)),
+    ]
+    lines = sorted({json.dumps(one, sort_keys=True) for one in found})
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def findings_of(checks: Iterable[Check]) -> list[Check]:
+    """What a policy finds and no waiver covers."""
+    return [check for check in checks if check.rule and check.severity is not Severity.NOTE]
 
 
 def _key_drift(record: KeyRecord, look: Outlook) -> tuple[list[AttributeChange], str]:

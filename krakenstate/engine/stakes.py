@@ -13,7 +13,7 @@ from krakenstate.engine.blast import blast_of
 from krakenstate.engine.plan_grants import risks_of_grant
 from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, risks_of_removed_key, sort_risks
 from krakenstate.model.declarations import DerivativesKey, Grant, SpotKey
-from krakenstate.model.plan import Action, Blast, BlastChange, Reason, Risk, Step, StepClass
+from krakenstate.model.plan import Action, Blast, BlastChange, Plan, Reason, Risk, RiskLevel, Step, StepClass
 from krakenstate.model.task import TaskKind
 
 _KEYS = {SpotKey.type_name, DerivativesKey.type_name}
@@ -29,6 +29,15 @@ def blast_changes_of(steps: Iterable[Step]) -> tuple[BlastChange, ...]:
     """The blast radius of each key that a proposal is about: critical ones first, then by address."""
     found = [change for step in _proposals(steps) if (change := _blast(step)) is not None]
     return tuple(sorted(found, key=lambda change: (not change.critical, change.address)))
+
+
+def worst_of(plan: Plan) -> RiskLevel:
+    """The worst risk of a plan; a critical one is also a key that is critical when it leaks."""
+    if any(risk.critical for risk in plan.risks) or any(change.critical for change in plan.blast):
+        return RiskLevel.CRITICAL
+    if any(risk.word.is_gain for risk in plan.risks):
+        return RiskLevel.GAIN
+    return RiskLevel.LOSS if plan.risks else RiskLevel.NONE
 
 
 def _proposals(steps: Iterable[Step]) -> Iterable[Step]:

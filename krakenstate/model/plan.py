@@ -167,6 +167,15 @@ class Risk(Model):
     critical: bool = False
 
 
+class RiskLevel(StrEnum):
+    """The worst that a plan does."""
+
+    NONE = "none"
+    LOSS = "loss"
+    GAIN = "gain"
+    CRITICAL = "critical"
+
+
 class Blast(Model):
     """What somebody could do who had a key's secret: its blast radius.
 

@@ -47,16 +47,20 @@ def render_drift(
         site=snapshot.site,
         observed=age(snapshot.observed_at, now),
     )
-    changed = f"Drift: {count(len(items), 'object has', 'objects have')} changed."
     sections = [
         [paint.bold(title)],
         [paint.bold("Risk"), *risk_lines(risks, paint, width)] if risks else [],
         *(drift_block(item, paint, width) for item in sorted(items, key=lambda item: item.address)),
         policy_lines(checks, paint, width),
         not_known_lines(of_snapshot(snapshot, now), paint, width),
-        [paint.bold(changed if items else NO_DRIFT)],
+        [paint.bold(drift_line(items) if items else NO_DRIFT)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def drift_line(items: Sequence[DriftItem]) -> str:
+    """``Drift: 2 objects have changed.``"""
+    return f"Drift: {count(len(items), 'object has', 'objects have')} changed."
 
 
 def drift_json(

@@ -8,11 +8,21 @@ one line, cleaned by ``plain``, and no line begins with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from krakenstate.model.plan import DriftItem, Risk
+from krakenstate.views.blocks import is_loud, ordered_risks
 from krakenstate.views.style import Mark, Paint, plain
+from krakenstate.views.words import count
 
+COMMENT_MAX = 60_000
+"""Characters of a comment or an issue. GitHub takes 65,536."""
+WIDTH = 100
+"""Columns of a fence."""
+WARNING = ":warning: "
+ROWS = 25
+"""Rows of a list that are read; after them only their number."""
 ROW_MAX = 300
 """Characters of foreign text in one row of a list; the rest stands in the diff."""
 
@@ -82,6 +92,52 @@ def fitting(rows: Iterable[str], room: int) -> tuple[list[str], int]:
         else:
             left += 1
     return kept, left
+
+
+def section(title: str, rows: list[str], room: int) -> Iterator[str]:
+    """A list under its title, of as many rows as are read and fit; nothing where there is none."""
+    if rows:
+        kept, left = fitting(rows[:ROWS], room)
+        left += len(rows[ROWS:])
+        yield "\n".join([f"#### {title}\n", *kept, *([f"- ... and {left} more"] if left else [])])
+
+
+def risk_row(risk: Risk) -> str:
+    """A risk as a row; what lets somebody do more has a sign before it."""
+    mark = WARNING if is_loud(risk) else ""
+    return f"- {mark}{code(risk.address)} **{risk.word.value}** {prose(risk.text)}"
+
+
+def drift_row(item: DriftItem) -> str:
+    """What has changed elsewhere about one address, as a row."""
+    names = ", ".join(sorted(change.name for change in item.changes))
+    risks = "".join(f"; {risk.word.value} {risk.text}" for risk in ordered_risks(item.risks))
+    mark = WARNING if any(map(is_loud, item.risks)) else ""
+    return f"- {mark}{code(item.address)} has changed: {prose(f'{names}{risks}')}"
+
+
+def folded(title: str, blocks: Iterable[list[str]], room: int, rest: str) -> str:
+    """Blocks in a folded fence, as many as fit; where they end it says how many are missing.
+
+    Args:
+        title: What they are together.
+        blocks: Each a list of lines that :class:`DiffPaint` painted.
+        room: Characters for all of it.
+        rest: Where those that are missing can be read, as Markdown.
+    """
+    texts = ["\n".join(block) for block in blocks]
+    if not texts:
+        return ""
+    head = f"<details><summary>{title}: {count(len(texts), 'block')}</summary>\n"
+    cut = f"\n\nThis is cut here: {{}} of {len(texts)} blocks are shown. All of it: {rest}."
+    room -= len(head) + len(cut) + _FRAME + 2 * max(map(fence_length, texts))
+    kept, left = fitting((f"{text}\n" for text in texts), room)
+    fence = fenced("\n".join(kept).rstrip("\n").split("\n"), "diff") if kept else ""
+    return f"{head}\n{fence}{cut.format(len(kept)) if left else ''}\n\n</details>"
+
+
+_FRAME = 60
+"""Characters of the fence, the empty lines around it, and the end of the fold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,34 +12,41 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from krakenstate.model.base import format_instant
-from krakenstate.model.plan import BlastChange, Check, DriftItem, OpenTask, Plan, Risk, Severity, Step
+from krakenstate.model.plan import BlastChange, Check, OpenTask, Plan, Severity, Step
 from krakenstate.views import plan_words as said
 from krakenstate.views.blocks import (
     drift_block,
-    is_loud,
     ordered_risks,
     risk_lines,
     step_block,
     watched_block,
 )
-from krakenstate.views.markdown import DiffPaint, code, fence_length, fenced, fitting, link, prose, word
+from krakenstate.views.markdown import (
+    COMMENT_MAX,
+    ROWS,
+    WARNING,
+    WIDTH,
+    DiffPaint,
+    code,
+    drift_row,
+    fenced,
+    folded,
+    link,
+    prose,
+    risk_row,
+    section,
+    word,
+)
 from krakenstate.views.mask import masked
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_plan, told_alone
 from krakenstate.views.policy import finding_word, place_of, refused
 from krakenstate.views.style import MARKS, plain, wrap
-from krakenstate.views.words import age, count, short_commit
+from krakenstate.views.words import age, short_commit
 
-COMMENT_MAX = 60_000
-"""Characters of a comment. GitHub takes 65,536."""
 SUMMARY_MAX = 250_000
 """Characters of a job's summary. GitHub takes a mebibyte, and no character has more than four bytes."""
 COMMENT_MIN = 4_000
 """Below that not even the head fits."""
-
-_WIDTH = 100
-_WARNING = ":warning: "
-_ROWS = 25
-"""Rows of a list that are read; after them only their number."""
 
 
 def render_plan_markdown(
@@ -58,7 +65,7 @@ def render_plan_markdown(
     foot = "\n\n".join(_footer(plan, now, run))
     room = most - len(foot) - 5
     head = "\n\n".join(_head(plan, rows, room // 2))
-    body = _details(_blocks(plan, rows), room - len(head), run)
+    body = folded("The whole plan", _blocks(plan, rows), room - len(head), link("the run", run))
     return "\n\n".join(part for part in (head, body, foot) if part) + "\n"
 
 
@@ -81,10 +88,10 @@ def _head(plan: Plan, rows: Iterable[NotKnown], room: int) -> Iterator[str]:
     if overview := said.overview(plan):
         yield "\n".join(f"- {code(MARKS[action].symbol)} {prose(text)}" for action, text in overview)
     lists = (
-        ("Risk", [_risk(risk) for risk in ordered_risks(plan.risks)]),
+        ("Risk", [risk_row(risk) for risk in ordered_risks(plan.risks)]),
         (said.LEAKS, [_leak(*leak) for leak in said.leaks(plan)]),
         ("Policy", [_finding(check) for check in plan.facts.checks if check.rule]),
-        ("Changed elsewhere", [_drift(item) for item in said.drift_items(plan)]),
+        ("Changed elsewhere", [drift_row(item) for item in said.drift_items(plan)]),
         ("Could not be read", [_unread(row) for row in rows if not row.is_normal]),
         ("A person must act", [_person(step) for step in said.blocks_of(plan) if step.task_kind]),
         ("Open tasks", [_task(task, note) for task, note in said.open_tasks(plan)]),
@@ -92,31 +99,12 @@ def _head(plan: Plan, rows: Iterable[NotKnown], room: int) -> Iterator[str]:
         ("Upcoming", [f"- {code(i.address)} {prose(text)}" for _, i, text in said.upcoming(plan)]),
     )
     for title, listed in lists:
-        yield from _list(title, listed, room // len(lists))
-
-
-def _list(title: str, rows: list[str], room: int) -> Iterator[str]:
-    if rows:
-        kept, left = fitting(rows[:_ROWS], room)
-        left += len(rows[_ROWS:])
-        yield "\n".join([f"#### {title}\n", *kept, *([f"- ... and {left} more"] if left else [])])
-
-
-def _risk(risk: Risk) -> str:
-    mark = _WARNING if is_loud(risk) else ""
-    return f"- {mark}{code(risk.address)} **{risk.word.value}** {prose(risk.text)}"
+        yield from section(title, listed, room // len(lists))
 
 
 def _leak(change: BlastChange, after: str, told: str) -> str:
-    mark = _WARNING if change.critical else ""
+    mark = WARNING if change.critical else ""
     return f"- {mark}{code(change.address)} {prose(after)} ({prose(told)})"
-
-
-def _drift(item: DriftItem) -> str:
-    names = ", ".join(sorted(change.name for change in item.changes))
-    risks = "".join(f"; {risk.word.value} {risk.text}" for risk in ordered_risks(item.risks))
-    mark = _WARNING if any(map(is_loud, item.risks)) else ""
-    return f"- {mark}{code(item.address)} has changed: {prose(f'{names}{risks}')}"
 
 
 def _unread(row: NotKnown) -> str:
@@ -128,7 +116,7 @@ def _check(check: Check) -> str:
 
 
 def _finding(check: Check) -> str:
-    mark = _WARNING if check.severity is Severity.ERROR else ""
+    mark = WARNING if check.severity is Severity.ERROR else ""
     about = f"{code(check.address)} " if check.address else ""
     told = " ".join(filter(None, (check.text, check.remedy)))
     return f"- {mark}{about}**{finding_word(check)}** {prose(f'{told} ({place_of(check)})')}"
@@ -150,32 +138,18 @@ def _task(task: OpenTask, note: str) -> str:
 def _blocks(plan: Plan, rows: Iterable[NotKnown]) -> Iterator[list[str]]:
     """The whole difference: what is a list above and was cut short there stands here in full."""
     paint = DiffPaint()
-    if len(plan.risks) > _ROWS:
-        yield ["Risk", *risk_lines(plan.risks, paint, _WIDTH)]
+    if len(plan.risks) > ROWS:
+        yield ["Risk", *risk_lines(plan.risks, paint, WIDTH)]
     for item in said.drift_items(plan):
-        yield drift_block(item, paint, _WIDTH)
+        yield drift_block(item, paint, WIDTH)
     for step in said.blocks_of(plan):
-        yield step_block(step, paint, _WIDTH)
+        yield step_block(step, paint, WIDTH)
     for step in said.watched(plan):
-        yield [said.ONLY_OBSERVED, *watched_block(step, paint, _WIDTH)]
+        yield [said.ONLY_OBSERVED, *watched_block(step, paint, WIDTH)]
     for step in said.waiting_steps(plan):
-        yield wrap(f"{step.address} waits{said.waits_on(step)}", _WIDTH, "  ", "    ")
-    if lines := not_known_lines(rows, paint, _WIDTH):
+        yield wrap(f"{step.address} waits{said.waits_on(step)}", WIDTH, "  ", "    ")
+    if lines := not_known_lines(rows, paint, WIDTH):
         yield lines
-
-
-def _details(blocks: Iterable[list[str]], room: int, run: str | None) -> str:
-    """The blocks in a folded fence, as many as fit; where they end says how many are missing."""
-    texts = ["\n".join(block) for block in blocks]
-    if not texts:
-        return ""
-    title = f"<details><summary>The whole plan: {count(len(texts), 'block')}</summary>\n"
-    whole = link("the run", run)
-    cut = f"\n\nThe plan is cut here: {{}} of {len(texts)} blocks are shown. All of it: {whole}."
-    room -= len(title) + len(cut) + _FRAME + 2 * max(map(fence_length, texts))
-    kept, left = fitting((f"{text}\n" for text in texts), room)
-    fence = fenced("\n".join(kept).rstrip("\n").split("\n"), "diff") if kept else ""
-    return f"{title}\n{fence}{cut.format(len(kept)) if left else ''}\n\n</details>"
 
 
 def _footer(plan: Plan, now: datetime, run: str | None) -> Iterator[str]:
@@ -197,7 +171,3 @@ def _footer(plan: Plan, now: datetime, run: str | None) -> Iterator[str]:
         stack, digest = shlex.quote(plain(plan.stack)), shlex.quote(plain(plan.digest))
         command = f"krakenstate apply {stack} --approved-digest {digest}"
         yield "\n".join(["After the merge, once this digest is approved:", "", fenced([command], "sh")])
-
-
-_FRAME = 60
-"""Characters of the fence, the empty lines around it, and the end of the fold."""

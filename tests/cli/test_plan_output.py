@@ -6,9 +6,19 @@ import json
 import pytest
 
 from krakenstate.cli.output import Output
-from krakenstate.cli.plan_output import COMMENT_MAX, COMMENT_MIN, PlanFormat, chosen_format, print_plan
-from krakenstate.errors import UsageError
-from krakenstate.views import plan_markdown
+from krakenstate.cli.plan_output import (
+    COMMENT_MAX,
+    COMMENT_MIN,
+    PlanFormat,
+    chosen_format,
+    print_plan,
+    write_forge_files,
+)
+from krakenstate.engine.stakes import worst_of
+from krakenstate.errors import FileUnusable, UsageError
+from krakenstate.model.plan import RiskLevel
+from krakenstate.views import markdown, plan_markdown
+from krakenstate.views.forge import output_lines, outputs
 from tests.views import plans
 from tests.views.plans import NOW
 
@@ -50,4 +60,58 @@ def test_a_comment_names_the_run(monkeypatch):
 
 def test_the_limits_are_those_of_the_view():
     """What the command line promises is what the view keeps."""
-    assert (COMMENT_MIN, COMMENT_MAX) == (plan_markdown.COMMENT_MIN, plan_markdown.COMMENT_MAX)
+    assert (COMMENT_MIN, COMMENT_MAX) == (plan_markdown.COMMENT_MIN, markdown.COMMENT_MAX)
+
+
+def test_a_forge_is_told_in_single_words(monkeypatch, tmp_path):
+    """Later jobs read numbers and words from the file of outputs, people the plan from the job's summary."""
+    files = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    for name, file in files.items():
+        file.write_text("before=1\n", encoding="utf-8")
+        monkeypatch.setenv(name, str(file))
+    write_forge_files(plans.edit(), now=NOW)
+    assert files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines() == [
+        "before=1",
+        "has_changes=true",
+        f"plan_digest={plans.DIGEST}",
+        "add=0",
+        "change=1",
+        "destroy=0",
+        "manual=1",
+        "risk=gain",
+        "complete=true",
+    ]
+    summary = files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
+    assert summary.startswith("before=1\n<!-- krakenstate:plan:prod:production -->\n")
+
+
+def test_without_a_forge_nothing_is_written(monkeypatch, tmp_path):
+    """Where no file is offered the flag does nothing; where one cannot be written it fails."""
+    monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    write_forge_files(plans.edit(), now=NOW)
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
+    with pytest.raises(FileUnusable, match="cannot be written"):
+        write_forge_files(plans.edit(), now=NOW)
+
+
+@pytest.mark.parametrize("digest", ["x\nrisk=none", "x\rrisk=none", "a b", "<<EOF", "x" * 200])
+def test_no_value_becomes_a_second_output(digest):
+    """A digest that is none, as a forged plan could have it, is refused and never written."""
+    forged = plans.edit().model_copy(update={"digest": digest})
+    with pytest.raises(ValueError, match="plan_digest is no single word"):
+        output_lines(outputs(forged, RiskLevel.NONE))
+
+
+@pytest.mark.parametrize(
+    ("plan", "level"),
+    [
+        (plans.first_run(), RiskLevel.CRITICAL),
+        (plans.edit(), RiskLevel.GAIN),
+        (plans.plan(plans.stop_trading(), risks=(plans.STOPS,)), RiskLevel.LOSS),
+        (plans.nothing(), RiskLevel.NONE),
+    ],
+)
+def test_the_risk_of_a_plan_is_its_worst(plan, level):
+    """One word says whether somebody gains, and whether that could empty an account."""
+    assert worst_of(plan) is level

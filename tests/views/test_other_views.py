@@ -5,18 +5,46 @@ from datetime import timedelta
 
 import pytest
 
-from krakenstate.model.plan import Action
+from krakenstate.engine.drift import findings_digest, findings_of
+from krakenstate.model.plan import Action, Check, PlanSource, Severity
+from krakenstate.model.provenance import Missing
 from krakenstate.model.run import Effect
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import State
 from krakenstate.model.task import TaskKind
 from krakenstate.views import apply_text, drift_text, observe_text, state_text, task_text
+from krakenstate.views.drift_issue import render_drift_issue
 from krakenstate.views.values import dump
 from krakenstate.views.words import age
 from tests.support.golden import check_golden
 from tests.views import samples
-from tests.views.plans import DRIFT, NOW
+from tests.views.plans import DRIFT, NOW, PNL
 from tests.views.samples import outcome
+
+FINDINGS = (
+    Check(
+        code="KS5108",
+        address=PNL,
+        text="400 days",
+        severity=Severity.ERROR,
+        rule="maximum-lifetime",
+        source=PlanSource(file="stacks/prod.py", line=42),
+    ),
+)
+
+
+def issue_of(items, snapshot, checks):
+    """The text of the issue, as the command prints it."""
+    found = findings_of(checks)
+    digest = findings_digest(items, snapshot, found)
+    return render_drift_issue(items, snapshot, checks=found, digest=digest)
+
+
+def calm(snapshot):
+    """The same observation, had everything been readable."""
+    kept = {a: o for a, o in snapshot.observations.items() if o.missing is not Missing.UNREADABLE}
+    return snapshot.model_copy(update={"observations": kept})
+
 
 TEXTS = {
     "drift": lambda: drift_text.render_drift(DRIFT, samples.snapshot(), now=NOW),
@@ -29,6 +57,11 @@ TEXTS = {
     "state-show-account": lambda: state_text.render_record(samples.ACCOUNT),
     "state-show-grant": lambda: state_text.render_record(samples.POLICY),
     "observe": lambda: observe_text.render_snapshot(samples.snapshot(), now=NOW),
+}
+
+ISSUES = {
+    "drift-issue": lambda: issue_of(DRIFT, samples.snapshot(), FINDINGS),
+    "drift-issue-none": lambda: issue_of((), calm(samples.snapshot()), ()),
 }
 
 JSONS = {
@@ -44,6 +77,59 @@ JSONS = {
 def test_each_text_reads_as_reviewed(name):
     """The text of each view is the one that was reviewed."""
     check_golden(f"views/{name}.txt", TEXTS[name]() + "\n")
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_each_issue_reads_as_reviewed(name):
+    """The text of the issue is the one that was reviewed."""
+    check_golden(f"views/{name}.md", ISSUES[name]())
+
+
+def test_an_issue_changes_only_with_its_findings():
+    """Hours later, from another site, with lines moved in the stack, the text is the same, byte for byte."""
+    seen = samples.snapshot()
+    later = seen.model_copy(
+        update={
+            "observed_at": seen.observed_at + timedelta(hours=5),
+            "site": "office",
+            "observations": {
+                address: o.model_copy(
+                    update={"at": o.at and o.at + timedelta(hours=5), "detail": "no answer within 9 s"}
+                )
+                for address, o in seen.observations.items()
+            },
+        }
+    )
+    [finding] = FINDINGS
+    moved = finding.model_copy(
+        update={"source": PlanSource(file="stacks/prod.py", line=99), "text": "401 days"}
+    )
+    assert issue_of(DRIFT, later, (moved,)) == issue_of(DRIFT, seen, FINDINGS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda seen: (DRIFT[:0], seen, FINDINGS), id="put right"),
+        pytest.param(lambda seen: (DRIFT, calm(seen), FINDINGS), id="readable again"),
+        pytest.param(lambda seen: (DRIFT, seen, ()), id="rule kept"),
+        pytest.param(
+            lambda seen: (
+                (DRIFT[0].model_copy(update={"changes": DRIFT[0].changes[:2]}),),
+                seen,
+                FINDINGS,
+            ),
+            id="one attribute less",
+        ),
+    ],
+)
+def test_an_issue_changes_with_each_finding(change):
+    """What is found or put right changes the text and the digest in it."""
+    before, after = issue_of(DRIFT, samples.snapshot(), FINDINGS), issue_of(*change(samples.snapshot()))
+    assert before.splitlines()[0] == after.splitlines()[0] == "<!-- krakenstate:drift:prod:production -->"
+    assert before.splitlines()[1].startswith("<!-- findings:")
+    assert before.splitlines()[1] != after.splitlines()[1]
+    assert before != after
 
 
 @pytest.mark.parametrize("name", JSONS)

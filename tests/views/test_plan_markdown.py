@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
-from krakenstate.model.plan import Action, Risk, RiskWord
-from krakenstate.views.markdown import code, fenced, link, prose
+from krakenstate.model.plan import Action, Check, Risk, RiskWord, Severity
+from krakenstate.views.drift_issue import render_drift_issue
+from krakenstate.views.markdown import COMMENT_MAX, code, fenced, link, prose
 from krakenstate.views.mask import mask_names, masked
 from krakenstate.views.plan_html import render_plan_html
-from krakenstate.views.plan_markdown import COMMENT_MAX, render_plan_markdown
+from krakenstate.views.plan_markdown import render_plan_markdown
 from tests.support.golden import check_golden
-from tests.views import plans
+from tests.views import plans, samples
 from tests.views.plans import NOW, PLANS, PNL
 from tests.views.test_hostile_text import FOREIGN, HOSTILE, controls_in, hostile_plan
 
@@ -40,6 +41,13 @@ def markdown_of(plan, **options):
 def hostile_comment(text):
     """The comment on a plan that holds foreign text in every place; ``x`` is an honest one."""
     return markdown_of(hostile_plan(text))
+
+
+def hostile_issue(text):
+    """The issue about drift with foreign text in every place."""
+    plan = hostile_plan(text)
+    check = Check(code=text, address=PNL, text=text, severity=Severity.ERROR, rule=text)
+    return render_drift_issue(plan.facts.drift, samples.snapshot(), checks=(check,), digest=text)
 
 
 def tokens_of(text):
@@ -81,6 +89,17 @@ def test_foreign_text_changes_no_structure(text):
     assert controls_in(forged) == set()
     marker = [line for line in forged.splitlines() if line.startswith("<!--")]
     assert marker == ["<!-- krakenstate:plan:prod:production -->"]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *CALLS])
+def test_foreign_text_changes_no_structure_of_an_issue(text):
+    """Neither does it in the issue about drift, whose two markers stay the only ones."""
+    forged, honest = hostile_issue(text), hostile_issue("x")
+    assert tokens_of(forged) == tokens_of(honest)
+    assert controls_in(forged) == set()
+    markers = [line.split(":")[0] for line in forged.splitlines() if line.startswith("<!--")]
+    assert markers == ["<!-- krakenstate", "<!-- findings"]
+    assert not re.search(r"[@#!](?=\w)|://|\bwww\.|\bGH-", " ".join(words_of(forged)))
 
 
 @given(FOREIGN)
