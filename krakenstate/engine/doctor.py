@@ -20,12 +20,14 @@ from krakenstate.engine.observe import (
     slots_of,
     whereabouts,
 )
+from krakenstate.engine.promotion import verified_upstream
 from krakenstate.engine.runs import load_state
 from krakenstate.engine.session import Session
 from krakenstate.errors import Interrupted, KrakenstateError, VaultDenied
 from krakenstate.model.base import format_instant
 from krakenstate.model.checkup import Area, Check, Checkup, Level
 from krakenstate.model.declarations import Key
+from krakenstate.model.promotion import Promotion
 from krakenstate.model.state import State
 from krakenstate.providers.base import Greeter, NodeHealth, VaultProbe
 
@@ -141,6 +143,11 @@ class _Doctor:
             *rights("data", "read", f"{state}/journal/run/run"),
             *rights("metadata", "list", f"{state}/journal/open/"),
         ]
+        promotion = self._session.desired.head.promotes_from
+        if promotion is not None:
+            other = promotion.state_beside(paths)
+            below = (f"{other}/{name}" for name in ("index", "resources/stack", "snapshot"))
+            plan += rights("data", "read", *below)
         kept = [f"{state}/snapshot", f"{state}/breakers/credential", f"{state}/probes/key"]
         observe = [
             *plan,
@@ -172,6 +179,9 @@ class _Doctor:
             return self._state(state)
 
         yield from _attempt(Area.STATE, "state", read_state)
+        promotion = self._session.desired.head.promotes_from
+        if promotion is not None:
+            yield from _attempt(Area.STATE, "promotion", lambda: self._upstream(promotion))
         yield from _attempt(Area.STATE, "lock", self._lock, tolerated=True)
         yield from _attempt(Area.STATE, "runs", self._runs, tolerated=True)
         yield from _attempt(Area.BREAKERS, "breakers", self._breakers, tolerated=True)
@@ -192,6 +202,17 @@ class _Doctor:
         }
         yield _found(Area.STATE, "state", text, facts=facts)
         yield from _attempt(Area.STATE, "history", lambda: self._history(state), tolerated=True)
+
+    def _upstream(self, promotion: Promotion) -> Iterable[Check]:
+        """Whether the stack that keys are promoted from can be read, and what it could prove now."""
+        proofs = verified_upstream(self._session, promotion)
+        days = f"{promotion.within.total_seconds() / 86400:g} days"
+        text = (
+            f"{promotion.stack}, from which Spot keys are promoted, can be read. Keys verified there in the "
+            f"last {days}: {len(proofs)}."
+        )
+        facts: dict[str, JsonValue] = {"stack": promotion.stack, "verified": [p.address for p in proofs]}
+        yield _found(Area.STATE, "promotion", text, facts=facts)
 
     def _history(self, state: State) -> Iterable[Check]:
         """Whether a pinned version outlives the writing of the next one."""

@@ -55,7 +55,7 @@ def promotions(session: Session, state: State, plan: Plan) -> tuple[Promoted, ..
     if not keys:
         return ()
     try:
-        there, seen = _read(session, promotion)
+        there, seen = read_upstream(session, promotion)
     except (VaultError, StateError) as problem:
         why = f"{problem.headline}. {problem.message}"
         return tuple(Promoted(k.address, promotion.stack, why_not=why, unread=problem.code) for k in keys)
@@ -103,18 +103,12 @@ def find_proof(
         now: The instant from which ages count.
     """
     wanted = Configuration.of(KeyTerms.of(key))
-    alike = [
-        record
-        for record in there.records
-        if isinstance(record, KeyRecord)
-        and record.terms.api is Api.SPOT
-        and Configuration.of(record.terms) == wanted
-    ]
+    alike = [record for record in _spot_keys(there) if Configuration.of(record.terms) == wanted]
     proofs = sorted(
         (proof for record in alike for proof in _proofs(record, seen) if proof.at <= now + SKEW),
         key=lambda proof: (proof.at, proof.address),
     )
-    in_time = [proof for proof in proofs if now - proof.at <= promotion.within]
+    in_time = [proof for proof in proofs if _counts(proof, promotion, now)]
     namesakes = [proof for proof in in_time if proof.address == key.address]
     if in_time:
         return Promoted(key.address, promotion.stack, proof=(namesakes or in_time)[-1])
@@ -140,7 +134,19 @@ def _approved(record: KeyRecord) -> set[Configuration]:
     return {Configuration.of(record.terms), Configuration.of(record.coming.terms)}
 
 
-def _read(session: Session, promotion: Promotion) -> tuple[State, Snapshot | None]:
+def verified_upstream(session: Session, promotion: Promotion) -> list[Proof]:
+    """The Spot keys of the other stack that said in time that they are as it declares them, by address.
+
+    Raises:
+        StateError, VaultError: Its records cannot be read.
+    """
+    there, seen = read_upstream(session, promotion)
+    now = session.clock()
+    proofs = [proof for record in _spot_keys(there) for proof in _proofs(record, seen)]
+    return [proof for proof in proofs if _counts(proof, promotion, now)]
+
+
+def read_upstream(session: Session, promotion: Promotion) -> tuple[State, Snapshot | None]:
     """The other stack's state and last snapshot.
 
     Raises:
@@ -163,6 +169,15 @@ def _read(session: Session, promotion: Promotion) -> tuple[State, Snapshot | Non
         )
     seen = upstream.snapshots.load_snapshot()
     return there, seen if seen is not None and seen.lineage == index.lineage else None
+
+
+def _spot_keys(there: State) -> list[KeyRecord]:
+    return [r for r in there.records if isinstance(r, KeyRecord) and r.terms.api is Api.SPOT]
+
+
+def _counts(proof: Proof, promotion: Promotion, now: datetime) -> bool:
+    """Whether a proof is neither too old nor from a clock that is ahead."""
+    return -SKEW <= now - proof.at <= promotion.within
 
 
 def _proofs(record: KeyRecord, seen: Snapshot | None) -> Iterator[Proof]:

@@ -73,13 +73,17 @@ def _head(head: StackHead) -> Node:
         for field, part in (("limits", head.limits), ("thresholds", head.thresholds))
         if part != type(part)()
     }
+    if head.promotes_from is not None:
+        fields = {name: value for name, value in vars(head.promotes_from).items() if value is not None}
+        set_by_itself["promotes_from"] = call("Promotion", **{n: _plain(v) for n, v in fields.items()})
     return call("Stack", name=quoted(head.name), environment=environment, vault=vault, **set_by_itself)
 
 
 def _plain(value: object) -> Node:
     if isinstance(value, timedelta):
-        return f"timedelta(seconds={value.total_seconds():g})"
-    return repr(value)
+        days, rest = divmod(value, timedelta(days=1))
+        return f"timedelta(seconds={value.total_seconds()!r})" if rest else f"timedelta(days={days})"
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _imports(body: str) -> str:

@@ -60,5 +60,6 @@ def test_a_key_goes_to_production_after_it_was_verified_in_uat(new_desk):
     assert "the same configuration was verified in uat: spot_key.pnl, observed 2026-11-02T" in " ".join(
         told.stdout.replace("#", " ").split()
     )
+    desk.run("doctor", "prod", *AT_RUNNER, expect="Keys verified there in the")
     desk.run(APPLY[0], "prod", *APPLY[1:], expect="1 manual pending")
     assert json.loads(made)["api_secret"] not in "".join(desk.said)

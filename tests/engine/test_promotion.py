@@ -7,7 +7,7 @@ import pytest
 
 from krakenstate import NonceUnit, Permission, Promotion, Vault, Waiver
 from krakenstate.engine import runs
-from krakenstate.engine.promotion import find_proof, new_or_changed
+from krakenstate.engine.promotion import find_proof, new_or_changed, verified_upstream
 from krakenstate.errors import NotPromoted, VaultDenied, catalogue
 from krakenstate.model.desired import Desired
 from krakenstate.model.promotion import Proof
@@ -163,6 +163,7 @@ def test_the_other_stack_s_records_lie_beside_these(promotion, state, path):
     assert promotion.state_beside(Vault(mount="kv", secrets="kraken/prod", state=state)) == path
 
 
+WIDE = spot_key(name="wide")
 PROMOTING = HEAD.model_copy(update={"promotes_from": UAT})
 WAIVED = spot_key(
     waivers=[Waiver(rule="promotion", owner="risk", reason="urgent", until=NOW.date() + timedelta(days=60))]
@@ -284,6 +285,14 @@ def test_nothing_is_read_there_unless_a_key_is_new_or_changed(world):
     world.apply()
     assert found_in(plan_of(promoting(world, KEY, kv=Shut()))) == []
     assert found_in(plan_of(promoting(world, WIDER, kv=Shut()))) == [DENIED]
+
+
+def test_what_the_other_stack_could_prove_is_known(world):
+    """Every Spot key there that answered in time, whatever is declared here."""
+    set_up_uat(world, served(KEY), served(ELSEWHERE, described_at=NOW - timedelta(days=40)), key_record(WIDE))
+    assert verified_upstream(promoting(world), UAT) == [
+        Proof("spot_key.pnl", THREE_DAYS_AGO, Provenance.OBSERVED)
+    ]
 
 
 def test_a_waiver_is_not_called_idle_where_nobody_looked():

@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
-from krakenstate import DerivativesSubaccount, Environment, MasterAccount, SpotSubaccount, Vault
+from krakenstate import DerivativesSubaccount, Environment, MasterAccount, Promotion, SpotSubaccount, Vault
 from krakenstate.errors import ImportImpossible
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.desired import Desired, StackHead, dump_declaration
@@ -75,6 +75,14 @@ def text():
 def test_the_generated_stack_is_the_reviewed_one(text):
     """Names valid and unique, lists named once, roles where they fit, a comment where something is odd."""
     check_golden("stack/generated.txt", text)
+
+
+def test_the_stack_it_promotes_from_stays():
+    """What the file of accounts says of the stack is said by the generated one."""
+    head = HEAD.model_copy(update={"promotes_from": Promotion(stack="uat", within=timedelta(days=14))})
+    text = stack_text(head, made(), TODAY)
+    assert 'promotes_from=Promotion(stack="uat", within=timedelta(days=14))' in text
+    assert "    Promotion,\n" in text
 
 
 def test_it_is_formatted(text, tmp_path):
