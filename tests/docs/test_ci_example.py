@@ -1,5 +1,6 @@
 """The workflows in examples/ci: sound in form, safe by zizmor's rules, their programs do as they say."""
 
+import hashlib
 import json
 import os
 import re
@@ -165,11 +166,19 @@ def test_the_gate_says_whether_the_plan_is_the_reviewed_one(forge):
 
 def test_drift_is_one_issue(forge):
     """Opened once, written anew with a comment when the findings change, else quiet, and closed."""
-    for text in ("found one\n", "found one\n", f"found two {HOSTILE}"):
-        forge.run("drift-issue", text)
-    (issue,) = forge.world["issues"]
-    assert (issue["body"], issue["state"]) == (f"found two {HOSTILE}", "open")
-    assert len(forge.world[f"issues/{issue['number']}/comments"]) == 1
-    forge.run("drift-issue", "")
-    assert [i["state"] for i in forge.world["issues"]] == ["closed"]
+    none = hashlib.sha256().hexdigest()
+
+    def told(findings, text=""):
+        marker = "<!-- krakenstate:drift:prod:production -->"
+        forge.run("drift-issue", f"{marker}\n<!-- findings:{findings} -->\n{text}\n")
+        return forge.world["issues"]
+
+    assert told(none) == []
+    (opened,) = told("a" * 64, "one")
+    assert (opened["title"], opened["state"]) == ("Drift of the stack prod", "open")
+    assert told("a" * 64, "one, in other words") == [opened]
+    (changed,) = told("b" * 64, HOSTILE)
+    assert changed["body"].endswith(f"{HOSTILE}\n")
+    assert len(forge.world[f"issues/{changed['number']}/comments"]) == 1
+    assert [issue["state"] for issue in told(none)] == ["closed"]
     assert not list(forge.folder.glob("stolen"))

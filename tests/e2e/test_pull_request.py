@@ -114,8 +114,8 @@ class Pipeline:
         variables = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "CI": "true",
-            "ROLE": f"krakenstate-{job}",
-            "VAULT_TOKEN": self.tokens[job],
+            "ROLE": f"krakenstate-{'observe' if job == 'drift' else job}",
+            "VAULT_TOKEN": self.tokens[{"settle": "apply", "drift": "observe"}.get(job, job)],
             **event,
             **{f"GITHUB_{name}": str(at.folder / name.lower()) for name in ("OUTPUT", "STEP_SUMMARY")},
             **about["env"],
@@ -176,16 +176,16 @@ def test_what_a_stranger_proposes_is_shown_approved_and_carried_out_exactly(new_
     # the pull request: rendered without secrets, planned with the program of the base branch
     desired = pipeline.render("more", PULL)
     job = pipeline.step("pull-request", "plan", PULL, theirs=desired)
-    shown, comment = job / "plan.json", (job / "comment.md").read_text(encoding="utf-8")
+    comment = (job / "comment.md").read_text(encoding="utf-8")
     assert comment.startswith(MARKER)
     assert "`spot_key.pnl` **GAINS** export-data" in comment
-    digest = output(job, "digest")
+    digest = output(job, "plan_digest")
     assert digest in comment
     assert (desk.vault(), desk.signed_calls()) == (before, asked)
     for words in (("plan", "prod", "--refresh=false"), ("observe", "prod", *AT_RUNNER)):
         pipeline.run("plan", PULL, *words, code=1, expect="a program that anybody")
     approved = ("--approved-digest", digest, "--desired", str(desired), *AT_RUNNER)
-    pipeline.run("apply", PULL, "apply", str(shown), *approved, code=1, expect="KS7056")
+    pipeline.run("apply", PULL, "apply", "prod", *approved, code=1, expect="KS7056")
     pipeline.run("apply", PULL, "settle", "prod", *approved[2:], code=1, expect="KS7056")
     assert desk.vault() == before
 
@@ -196,12 +196,16 @@ def test_what_a_stranger_proposes_is_shown_approved_and_carried_out_exactly(new_
     git(desk.folder, "commit", "--quiet", "--all", "--message", "One right more (#7)")
     git(desk.folder, "push", "--quiet", str(origin), "HEAD:main")
 
+    # an hour later, on another machine, with a key that arrived meanwhile
     desk.advance(3600)
+    arrived = {"data": json.loads(desk.make_key(MASTER, "derivatives", general="READ_ONLY", ip=[RUNNER]))}
+    inbox = f"{desk.mount}/data/krakenstate/prod/inbox/hedger/derivatives_key.hedger"
+    desk.bao.request("POST", inbox, arrived)
     desired = pipeline.render("main", PUSH)
     pipeline.step("merge", "observe", PUSH, desired=desired)
     job = pipeline.step("merge", "plan", PUSH, desired=desired)
     merged = job / "plan.json"
-    assert (output(job, "digest"), output(job, "proposals")) == (digest, "true")
+    assert (output(job, "plan_digest"), output(job, "proposals")) == (digest, "true")
     assert "**GAINS** export-data" in (job / "step_summary").read_text(encoding="utf-8")
 
     # the gate: what was approved, from the merged commit, once
@@ -222,6 +226,11 @@ def test_what_a_stranger_proposes_is_shown_approved_and_carried_out_exactly(new_
     assert len(desk.tasks()) == 1
     approved = ("--approved-digest", digest, "--desired", str(desired), *AT_RUNNER)
     pipeline.run("apply", PUSH, "apply", str(merged), *approved, code=7, expect="KS7052")
+
+    # the schedule: nothing is there to take up, and nobody changed a thing elsewhere
+    pipeline.step("schedule", "settle", PUSH, desired=desired)
+    job = pipeline.step("schedule", "drift", PUSH, desired=desired)
+    assert "**No drift." in (job / "issue.md").read_text(encoding="utf-8")
 
     told = "".join(desk.said) + "".join(p.read_text(encoding="utf-8") for p in root.rglob("*.json"))
     found = [bytes.fromhex(hexed) for hexed in re.findall(r"printed: found ?([0-9a-f]*)", told)]
