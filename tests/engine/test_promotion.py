@@ -27,7 +27,7 @@ from tests.support.looks import (
     present,
     served,
 )
-from tests.support.world import BASIS, COLO, HEAD, MOUNT, RUNNER, derivatives_key, spot_key
+from tests.support.world import BASIS, COLO, HEAD, HEDGER, MOUNT, RUNNER, derivatives_key, spot_key
 
 UAT = Promotion(stack="uat")
 KEY = spot_key()
@@ -180,7 +180,7 @@ class Shut:
 
 def set_up_uat(world, *records, **head):
     """The other stack's state, with these records; ``head`` are fields of its index."""
-    fields = {"stack": "uat", "environment": "uat", "spot_origin": "https://uat.example"}
+    fields = {"stack": "uat", "environment": "uat", "spot_origin": "https://uat.example", "serial": 0}
     index = new_state().index.model_copy(update=fields | head)
     store = VaultStateStore(world.mains, MOUNT, "krakenstate/uat", version="test")
     state = store.create(index)
@@ -276,6 +276,25 @@ def test_records_that_cannot_be_read_are_no_absence(world, head, found, said):
     [check] = [c for c in plan.facts.checks if c.rule == "promotion"]
     assert "whether the stack uat has verified it cannot be told" in check.text
     assert said in check.text
+
+
+def test_three_places_are_read_there_and_none_is_written(world):
+    """Once for all keys: the index, the documents that it pins, the last snapshot."""
+    world.initialise()
+    set_up_uat(world, served(KEY))
+    read = []
+
+    class Watched:
+        """A key-value store that can only be read."""
+
+        def read(self, path, version=None):
+            """Read, and noted."""
+            read.append(path.removeprefix("krakenstate/uat/"))
+            return world.kv.read(path, version)
+
+    plan = plan_of(promoting(world, KEY, spot_key(name="second", process=HEDGER), kv=Watched()))
+    assert [step.address for step in plan.proposals] == ["spot_key.pnl", "spot_key.second"]
+    assert read == ["index", "resources/master_account.desk", "snapshot"]
 
 
 def test_nothing_is_read_there_unless_a_key_is_new_or_changed(world):
