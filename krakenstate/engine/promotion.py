@@ -24,7 +24,7 @@ from krakenstate.model.desired import Desired
 from krakenstate.model.plan import Plan
 from krakenstate.model.promotion import Configuration, Promoted, Promotion, Proof
 from krakenstate.model.provenance import Provenance
-from krakenstate.model.snapshot import Snapshot
+from krakenstate.model.snapshot import Observation, Snapshot
 from krakenstate.model.state import KeyRecord, State
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Api
@@ -34,24 +34,24 @@ _VERIFIES = frozenset({Provenance.OBSERVED, Provenance.REPORTED})
 
 def judged(plan: Plan, look: Outlook, session: Session) -> Plan:
     """The plan, with the proofs that its steps rest on and with what the policy finds."""
-    found = promotions(session, look.state, plan)
+    found = promotions(session, look, plan)
     return guarded(with_proofs(plan, found), look, session.guard, promotions=found)
 
 
-def promotions(session: Session, state: State, plan: Plan) -> tuple[Promoted, ...]:
+def promotions(session: Session, look: Outlook, plan: Plan) -> tuple[Promoted, ...]:
     """Every key that a plan makes or changes and that has to be verified elsewhere first, with its proof.
 
     Args:
         session: Its desired state says from which stack keys are promoted, if from any.
-        state: Of this stack.
+        look: What the plan was made from.
         plan: What is proposed; a key that nothing is proposed for waits for the plan that does.
     """
     promotion = session.desired.head.promotes_from
     if promotion is None:
         return ()
     proposed = {step.address for step in plan.proposals}
-    renamed, _ = foreseen(session.desired, state)
-    keys = [key for key in new_or_changed(session.desired, renamed) if key.address in proposed]
+    renamed, _ = foreseen(look.desired, look.state)
+    keys = [k for k in new_or_changed(look.desired, renamed, look.snapshot) if k.address in proposed]
     if not keys:
         return ()
     try:
@@ -75,19 +75,17 @@ def with_proofs(plan: Plan, found: Iterable[Promoted]) -> Plan:
     return plan.model_copy(update={"steps": steps})
 
 
-def new_or_changed(desired: Desired, state: State) -> list[SpotKey]:
-    """The declared Spot keys whose configuration nobody has approved here yet.
+def new_or_changed(desired: Desired, state: State, seen: Snapshot) -> list[SpotKey]:
+    """The declared Spot keys whose configuration is not one that was approved here, by address.
 
-    Not those that are only observed, and not those that exist already and are adopted as they are.
+    Not those that are only observed. An adopted key is recorded as it is: what it was counts as approved,
+    and not what was declared of it.
     """
-    found = []
-    for key in desired.of(SpotKey):
-        record = state.key(key.address)
-        if key.observe_only or (record is None and key.is_adopted):
-            continue
-        if record is None or Configuration.of(KeyTerms.of(key)) not in _approved(record):
-            found.append(key)
-    return found
+    return [
+        key
+        for key in desired.of(SpotKey)
+        if not key.observe_only and _is_new(key, state.key(key.address), seen.of(key.address))
+    ]
 
 
 def find_proof(
@@ -129,9 +127,18 @@ def _told(promoted: Promoted) -> str:
     )
 
 
-def _approved(record: KeyRecord) -> set[Configuration]:
-    """Of the key in service and of the one on its way in."""
-    return {Configuration.of(record.terms), Configuration.of(record.coming.terms)}
+def _is_new(key: SpotKey, record: KeyRecord | None, seen: Observation) -> bool:
+    terms = KeyTerms.of(key)
+    if record is None:
+        return not key.is_adopted
+    if record.adopted is None or not record.is_as_adopted:
+        return Configuration.of(terms) not in {Configuration.of(r.terms) for r in (record, record.coming)}
+    was = record.description or known_of(record, seen).description
+    return was is not None and any(
+        change.name in {"permissions", "nonce_window"}
+        or (change.name in {"ip_allowlist", "expires"} and bool(change.before) != bool(change.after))
+        for change in compare_terms(terms, was)
+    )
 
 
 def verified_upstream(session: Session, promotion: Promotion) -> list[Proof]:

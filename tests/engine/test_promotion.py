@@ -13,6 +13,7 @@ from krakenstate.model.desired import Desired
 from krakenstate.model.promotion import Proof
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.report import Answer, Report
+from krakenstate.model.state import Adoption
 from krakenstate.policy.base import Case
 from krakenstate.policy.judge import judge
 from krakenstate.store.base import Upstream
@@ -135,6 +136,15 @@ def test_what_was_last_seen_there_counts(seen, proof):
     assert find_proof(KEY, UAT, state, new_snapshot([seen]), NOW).proof == proof
 
 
+ADOPTED = spot_key(key_name="old")
+
+
+def adopted(was, **changes):
+    """The record of the adopted key, which was as this one when it was adopted."""
+    fields = {"generation": 0, "adopted": Adoption(by="ann", at=NOW), "description": as_described(was)}
+    return served(ADOPTED, **fields | changes)
+
+
 @pytest.mark.parametrize(("declared", "records", "addresses"), [
     pytest.param([KEY], [], ["spot_key.pnl"], id="new"),
     pytest.param([WIDER], [served(KEY)], ["spot_key.pnl"], id="changed"),
@@ -144,13 +154,32 @@ def test_what_was_last_seen_there_counts(seen, proof):
     pytest.param([spot_key(allowlist=[COLO])], [served(KEY)], [], id="other-networks"),
     pytest.param([spot_key(expires=date(2027, 1, 31))], [served(KEY)], [], id="another-day"),
     pytest.param([spot_key(observe_only=True)], [], [], id="only-observed"),
-    pytest.param([spot_key(key_name="old")], [], [], id="adopted"),
+    pytest.param([ADOPTED], [], [], id="adopted"),
+    pytest.param([ADOPTED], [adopted(ADOPTED)], [], id="adopted-as-it-was"),
+    pytest.param([ADOPTED], [adopted(WIDER)], ["spot_key.pnl"], id="adopted-and-changed"),
+    pytest.param([ADOPTED], [adopted(KEY, description=None)], [], id="adopted-and-not-known"),
+    pytest.param(
+        [spot_key(key_name="old", expires=date(2027, 5, 1))], [adopted(KEY)], [], id="adopted-for-another-day"
+    ),
+    pytest.param(
+        [spot_key(key_name="old", allowlist=[])], [adopted(KEY)], ["spot_key.pnl"], id="adopted-and-opened"
+    ),
     pytest.param([derivatives_key()], [], [], id="derivatives"),
 ])  # fmt: skip
 def test_only_a_new_or_changed_configuration_is_looked_for(declared, records, addresses):
     """What was approved here is not asked about again; nor what krakenstate does not make."""
     desired = Desired(HEAD, [*BASIS, *declared])
-    assert [key.address for key in new_or_changed(desired, new_state(records))] == addresses
+    found = new_or_changed(desired, new_state(records), new_snapshot())
+    assert [key.address for key in found] == addresses
+
+
+def test_an_adopted_key_that_was_not_known_counts_as_it_is_first_seen():
+    """Declared wider than its host reports it, it is changed; its name and path alone approve nothing."""
+    desired = Desired(HEAD, [*BASIS, ADOPTED])
+    state = new_state([adopted(ADOPTED, description=None)])
+    told = Answer(at=NOW, who="bot", host="h", krakenstate_version="test", description=as_described(WIDER))
+    seen = new_snapshot([present("spot_key.pnl", report=Report(path="kv/evidence", answer=told))])
+    assert [key.address for key in new_or_changed(desired, state, seen)] == ["spot_key.pnl"]
 
 
 @pytest.mark.parametrize(("promotion", "state", "path"), [
