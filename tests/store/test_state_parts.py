@@ -7,11 +7,20 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krakenstate.errors import StateTooLarge
+from krakenstate.errors import StateDamaged
 from krakenstate.model.state import AccountRecord, AccountStatus, Document, State
 from krakenstate.model.task import TaskStatus
 from krakenstate.store.vault import parts
-from krakenstate.store.vault.parts import MAX_DOCUMENT_BYTES, MAX_STRINGS, divide, document_named, unite
+from krakenstate.store.vault import state as store_module
+from krakenstate.store.vault.canonical import canonical
+from krakenstate.store.vault.parts import (
+    MAX_DOCUMENT_BYTES,
+    MAX_STRINGS,
+    divide,
+    document_named,
+    strings_in,
+    unite,
+)
 from krakenstate.store.vault.state import VaultStateStore
 from tests.store.test_vault_state import NOW, PATH, account, new_index, task
 from tests.support.memory import MemoryKeyValue
@@ -98,16 +107,85 @@ def test_many_small_things_are_divided_too(anywhere):
     assert store.load().documents == state.documents
 
 
-def test_more_documents_than_an_index_can_pin_are_refused_before_anything_is_written():
-    """The limit is told as one of the state, not as an answer of Vault that nobody understands."""
+def test_more_documents_than_an_index_can_pin_are_pinned_on_pages(anywhere):
+    """Growing past the index and shrinking below it loses nothing, and each entry stays within the limits."""
+    kv, mount = anywhere
+    store = VaultStateStore(kv, mount, PATH, version="1.2.3")
+    state = store.create(new_index())
+    for number in range(300):
+        state.put(account(f"a{number}"))
+    store.save(state, NOW)
+    index = kv.read(f"{PATH}/index").data
+    assert sorted(index["documents"]) == ["pins.1", "pins.2"]
+    entries = [index, *(kv.read(f"{PATH}/resources/{name}").data for name in index["documents"])]
+    assert max(map(strings_in, entries)) <= MAX_STRINGS
+    read = store.load()
+    assert read.documents == state.documents
+    assert read.index.documents == state.index.documents
+    assert set(store.own_limits(read)) >= {f"{mount}/{PATH}/resources/pins.2"}
+    for number in range(5, 300):
+        read.forget(f"spot_subaccount.a{number}")
+    store.save(read, NOW)
+    assert set(kv.list(f"{PATH}/resources")) == {f"spot_subaccount.a{number}" for number in range(5)}
+    assert VaultStateStore(kv, mount, PATH, version="1.2.3").load().documents == read.documents
+
+
+def test_a_change_writes_its_document_its_page_and_the_index():
+    """However many documents a state has, saving one of them makes none of the others anew."""
     kv = MemoryKeyValue()
     store = VaultStateStore(kv, "kv", PATH, version="1.2.3")
     state = store.create(new_index())
     for number in range(300):
         state.put(account(f"a{number}"))
-    with pytest.raises(StateTooLarge, match="300 documents"):
-        store.save(state, NOW)
-    assert kv.list(f"{PATH}/resources") == []
+    store.save(state, NOW)
+    before = {path: kv.metadata(path).version for path in kv.paths}
+    fresh = VaultStateStore(kv, "kv", PATH, version="1.2.3")
+    again = fresh.load()
+    again.put(account("a7", email="other@desk.example"))
+    with pytest.MonkeyPatch.context() as patch:
+        made = []
+        patch.setattr(store_module, "divide", lambda document: made.append(document.name) or divide(document))
+        fresh.save(again, NOW)
+    written = {path for path in kv.paths if kv.metadata(path).version != before[path]}
+    page = next(name for name in ("pins.1", "pins.2") if f"{PATH}/resources/{name}" in written)
+    resources = f"{PATH}/resources"
+    assert written == {f"{PATH}/index", f"{resources}/{page}", f"{resources}/spot_subaccount.a7"}
+    assert made == ["spot_subaccount.a7"]
+
+
+def test_a_page_that_was_tampered_with_is_noticed():
+    """A pin is believed only where the index vouches for its page."""
+    kv = MemoryKeyValue()
+    store = VaultStateStore(kv, "kv", PATH, version="1.2.3")
+    state = store.create(new_index())
+    for number in range(300):
+        state.put(account(f"a{number}"))
+    store.save(state, NOW)
+    path = f"{PATH}/resources/pins.2"
+    entry = kv.read(path)
+    kept = kv._entries[path]
+    kept.texts[entry.version] = kept.texts[entry.version].replace(': "1 ', ': "2 ', 1)
+    with pytest.raises(StateDamaged, match=r"pins\.2 is not what the index pinned"):
+        store.load()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(data=st.dictionaries(st.text(), JSON, max_size=4))
+def test_canonical_json_is_that_of_the_rfc(data):
+    """The quick way writes the bytes that code which follows RFC 8785 step by step writes."""
+    try:
+        expected = rfc8785.dumps(data)
+    except ValueError:
+        with pytest.raises(ValueError, match=r".*"):
+            canonical(data)
+        return
+    assert canonical(data) == expected
 
 
 def test_a_part_is_called_after_its_document():

@@ -6,7 +6,7 @@ what is not understood would be lost at the next write.
 
 Formats: 1, documents undivided and an index without digest. 2, a large account's document in several parts,
 and an index that carries the digest of its other fields, since nothing else vouches for it. 3, an index that
-tells of each applied plan the serial under which it was applied.
+tells of each applied plan the serial under which it was applied, and that may keep its pins on pages.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import rfc8785
-
 from krakenstate.errors import StateDamaged, StateTooNew
 from krakenstate.model.index import FORMAT_VERSION
+from krakenstate.store.vault.canonical import canonical
 
 Data = dict[str, Any]
 _SEAL = "digest"
@@ -77,8 +76,8 @@ def upgrade(data: Data, shown: str, *, reader: str, writer: object) -> Data:
 def digest_of(data: Data) -> str | None:
     """SHA-256 of the canonical JSON; ``None`` for data that has none and so was never written by us."""
     try:
-        return hashlib.sha256(rfc8785.dumps(data)).hexdigest()
-    except (rfc8785.CanonicalizationError, ValueError):
+        return hashlib.sha256(canonical(data)).hexdigest()
+    except ValueError:
         return None
 
 

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
-
 from krakenstate.errors import StateTooLarge
 from krakenstate.model.state import Document
+from krakenstate.store.vault.canonical import canonical
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_STRINGS = 900
@@ -94,23 +93,24 @@ def unite(parts: Iterable[Document]) -> dict[str, Document]:
 
 def _share_out(document: Document, count: int) -> Iterator[Document]:
     for number in range(count):
-        records = {a: r for a, r in document.records.items() if _number_of(a, count) == number}
-        tasks = {i: t for i, t in document.tasks.items() if _number_of(i, count) == number}
-        inventory = {i: e for i, e in document.inventory.items() if _number_of(i, count) == number}
+        records = {a: r for a, r in document.records.items() if number_of(a, count) == number}
+        tasks = {i: t for i, t in document.tasks.items() if number_of(i, count) == number}
+        inventory = {i: e for i, e in document.inventory.items() if number_of(i, count) == number}
         if records or tasks or inventory:
             name = f"{document.name}.{number + 1}" if number else document.name
             share = {"name": name, "records": records, "tasks": tasks, "inventory": inventory}
             yield document.model_copy(update=share)
 
 
-def _number_of(key: str, count: int) -> int:
+def number_of(key: str, count: int) -> int:
+    """Which of so many parts a key belongs to, always the same."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % count
 
 
 def _part(document: Document) -> Part:
     data = document.model_dump(mode="json")
-    canonical = rfc8785.dumps(data)
-    return Part(data, hashlib.sha256(canonical).hexdigest(), len(canonical), strings_in(data))
+    text = canonical(data)
+    return Part(data, hashlib.sha256(text).hexdigest(), len(text), strings_in(data))
 
 
 def strings_in(value: object) -> int:

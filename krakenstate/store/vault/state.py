@@ -17,9 +17,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import NoReturn
 from weakref import WeakKeyDictionary
 
@@ -29,7 +29,6 @@ from krakenstate.errors import (
     StateConflict,
     StateDamaged,
     StateRestored,
-    StateTooLarge,
     VaultConflict,
     VaultDenied,
     VaultError,
@@ -38,21 +37,30 @@ from krakenstate.model.index import Index, Pin
 from krakenstate.model.state import Document, State
 from krakenstate.store.base import Entry, KeyValue, Metadata
 from krakenstate.store.vault.formats import digest_of, is_sealed, seal, unsealed, upgrade
-from krakenstate.store.vault.parts import MAX_STRINGS, Part, divide, strings_in, unite
+from krakenstate.store.vault.parts import Part, divide, document_named, unite
+from krakenstate.store.vault.pins import Page, is_page, pages_of
 from krakenstate.store.vault.records import ATTEMPTS, parse, side_by_side
 
 log = logging.getLogger("krakenstate.state")
 KEPT_VERSIONS = 10
-_STRINGS_PER_PIN = 4
+_NO_PAGES: Mapping[str, Pin] = {}
 _REBUILD = "or make the state anew from what exists:\n\n    krakenstate state rebuild"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Basis:
     """The index a state was read under, and the version of its entry."""
 
     index: Index
     version: int
+    pages: Mapping[str, Pin] = field(default_factory=dict)
+    is_older: bool = False
+    """Whether it was read in an older format, so that the next save writes all of it."""
+
+    @cached_property
+    def whole(self) -> frozenset[str]:
+        """The documents that it pins, whole or in parts."""
+        return frozenset(map(document_named, self.index.documents))
 
 
 class VaultStateStore:
@@ -126,19 +134,16 @@ class VaultStateStore:
             )
         if not state.changed and _without_pins(state.index) == _without_pins(basis.index):
             return
-        contents = {n: part for _, d in sorted(state.documents.items()) for n, part in divide(d).items()}
         pinned = basis.index.documents
-        fresh = {n: c for n, c in contents.items() if n not in pinned or pinned[n].digest != c.digest}
-        kept = {n: pinned[n] for n in contents if n not in fresh}
+        touched = {n for n in state.documents if n in state.changed or basis.is_older or n not in basis.whole}
+        gone = {n for n in pinned if document_named(n) in touched}
+        contents = {n: part for name in sorted(touched) for n, part in divide(state.documents[name]).items()}
+        kept = {n: pin for n, pin in pinned.items() if n not in gone}
+        kept |= {n: pinned[n] for n, c in contents.items() if n in pinned and pinned[n].digest == c.digest}
+        fresh = {n: c for n, c in contents.items() if n not in kept}
         if not fresh and kept == pinned and _without_pins(state.index) == _without_pins(basis.index):
             state.changed.clear()
             return
-        head = strings_in(_without_pins(state.index).model_dump(mode="json"))
-        if head + _STRINGS_PER_PIN * len(contents) > MAX_STRINGS:
-            raise StateTooLarge(
-                f"The index would have to pin {len(contents)} documents and parts, more than Vault takes in "
-                "one entry. Nothing was written."
-            )
         self._refuse_if_moved(basis)
         written = self._write_all(fresh, pinned)
         index = state.index.model_copy(
@@ -149,9 +154,11 @@ class VaultStateStore:
                 "documents": dict(sorted({**kept, **written}.items())),
             }
         )
+        pages = self._write_pages(index, basis)
+        shown = index.model_copy(update={"documents": pages}) if pages else index
         state.index = index
-        self._remember(state, self._write_index(index, basis.version))
-        for name in sorted(set(pinned) - set(contents)):
+        self._remember(state, self._write_index(shown, basis.version), pages)
+        for name in sorted({*pinned, *basis.pages} - {*index.documents, *pages}):
             self._delete(name)
         for name in [n for n, d in state.documents.items() if d.is_empty]:
             del state.documents[name]
@@ -159,7 +166,9 @@ class VaultStateStore:
 
     def own_limits(self, state: State) -> dict[str, int]:
         """How many versions the entries of index and documents keep by their own word, by path."""
-        paths = [self._index_path, *map(self._document_path, state.index.documents)]
+        basis = self._bases.get(state)
+        names = [*state.index.documents, *(basis.pages if basis else ())]
+        paths = [self._index_path, *map(self._document_path, names)]
         heads = {path: self._kv.metadata(path) for path in paths}
         return {f"{self._mount}/{path}": head.keeps if head else 0 for path, head in heads.items()}
 
@@ -173,9 +182,21 @@ class VaultStateStore:
     def _shown(self, name: str) -> str:
         return f"{self._mount}/{self._index_path if name == 'index' else self._document_path(name)}"
 
-    def _remember(self, state: State, version: int) -> State:
-        self._bases[state] = _Basis(state.index, version)
+    def _remember(
+        self, state: State, version: int, pages: Mapping[str, Pin] = _NO_PAGES, *, is_older: bool = False
+    ) -> State:
+        self._bases[state] = _Basis(state.index, version, pages, is_older)
         return state
+
+    def _write_pages(self, index: Index, basis: _Basis) -> dict[str, Pin]:
+        """Writes the pages that changed; none where the index can hold all pins."""
+        pages = pages_of(index, index.documents)
+        return {
+            name: basis.pages[name]
+            if name in basis.pages and basis.pages[name].digest == page.digest
+            else self._write(name, page, basis.pages.get(name))
+            for name, page in pages.items()
+        }
 
     def _refuse_missing(self) -> NoReturn:
         head = self._kv.metadata(self._index_path)
@@ -208,10 +229,33 @@ class VaultStateStore:
         index = parse(Index, Entry(unsealed(upgraded), entry.version), shown)
         if entry.version != index.serial + 1:
             self._refuse_restored(index, entry.version)
+        pages = {name: pin for name, pin in index.documents.items() if is_page(name)}
+        if pages:
+            index = index.model_copy(update={"documents": self._unfold(pages, index)})
         parts = side_by_side([partial(self._load, name, pin, index) for name, pin in index.documents.items()])
-        return self._remember(State(index, unite(parts)), entry.version)
+        is_older = upgraded != entry.data
+        return self._remember(State(index, unite(parts)), entry.version, pages, is_older=is_older)
+
+    def _unfold(self, pages: Mapping[str, Pin], index: Index) -> dict[str, Pin]:
+        """All pins, from the pages that the index pins."""
+        pins: dict[str, Pin] = {}
+        for name, pin in pages.items():
+            shown = self._shown(name)
+            entry = self._read_pinned(name, pin)
+            page = parse(Page, entry, shown)
+            self._refuse_foreign(page, name, index)
+            pins |= page.unfold()
+        return dict(sorted(pins.items()))
 
     def _load(self, name: str, pin: Pin, index: Index) -> Document:
+        shown = self._shown(name)
+        entry = self._read_pinned(name, pin)
+        data = upgrade(entry.data, shown, reader=self._version, writer=index.krakenstate_version)
+        document = parse(Document, Entry(data, entry.version), shown)
+        self._refuse_foreign(document, name, index)
+        return document
+
+    def _read_pinned(self, name: str, pin: Pin) -> Entry:
         shown = self._shown(name)
         entry = self._kv.read(self._document_path(name), pin.version)
         if entry is None:
@@ -227,15 +271,15 @@ class VaultStateStore:
                 f"Version {pin.version} of {shown} is not what the index pinned. Nothing was written.",
                 next_step=f"Restore it from a backup of Vault, {_REBUILD}",
             )
-        data = upgrade(entry.data, shown, reader=self._version, writer=index.krakenstate_version)
-        document = parse(Document, Entry(data, entry.version), shown)
-        if (document.lineage, document.name) != (index.lineage, name):
+        return entry
+
+    def _refuse_foreign(self, found: Document | Page, name: str, index: Index) -> None:
+        if (found.lineage, found.name) != (index.lineage, name):
             raise StateDamaged(
-                f"{shown} belongs to another state or is another document: it says {document.name[:80]}, of "
-                f"the lineage {document.lineage[:40]}. Nothing was written.",
+                f"{self._shown(name)} belongs to another state or is another document: it says "
+                f"{found.name[:80]}, of the lineage {found.lineage[:40]}. Nothing was written.",
                 next_step=f"Restore it from a backup of Vault, {_REBUILD}",
             )
-        return document
 
     def _refuse_restored(self, index: Index, version: int) -> None:
         """An index that was put back is older than another in its entry's history.
