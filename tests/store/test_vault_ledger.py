@@ -13,7 +13,9 @@ from krakenstate.model.snapshot import Observation, Presence, Snapshot
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api
 from krakenstate.store.vault.ledger import VaultLedger
+from krakenstate.store.vault.parts import MAX_DOCUMENT_BYTES
 from krakenstate.store.vault.snapshots import VaultSnapshots
+from tests.support.memory import MemoryKeyValue
 
 NOW = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 PATH = "krakenstate/prod"
@@ -247,3 +249,26 @@ def test_a_snapshot_of_another_form_is_named(kv, mount):
     kv.write(f"{PATH}/snapshot", {"format_version": "2.0"}, cas=1)
     with pytest.raises(StateTooNew):
         store.load_snapshot()
+
+
+def test_a_long_snapshot_is_packed_and_read_again():
+    """A desk of thousands of keys fits into an entry; what is no packed snapshot is said to be damaged."""
+    kv = MemoryKeyValue()
+    snapshots = VaultSnapshots(kv, "kv", PATH)
+    seen = {
+        f"spot_key.k{n}": Observation(
+            address=f"spot_key.k{n}", presence=Presence.UNKNOWN, missing=Missing.NOT_ASKED
+        )
+        for n in range(4000)
+    }
+    snapshot = Snapshot(
+        lineage="l", stack="prod", environment="production", observed_at=NOW, observations=seen
+    )
+    snapshots.save_snapshot(snapshot)
+    entry = kv.read(f"{PATH}/snapshot")
+    assert len(entry.data["packed"]) < MAX_DOCUMENT_BYTES
+    assert snapshots.load_snapshot() == snapshot
+    for wrong in ("", "AAAA", entry.data["packed"][:4000], 7):
+        kv.write(f"{PATH}/snapshot", {**entry.data, "packed": wrong}, kv.metadata(f"{PATH}/snapshot").version)
+        with pytest.raises(StateDamaged):
+            snapshots.load_snapshot()

@@ -1,17 +1,23 @@
 """The last observation, kept for plans that hold no credentials of Kraken.
 
 It is stored as one text: a desk with many keys has more strings in it than OpenBao takes in a request (1000,
-see ``parts``), and nobody edits it.
+see ``parts``), and nobody edits it. A long one is packed, since a server on integrated storage takes a MiB in
+an entry: that is what some forty thousand keys need.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 
 from krakenstate.errors import StateTooNew
 from krakenstate.model.snapshot import FORMAT_VERSION, Snapshot
 from krakenstate.store.base import Entry, KeyValue
+from krakenstate.store.vault.parts import MAX_DOCUMENT_BYTES
 from krakenstate.store.vault.records import parse, update
+
+_UNPACKED_MAX = 256 * 1024 * 1024
 
 
 class VaultSnapshots:
@@ -41,8 +47,8 @@ class VaultSnapshots:
         major = str(entry.data.get("format_version")).partition(".")[0]
         if major.isdigit() and int(major) > int(FORMAT_VERSION.partition(".")[0]):
             raise StateTooNew(f"{self._shown} has format {major}; this krakenstate reads {FORMAT_VERSION}.")
-        text = entry.data.get("snapshot")
-        if not isinstance(text, str):  # as it was before it was one text
+        text = _unpack(entry.data["packed"]) if "packed" in entry.data else entry.data.get("snapshot")
+        if not isinstance(text, str | bytes):  # as it was before it was one text
             return parse(Snapshot, entry, self._shown)
         try:
             data = json.loads(text)
@@ -52,5 +58,21 @@ class VaultSnapshots:
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replaces it, whatever is there."""
-        data = {"format_version": snapshot.format_version, "snapshot": snapshot.model_dump_json()}
+        text = snapshot.model_dump_json()
+        content = {"snapshot": text} if len(text) <= MAX_DOCUMENT_BYTES else {"packed": _pack(text)}
+        data = {"format_version": snapshot.format_version, **content}
         update(self._kv, self._path, lambda _: data)
+
+
+def _pack(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+def _unpack(packed: object) -> bytes:
+    """What was packed; nothing, which is no snapshot, for what was not packed here."""
+    try:
+        opened = zlib.decompressobj()
+        text = opened.decompress(base64.b64decode(str(packed), validate=True), _UNPACKED_MAX)
+    except (ValueError, zlib.error):
+        return b""
+    return text if opened.eof else b""
