@@ -26,6 +26,7 @@ from krakenstate.cli.output import Output, worst_exit_code
 from krakenstate.cli.plan_output import (
     COMMENT_MAX,
     CommentLimitOpt,
+    ExplainOpt,
     ForgeOpt,
     PlanFormat,
     PlanFormatOpt,
@@ -62,6 +63,7 @@ def plan(
     detailed_exitcode: DetailedExitcodeOpt = False,
     form: PlanFormatOpt = PlanFormat.TEXT,
     comment_limit: CommentLimitOpt = COMMENT_MAX,
+    explain: ExplainOpt = False,
     forge: ForgeOpt = False,
     stats: StatsOpt = False,
     as_json: JsonOpt = False,
@@ -112,7 +114,7 @@ def plan(
         as_of=look_ahead,
         scope=scope,
     )
-    print_plan(output, made, form=form, now=session.clock(), comment_limit=comment_limit)
+    print_plan(output, made, form=form, now=session.clock(), comment_limit=comment_limit, explain=explain)
     if out is not None:
         save_plan(made, out)
         output.progress(saved_line(made, str(out), hints=shows_hints()))

@@ -56,6 +56,12 @@ ForgeOpt = Annotated[
 ]
 
 
+ExplainOpt = Annotated[
+    bool,
+    typer.Option("--explain", help="Say of each step in plain language what it means, who acts, and why."),
+]
+
+
 def chosen_format(form: PlanFormat, as_json: bool) -> PlanFormat:
     """The format that ``--format`` and ``--json`` ask for together.
 
@@ -100,6 +106,7 @@ def print_plan(
     form: PlanFormat,
     now: datetime,
     comment_limit: int = COMMENT_MAX,
+    explain: bool = False,
     is_saved: bool = False,
 ) -> None:
     """The plan as result of a command; of a saved one, how old it is as well."""
@@ -114,15 +121,23 @@ def print_plan(
     match form:
         case PlanFormat.JSON:
             age = {"saved": staleness(plan, now)} if is_saved else {}
-            output.data({**plan_json(plan, now=now), **age})
+            output.data({**plan_json(plan, now=now, explain=explain), **age})
         case PlanFormat.MARKDOWN:
-            text = render_plan_markdown(plan, now=now, run=run_link(os.environ), most=comment_limit)
+            run = run_link(os.environ)
+            text = render_plan_markdown(plan, now=now, run=run, most=comment_limit, explain=explain)
             output.result(text.rstrip("\n"))
         case PlanFormat.HTML:
-            output.result(render_plan_html(plan, now=now))
+            output.result(render_plan_html(plan, now=now, explain=explain))
         case PlanFormat.TEXT:
             if is_saved:
                 output.result(saved_heading(plan, now=now, colour=output.colour, width=output.width))
             output.result(
-                render_plan(plan, colour=output.colour, width=output.width, now=now, hints=shows_hints())
+                render_plan(
+                    plan,
+                    colour=output.colour,
+                    width=output.width,
+                    now=now,
+                    hints=shows_hints(),
+                    explain=explain,
+                )
             )

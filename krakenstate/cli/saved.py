@@ -62,11 +62,12 @@ def read_plan(file: Path) -> Plan:
 
 
 def parse_plan(data: bytes, shown: str) -> Plan:
-    """A plan from the bytes of its file.
+    """A plan from the bytes of its file; what it means is said anew, from what its digest covers.
 
     Raises:
         PlanUnreadable, PlanAltered: As ``read_plan``.
     """
+    from krakenstate.engine.stakes import restated
     from krakenstate.model.saved import load_plan
     from krakenstate.stack.plain import is_modest, parse_json
 
@@ -76,7 +77,7 @@ def parse_plan(data: bytes, shown: str) -> Plan:
         raise PlanUnreadable(wrong.message) from None
     if not is_modest(value):
         raise PlanUnreadable(f"{shown} holds a number that no plan has.")
-    return load_plan(value, shown)
+    return restated(load_plan(value, shown))
 
 
 def refuse_options(context: typer.Context) -> None:

@@ -13,6 +13,7 @@ from krakenstate.cli.output import Output
 from krakenstate.cli.plan_output import (
     COMMENT_MAX,
     CommentLimitOpt,
+    ExplainOpt,
     PlanFormat,
     PlanFormatOpt,
     chosen_format,
@@ -26,6 +27,7 @@ def show(
     ],
     form: PlanFormatOpt = PlanFormat.TEXT,
     comment_limit: CommentLimitOpt = COMMENT_MAX,
+    explain: ExplainOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Show a saved plan.
@@ -41,4 +43,4 @@ def show(
     require_plan_name(file)
     plan = read_plan(file)
     now = clock_of(origins_of(Environment.production(), os.environ), os.environ)()
-    print_plan(output, plan, form=form, now=now, comment_limit=comment_limit, is_saved=True)
+    print_plan(output, plan, form=form, now=now, comment_limit=comment_limit, explain=explain, is_saved=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pydantic import JsonValue
 
 from krakenstate.model.address import Address
-from krakenstate.model.network import covers, parse_network, shown_size
+from krakenstate.model.network import covers, parse_network, same_addresses, shown_size
 from krakenstate.model.plan import AttributeChange, Risk, RiskWord
 from krakenstate.model.vocabulary import MOVES_FUNDS, Access
 
@@ -98,8 +98,12 @@ def _judge_networks(change: AttributeChange) -> _Judged:
         return [(RiskWord.NARROWS, f"allowlist to {shown_size(after)} addresses: it is now managed", False)]
     before = [parse_network(n) for n in _items(change.before)]
     text = f"allowlist {shown_size(before)} -> {shown_size(after)} addresses"
+    if not before and not after:
+        return []
     if not before:
         return [(RiskWord.NARROWS, text, False)]
+    if after and same_addresses(before, after):
+        return []
     if not after:
         return [(RiskWord.WIDENS, f"{text}: open to the world", True)]
     return [(RiskWord.NARROWS if covers(before, after) else RiskWord.WIDENS, text, False)]

@@ -1,6 +1,7 @@
 """What the proposals of a plan mean: the risk of each step, and the blast radius of each key it is about.
 
-A pure function of the steps, so that it can be said again of a plan that was saved.
+A pure function of what the digest of a plan covers: actions, and values before and after. So it is said again
+of a plan that was saved, and nobody can write a harmless risk list beside a harmful step.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pydantic import JsonValue
 from krakenstate.engine.blast import blast_of
 from krakenstate.engine.plan_grants import risks_of_grant
 from krakenstate.engine.risk import risks_of_changes, risks_of_new_key, risks_of_removed_key, sort_risks
+from krakenstate.engine.steps import differences
 from krakenstate.model.declarations import DerivativesKey, Grant, SpotKey
 from krakenstate.model.plan import Action, Blast, BlastChange, Plan, Reason, Risk, RiskLevel, Step, StepClass
 from krakenstate.model.task import TaskKind
@@ -29,6 +31,11 @@ def blast_changes_of(steps: Iterable[Step]) -> tuple[BlastChange, ...]:
     """The blast radius of each key that a proposal is about: critical ones first, then by address."""
     found = [change for step in _proposals(steps) if (change := _blast(step)) is not None]
     return tuple(sorted(found, key=lambda change: (not change.critical, change.address)))
+
+
+def restated(plan: Plan) -> Plan:
+    """A plan with the risks and blast radii that its steps have, whatever it says of them itself."""
+    return plan.model_copy(update={"risks": risks_of(plan.steps), "blast": blast_changes_of(plan.steps)})
 
 
 def worst_of(plan: Plan) -> RiskLevel:
@@ -52,7 +59,9 @@ def _risks(step: Step) -> list[Risk]:
     if _is_removal(step) and step.before:
         return risks_of_removed_key(step.address, _account(step.before), step.before)
     is_change = step.action in {Action.UPDATE, Action.ROTATE} or step.task_kind is TaskKind.EDIT_KEY
-    return risks_of_changes(step.address, step.changes) if is_change and not step.is_import else []
+    if not is_change or step.is_import:
+        return []
+    return risks_of_changes(step.address, differences(step.before or {}, step.after or {}))
 
 
 def _blast(step: Step) -> BlastChange | None:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from krakenstate.model.declarations import DerivativesKey, SpotKey
 from krakenstate.model.plan import Action, AttributeChange, DriftItem, Reason, Risk, Step, StepClass
 from krakenstate.views import values
+from krakenstate.views.explain import explanation
 from krakenstate.views.style import MARKS, Paint, plain, wrap
 from krakenstate.views.words import count
 
@@ -31,10 +32,25 @@ _REASONS = {
 """Said in a block whose step brings no note of its own; the other reasons show in the attributes."""
 
 
-def step_block(step: Step, paint: Paint, width: int) -> list[str]:
-    """A step as a block: its sentence, why, what it is about, and the difference."""
+def step_block(
+    step: Step, paint: Paint, width: int, *, explain: bool = False, stakes: Sequence[str] = ()
+) -> list[str]:
+    """A step as a block: its sentence, why, what it is about, and the difference.
+
+    Args:
+        step: What it is about.
+        paint: How lines are coloured, and where their symbols stand.
+        width: Columns; notes wrap there.
+        explain: Whether the step is told in plain language too.
+        stakes: Risks that no list says.
+    """
+    told = [("", text) for text in stakes]
+    if explain:
+        plainly = explanation(step)
+        told += [("what: ", plainly.what), ("who:  ", plainly.who), ("why:  ", plainly.why)]
+    comments = [line for head, text in told for line in wrap(text, width, f"  # {head}", "  #       ")]
     if step.previous_address and step.action.step_class is None:
-        return _moved_block(step, paint)
+        return _moved_block(step, comments, paint)
     mark = MARKS[step.action]
     sentence = "will be imported" if step.is_import else mark.sentence
     lines = [f"  # {paint.bold(plain(step.address))} {sentence}"]
@@ -44,6 +60,7 @@ def step_block(step: Step, paint: Paint, width: int) -> list[str]:
         lines += wrap(f"({reason})", width, "  # ", "  #  ")
     if step.waits_on:
         lines += wrap(f"(waits on {', '.join(step.waits_on)})", width, "  # ", "  #  ")
+    lines += comments
     is_resource = step.action is not Action.MANUAL and step.step_class is StepClass.PROPOSAL
     lines.append(paint.titled(mark, plain(step.address), f"{_title(step)}{' {' if is_resource else ''}"))
     if is_resource and step.label and step.address.type in _KEYS:
@@ -65,11 +82,11 @@ def watched_block(step: Step, paint: Paint, width: int) -> list[str]:
     return [*lines, f"      {title}", *attribute_lines(changes_of(step), step.after_unknown, paint, width)]
 
 
-def _moved_block(step: Step, paint: Paint) -> list[str]:
+def _moved_block(step: Step, comments: list[str], paint: Paint) -> list[str]:
     """A rename and nothing else."""
     old, new = plain(step.previous_address or ""), paint.bold(plain(step.address))
     title = resource_title(step.address.type, step.address.name)
-    lines = [f"  # {old} has moved to {new}", f"    {title} {{"]
+    lines = [f"  # {old} has moved to {new}", *comments, f"    {title} {{"]
     if step.label:
         lines.append(f"{_INNER}# {plain(step.label)}")
     return [*lines, "    }"]

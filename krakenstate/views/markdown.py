@@ -8,11 +8,12 @@ one line, cleaned by ``plain``, and no line begins with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from krakenstate.model.plan import DriftItem, Risk
 from krakenstate.views.blocks import is_loud, ordered_risks
+from krakenstate.views.plan_words import ROWS, more
 from krakenstate.views.style import Mark, Paint, plain
 from krakenstate.views.words import count
 
@@ -21,13 +22,11 @@ COMMENT_MAX = 60_000
 WIDTH = 100
 """Columns of a fence."""
 WARNING = ":warning: "
-ROWS = 25
-"""Rows of a list that are read; after them only their number."""
 ROW_MAX = 300
 """Characters of foreign text in one row of a list; the rest stands in the diff."""
 
 _SPECIAL = re.compile(r"[\\`*_\[\]~|$!#]")
-_SIGIL = re.compile(r"([@#!%$^~])(?=[\w\"'])")
+_SIGIL = re.compile(r"([@#!%$~])(?=[\w\"'])")
 _LINK = re.compile(r"(?i)(://|\bwww\.|\bGH-|\bmailto:)")
 _BREAK = "\u200b"
 """Zero width: put where a forge would see a mention, a reference or a link. Written as an entity."""
@@ -94,12 +93,13 @@ def fitting(rows: Iterable[str], room: int) -> tuple[list[str], int]:
     return kept, left
 
 
-def section(title: str, rows: list[str], room: int) -> Iterator[str]:
+def section(title: str, rows: Sequence[str], room: int, most: int = ROWS) -> Iterator[str]:
     """A list under its title, of as many rows as are read and fit; nothing where there is none."""
     if rows:
-        kept, left = fitting(rows[:ROWS], room)
-        left += len(rows[ROWS:])
-        yield "\n".join([f"#### {title}\n", *kept, *([f"- ... and {left} more"] if left else [])])
+        kept, _ = fitting(rows[:most], room)
+        left = rows[len(kept) :]
+        critical = sum(row.startswith(f"- {WARNING}") for row in left)
+        yield "\n".join([f"#### {title}\n", *kept, *([f"- {more(len(left), critical)}"] if left else [])])
 
 
 def risk_row(risk: Risk) -> str:

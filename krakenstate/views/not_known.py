@@ -13,6 +13,8 @@ from krakenstate.model.snapshot import Snapshot
 from krakenstate.views.style import MARKS, Paint, wrap
 from krakenstate.views.words import age
 
+_NAMED = 20
+"""How many addresses are named of which it is normal that they are not known."""
 _NORMAL = {
     Missing.PENDING: "pending, until a key is handed in",
     Missing.NOT_ASKED: "not asked in this run",
@@ -85,7 +87,8 @@ def not_known_lines(rows: Iterable[NotKnown], paint: Paint, width: int) -> list[
     for missing, words in _NORMAL.items():
         named = [_named(row) for row in ordered if row.is_normal and row.missing is missing]
         if named:
-            lines += wrap(f"{words}: {', '.join(named)}", width, "    ", " " * 6)
+            more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+            lines += wrap(f"{words}: {', '.join(named[:_NAMED])}{more}", width, "    ", " " * 6)
     return ["Not known:", *lines] if lines else []
 
 

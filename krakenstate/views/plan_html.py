@@ -42,14 +42,15 @@ pre {{ font: 0.9rem/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow
 </html>"""
 
 
-def render_plan_html(plan: Plan, *, now: datetime) -> str:
+def render_plan_html(plan: Plan, *, now: datetime, explain: bool = False) -> str:
     """A plan as a self-contained page; e-mails and IIBANs in it are masked.
 
     Args:
         plan: What to show.
         now: The instant from which ages count.
+        explain: Whether each step is told in plain language too.
     """
-    told = render_plan(masked(plan), colour=True, width=_WIDTH, now=now, hints=False)
+    told = render_plan(masked(plan), colour=True, width=_WIDTH, now=now, hints=False, explain=explain)
     painted = _PAINTED.sub(_span, escape(told))
     return _PAGE.format(title=escape(f"krakenstate plan: {plain(plan.stack)}"), text=painted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -24,6 +25,7 @@ from krakenstate.model.plan import (
     Step,
 )
 from krakenstate.views.blocks import ordered_risks
+from krakenstate.views.explain import explanation
 from krakenstate.views.plan_words import is_applyable
 from krakenstate.views.policy import check_rows
 from krakenstate.views.style import plain, plain_lines, shown_first
@@ -33,7 +35,7 @@ from krakenstate.views.words import by_day
 Json = dict[str, JsonValue]
 
 
-def plan_json(plan: Plan, *, now: datetime) -> Json:
+def plan_json(plan: Plan, *, now: datetime, explain: bool = False) -> Json:
     """A plan as an object that any JSON library can write.
 
     Steps stand by address, then in the order of a plan's blocks. Text is clean of control characters; only
@@ -42,6 +44,7 @@ def plan_json(plan: Plan, *, now: datetime) -> Json:
     Args:
         plan: What to show.
         now: The instant of writing, and from which ages count.
+        explain: Whether each step is told in plain language too.
     """
     facts = plan.facts
     steps = sorted(plan.steps, key=lambda s: (s.address, shown_first(s.action), s.task_id or ""))
@@ -66,7 +69,7 @@ def plan_json(plan: Plan, *, now: datetime) -> Json:
         "errored": not plan.complete,
         "targets": [str(address) for address in plan.targets],
         "excluded": [str(address) for address in plan.excluded],
-        "resource_changes": [_change(step, facts.sources.get(step.address)) for step in steps],
+        "resource_changes": [_change(step, facts.sources.get(step.address), explain) for step in steps],
         "resource_drift": drift_rows(facts.drift),
         "checks": check_rows(facts.checks),
         "manual_tasks": [*(_proposed_task(step) for step in proposed), *(_open_task(t) for t in tasks)],
@@ -126,8 +129,10 @@ def _blast(blast: Blast | None) -> JsonValue:
     }
 
 
-def _change(step: Step, source: PlanSource | None) -> JsonValue:
+def _change(step: Step, source: PlanSource | None, explain: bool) -> JsonValue:
+    plainly = asdict(explanation(step)) if explain and step.step_class else {}
     return {
+        **({"explanation": {name: plain(text) for name, text in plainly.items()}} if plainly else {}),
         "address": str(step.address),
         "previous_address": _text(step.previous_address),
         "class": step.step_class.value if step.step_class else None,

@@ -17,13 +17,11 @@ from krakenstate.views import plan_words as said
 from krakenstate.views.blocks import (
     drift_block,
     ordered_risks,
-    risk_lines,
     step_block,
     watched_block,
 )
 from krakenstate.views.markdown import (
     COMMENT_MAX,
-    ROWS,
     WARNING,
     WIDTH,
     DiffPaint,
@@ -50,7 +48,7 @@ COMMENT_MIN = 4_000
 
 
 def render_plan_markdown(
-    plan: Plan, *, now: datetime, run: str | None = None, most: int = COMMENT_MAX
+    plan: Plan, *, now: datetime, run: str | None = None, most: int = COMMENT_MAX, explain: bool = False
 ) -> str:
     """A plan as Markdown.
 
@@ -59,13 +57,14 @@ def render_plan_markdown(
         now: The instant from which ages count.
         run: Where the run can be watched.
         most: Characters that the forge takes, at least :data:`COMMENT_MIN`.
+        explain: Whether each step is told in plain language too.
     """
     plan = masked(plan)
     rows = of_plan(plan, now)
     foot = "\n\n".join(_footer(plan, now, run))
     room = most - len(foot) - 5
     head = "\n\n".join(_head(plan, rows, room // 2))
-    body = folded("The whole plan", _blocks(plan, rows), room - len(head), link("the run", run))
+    body = folded("The whole plan", _blocks(plan, rows, explain), room - len(head), link("the run", run))
     return "\n\n".join(part for part in (head, body, foot) if part) + "\n"
 
 
@@ -82,11 +81,14 @@ def _head(plan: Plan, rows: Iterable[NotKnown], room: int) -> Iterator[str]:
     yield f"**{said.conclusion(plan)}**{f' {ready}.' if ready else ''}"
     ahead = f"as of {plan.facts.as_of}, not to be applied" if plan.facts.as_of else ""
     warnings = ("This plan is incomplete", said.incomplete(plan, rows)), ("Warning", said.partial(plan))
-    for start, text in (("Refused", refused(plan.facts.checks)), *warnings, ("Warning", ahead)):
+    wrong = [("Wrong account", text) for text in said.wrong_accounts(rows)]
+    for start, text in (*wrong, ("Refused", refused(plan.facts.checks)), *warnings, ("Warning", ahead)):
         if text:
             yield f"> **{start}:** {prose(text)}"
     if overview := said.overview(plan):
-        yield "\n".join(f"- {code(MARKS[action].symbol)} {prose(text)}" for action, text in overview)
+        counts = [f"- {code(MARKS[action].symbol)} {prose(text)}" for action, text in overview]
+        leaks = said.overview_of_leaks(plan)
+        yield "\n".join([*counts, *([f"- {prose(leaks)}"] if leaks else [])])
     lists = (
         ("Risk", [risk_row(risk) for risk in ordered_risks(plan.risks)]),
         (said.LEAKS, [_leak(*leak) for leak in said.leaks(plan)]),
@@ -99,7 +101,7 @@ def _head(plan: Plan, rows: Iterable[NotKnown], room: int) -> Iterator[str]:
         ("Upcoming", [f"- {code(i.address)} {prose(text)}" for _, i, text in said.upcoming(plan)]),
     )
     for title, listed in lists:
-        yield from section(title, listed, room // len(lists))
+        yield from section(title, listed, room // len(lists), said.rows_of(plan))
 
 
 def _leak(change: BlastChange, after: str, told: str) -> str:
@@ -135,15 +137,14 @@ def _task(task: OpenTask, note: str) -> str:
     return f"- {code(task.id)} {code(task.address)} **{task.kind.value}** {prose(told)}"
 
 
-def _blocks(plan: Plan, rows: Iterable[NotKnown]) -> Iterator[list[str]]:
+def _blocks(plan: Plan, rows: Iterable[NotKnown], explain: bool) -> Iterator[list[str]]:
     """The whole difference: what is a list above and was cut short there stands here in full."""
     paint = DiffPaint()
-    if len(plan.risks) > ROWS:
-        yield ["Risk", *risk_lines(plan.risks, paint, WIDTH)]
+    stakes = said.stakes(plan)
     for item in said.drift_items(plan):
         yield drift_block(item, paint, WIDTH)
     for step in said.blocks_of(plan):
-        yield step_block(step, paint, WIDTH)
+        yield step_block(step, paint, WIDTH, explain=explain, stakes=stakes.get(step.address, ()))
     for step in said.watched(plan):
         yield [said.ONLY_OBSERVED, *watched_block(step, paint, WIDTH)]
     for step in said.waiting_steps(plan):

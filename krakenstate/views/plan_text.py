@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 
-from krakenstate.model.plan import Action, Plan, Reason, Step
+from krakenstate.model.plan import Action, BlastChange, Plan, Reason, Risk, Step
 from krakenstate.views import plan_words as said
-from krakenstate.views.blocks import drift_block, risk_lines, step_block, watched_block
+from krakenstate.views.blocks import drift_block, ordered_risks, risk_lines, step_block, watched_block
 from krakenstate.views.not_known import NotKnown, not_known_lines, of_plan, unreadable_count
 from krakenstate.views.policy import policy_lines, refused_line
 from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, wrap
@@ -15,7 +16,13 @@ from krakenstate.views.words import age, headline, short_commit, short_digest
 
 
 def render_plan(
-    plan: Plan, *, colour: bool = False, width: int = DEFAULT_WIDTH, now: datetime, hints: bool = True
+    plan: Plan,
+    *,
+    colour: bool = False,
+    width: int = DEFAULT_WIDTH,
+    now: datetime,
+    hints: bool = True,
+    explain: bool = False,
 ) -> str:
     """A plan as text.
 
@@ -25,18 +32,21 @@ def render_plan(
         width: Columns of the terminal; long notes wrap there, attributes and commands do not.
         now: The instant from which ages count.
         hints: Whether to name the command to type next.
+        explain: Whether each step is told in plain language too.
     """
     paint = Paint(colour)
     rows = of_plan(plan, now)
     sections = [
         [paint.bold(_headline(plan, now))],
+        *(_warning("Wrong account:", text, "red", paint, width) for text in said.wrong_accounts(rows)),
         _warning("This plan is incomplete:", said.incomplete(plan, rows), "red", paint, width),
         _warning("Warning:", said.partial(plan), "yellow", paint, width),
+        _overview(plan, paint),
         _risks(plan, paint, width),
         _leaks(plan, paint, width),
         policy_lines(plan.facts.checks, paint, width),
         _drift(plan, paint, width),
-        *_actions(plan, rows, paint, width),
+        *_actions(plan, rows, paint, width, explain),
         *_watched(plan, paint, width),
         _waits(plan, paint, width),
         not_known_lines(rows, paint, width),
@@ -69,16 +79,33 @@ def _warning(start: str, text: str, colour: str, paint: Paint, width: int) -> li
 
 
 def _risks(plan: Plan, paint: Paint, width: int) -> list[str]:
-    return [paint.bold("Risk"), *risk_lines(plan.risks, paint, width)] if plan.risks else []
+    if not plan.risks:
+        return []
+    risks, most = ordered_risks(plan.risks), said.rows_of(plan)
+    return [paint.bold("Risk"), *risk_lines(risks[:most], paint, width), *_more(risks[most:])]
+
+
+def _more(left: Sequence[Risk | BlastChange]) -> list[str]:
+    return [f"    {said.more(len(left), sum(item.critical for item in left))}"] if left else []
+
+
+def _overview(plan: Plan, paint: Paint) -> list[str]:
+    """What a long plan comes to, before anything else."""
+    rows = said.overview(plan)
+    if not rows:
+        return []
+    lines = [f"{paint.mark(MARKS[action])} {text}" for action, text in rows]
+    leaks = said.overview_of_leaks(plan)
+    return [paint.bold(said.conclusion(plan)), *lines, *([f"    {plain(leaks)}"] if leaks else [])]
 
 
 def _leaks(plan: Plan, paint: Paint, width: int) -> list[str]:
     lines = [paint.bold(said.LEAKS)] if plan.blast else []
-    for change, after, told in said.leaks(plan):
+    for change, after, told in islice(said.leaks(plan), said.rows_of(plan)):
         mark = "!" if change.critical else " "
         first, *more = wrap(f"{change.address}: {after} ({told})", width, f"  {mark} ", " " * 6)
         lines += [f"  {paint.over('red', mark) if change.critical else mark}{first[3:]}", *more]
-    return lines
+    return [*lines, *_more(plan.blast[said.rows_of(plan) :])]
 
 
 def _drift(plan: Plan, paint: Paint, width: int) -> list[str]:
@@ -91,10 +118,13 @@ def _drift(plan: Plan, paint: Paint, width: int) -> list[str]:
     return lines
 
 
-def _actions(plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int) -> list[list[str]]:
+def _actions(
+    plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int, explain: bool
+) -> list[list[str]]:
     steps = said.blocks_of(plan)
     if not steps:
         return []
+    stakes = said.stakes(plan)
     present = [MARKS[s.action] for s in steps if s.action.step_class]
     present += [MARKS[Action.UNKNOWN]] * bool(unreadable_count(rows))
     legend = [
@@ -104,7 +134,10 @@ def _actions(plan: Plan, rows: Iterable[NotKnown], paint: Paint, width: int) -> 
     return [
         legend if len(legend) > 1 else [],
         [paint.bold("krakenstate will perform the following actions:")],
-        *(step_block(step, paint, width) for step in steps),
+        *(
+            step_block(step, paint, width, explain=explain, stakes=stakes.get(step.address, ()))
+            for step in steps
+        ),
     ]
 
 

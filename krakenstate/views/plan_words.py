@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from krakenstate.errors import WrongAccount
+from krakenstate.model.address import Address
 from krakenstate.model.plan import (
     Action,
     Blast,
@@ -18,6 +20,7 @@ from krakenstate.model.plan import (
     Summary,
     Upcoming,
 )
+from krakenstate.views.blocks import ordered_risks
 from krakenstate.views.not_known import NotKnown, unreadable_count
 from krakenstate.views.style import MARKS, plain, shown_first
 from krakenstate.views.words import by_day, count
@@ -25,8 +28,12 @@ from krakenstate.views.words import by_day, count
 IN_SYNC = "No changes. Your accounts match the configuration."
 ONLY_OBSERVED = "Only observed (observe_only=True), so nothing is done:"
 LEAKS = "If its secret leaks"
+ROWS = 25
+"""Rows of a list that are read; after them only their number."""
+ROWS_OF_MANY = 10
+"""The same of a plan that begins with an overview."""
 MANY = 40
-"""From so many blocks on a plan begins with an overview, and its lists are cut short."""
+"""From so many blocks on a plan begins with an overview."""
 
 _READY = ("settlement is ready", "settlements are ready")
 
@@ -103,9 +110,31 @@ def overview(plan: Plan) -> list[tuple[Action, str]]:
     alike = Counter((s.action, s.address.type, s.task_kind.value if s.task_kind else "") for s in steps)
     rows = []
     for (action, type_, task), number in alike.items():
-        told = MARKS[action].sentence.replace("needs a manual step", f"open a task: {task}" if task else "")
-        rows.append((action, f"{number} {plain(type_)} {told}".strip()))
+        needs = f"need a person: {task}" if task else "need a person"
+        told = MARKS[action].sentence.replace("needs a manual step", needs)
+        rows.append((action, f"{number} {plain(type_)} {told}"))
     return rows
+
+
+def overview_of_leaks(plan: Plan) -> str:
+    """How many secrets would be worth what, by the worst that each allows; nothing for a short plan."""
+    if len(plan.blast) <= rows_of(plan):
+        return ""
+    worst = Counter(_worst(change.after) for change in plan.blast)
+    return f"If secrets leak: {', '.join(f'{number} {what}' for what, number in worst.items())}"
+
+
+def _worst(blast: Blast | None) -> str:
+    if blast is None:
+        return "are worth nothing any more"
+    if blast.can is None:
+        return "are not declared"
+    return "can do nothing" if not blast.can else f"can {'only ' * (blast.can[0] == 'read')}{blast.can[0]}"
+
+
+def rows_of(plan: Plan) -> int:
+    """How many rows of a list are shown."""
+    return ROWS_OF_MANY if len(blocks_of(plan)) >= MANY else ROWS
 
 
 def leaks(plan: Plan) -> Iterator[tuple[BlastChange, str, str]]:
@@ -113,6 +142,28 @@ def leaks(plan: Plan) -> Iterator[tuple[BlastChange, str, str]]:
     for change in plan.blast:
         after = change.after.text if change.after else "nothing, once the key is deleted"
         yield change, after, _since(change)
+
+
+def stakes(plan: Plan) -> dict[Address, list[str]]:
+    """By address, risks and leaks as each block says them, where the lists are too long to be read."""
+    found: dict[Address, list[str]] = {}
+    if max(len(plan.risks), len(plan.blast)) <= rows_of(plan):
+        return found
+    for risk in ordered_risks(plan.risks):
+        found.setdefault(risk.address, []).append(f"{risk.word.value} {risk.text}")
+    for change, after, before in leaks(plan):
+        found.setdefault(change.address, []).append(f"if its secret leaks: {after} ({before})")
+    return found
+
+
+def more(left: int, critical: int = 0) -> str:
+    """What a list that was cut short ends with."""
+    return f"... and {left} more{f', {critical} of them critical' if critical else ''}"
+
+
+def wrong_accounts(rows: Iterable[NotKnown]) -> list[str]:
+    """Keys that answer for an account that is not theirs: the first thing said."""
+    return [f"{row.address}: {row.detail} ({row.code})" for row in rows if row.code == WrongAccount.code]
 
 
 def _since(change: BlastChange) -> str:

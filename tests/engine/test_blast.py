@@ -7,10 +7,11 @@ import pytest
 
 from krakenstate import Access, DerivativesKey, Permission, SpotKey, roles
 from krakenstate.engine.blast import blast_of
-from krakenstate.engine.stakes import blast_changes_of, risks_of
+from krakenstate.engine.risk import risks_of_changes
+from krakenstate.engine.stakes import blast_changes_of, restated, risks_of
 from krakenstate.model.declarations import Removed
 from krakenstate.model.desired import Desired
-from krakenstate.model.plan import Action
+from krakenstate.model.plan import Action, AttributeChange
 from tests.support.looks import NOW, key_record, look_at, plan_of, served
 from tests.support.world import BASIS, CARRY, COLO, DESK, HEAD, HEDGER, PNL, RUNNER, spot_key
 
@@ -209,3 +210,24 @@ def test_the_worst_key_stands_first():
     reader = SpotKey(name="a", account=DESK, process=PNL, permissions=roles.DASHBOARD, allowlist=[RUNNER])
     plan = plan_of(look_at([reader, spot_key(name="z", process=HEDGER, allowlist=[])]))
     assert [(c.address.name, c.critical) for c in plan.blast] == [("z", True), ("a", False)]
+
+
+def test_what_a_plan_means_is_read_from_what_its_digest_covers():
+    """A plan whose risk list, blast radii and shown changes were emptied says again what its steps do."""
+    record = served(spot_key(permissions={Permission.QUERY_FUNDS}, expires=None))
+    plan = plan_of(look_at([spot_key(permissions=roles.TRADING, expires=None, allowlist=[])], [record]))
+    assert [r.word.value for r in plan.risks] == ["WIDENS", "GAINS"]
+    emptied = plan.model_copy(
+        update={
+            "risks": (),
+            "blast": (),
+            "steps": tuple(s.model_copy(update={"changes": (), "note": "", "label": ""}) for s in plan.steps),
+        }
+    )
+    assert (restated(emptied).risks, restated(emptied).blast) == (plan.risks, plan.blast)
+
+
+def test_the_same_addresses_in_other_words_are_no_risk():
+    """An allowlist that is only written differently neither widens nor narrows."""
+    pair = {"before": ["192.0.2.0/25", "192.0.2.128/25"], "after": ["192.0.2.0/24"]}
+    assert risks_of_changes(TRADER.address, [AttributeChange(name="ip_allowlist", **pair)]) == []
