@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from krakenstate.model.limits import Limits, Thresholds
     from krakenstate.model.login import AppRole, JwtRole
     from krakenstate.model.promotion import Promotion
+    from krakenstate.model.violation import Violation
     from krakenstate.model.vocabulary import Access, NonceUnit, Permission
     from krakenstate.stack.authoring import Stack
 
@@ -58,6 +59,7 @@ __all__ = [
     "Stack",
     "Thresholds",
     "Vault",
+    "Violation",
     "Waiver",
     "__version__",
     "roles",
@@ -73,6 +75,7 @@ _HOMES = {
     "Permission": "krakenstate.model.vocabulary",
     "Stack": "krakenstate.stack.authoring",
     "Thresholds": "krakenstate.model.limits",
+    "Violation": "krakenstate.model.violation",
 }
 
 

@@ -46,6 +46,7 @@ _BRANCHES = {
     "KS40": "Vault",
     "KS50": "Policy",
     "KS51": "The built-in rules",
+    "KS52": "The desk's own rules",
     "KS53": "Thresholds",
     "KS60": "The lock",
     "KS70": "Plan, approval, apply",

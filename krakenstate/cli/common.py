@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from krakenstate.model.run import Outcome
     from krakenstate.model.snapshot import Snapshot
     from krakenstate.model.state import State
+    from krakenstate.policy.base import Ruling
 
 NOTHING_LEFT = 0
 CHANGES = 2
@@ -194,8 +195,10 @@ def today_for(head: StackHead) -> date:
     return clock_of(origins_of(head.environment, os.environ), os.environ)().date()
 
 
-def check_policy(desired: Desired, today: date, *, strict: bool = False) -> tuple[Check, ...]:
-    """What the rules find in a stack that they do not refuse.
+def check_policy(
+    desired: Desired, today: date, *, desk: Ruling | None = None, strict: bool = False
+) -> tuple[Check, ...]:
+    """What the rules find in a stack that they do not refuse; the desk's own where they were looked at.
 
     Raises:
         PolicyError: One rule refuses it.
@@ -204,16 +207,29 @@ def check_policy(desired: Desired, today: date, *, strict: bool = False) -> tupl
     from krakenstate.policy.base import Case
     from krakenstate.policy.judge import judge, refuse
 
-    found = judge(Case(desired, today), strict=strict)
+    found = judge(Case(desired, today), desk=desk, strict=strict)
     refuse(found)
     return found
 
 
-def exit_code_for_checks(checks: Iterable[Check]) -> int:
-    """0 when none refuses, else the exit code of what does."""
+def exit_code_for_checks(output: Output, checks: Iterable[Check]) -> int:
+    """0 when none refuses, else the exit code of what does, which standard error is told of.
+
+    The checks themselves stand in the result.
+    """
     from krakenstate.policy.judge import refusals
 
-    return worst_exit_code(error.exit_code for error in refusals(checks))
+    found = refusals(checks)
+    if not found:
+        return 0
+    worst = worst_exit_code(error.exit_code for error in found)
+    first = next(error for error in found if error.exit_code == worst)
+    others = f" It is one of {len(found)} errors; all stand in the result." if len(found) > 1 else ""
+    told = type(first)(
+        f"{first.message}{others}", next_step=first.next_step, address=first.address, source=first.source
+    )
+    output.print_error(told, beside_result=True)
+    return worst
 
 
 def write_reports(output: Output, outcomes: Iterable[Outcome]) -> None:

@@ -42,7 +42,7 @@ def drift(
     from krakenstate.engine.drift import findings_digest, findings_of
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.runs import load_for_reading, make_plan, take_snapshot
-    from krakenstate.policy.rules import RULES
+    from krakenstate.engine.thresholds import STOPS
     from krakenstate.views.drift_issue import render_drift_issue
     from krakenstate.views.drift_text import drift_json, render_drift
 
@@ -53,7 +53,7 @@ def drift(
     state = load_for_reading(session)
     snapshot = take_snapshot(session, state)
     facts = make_plan(session, state, snapshot).facts
-    items, checks = facts.drift, [check for check in facts.checks if check.rule in RULES or check.waiver]
+    items, checks = facts.drift, [c for c in facts.checks if c.rule and c.rule not in STOPS]
     now = session.clock()
     if form is DriftFormat.ISSUE:
         found = findings_of(checks)
@@ -67,7 +67,7 @@ def drift(
         )
     code = worst_exit_code(
         (
-            exit_code_for_checks(checks),
+            exit_code_for_checks(output, checks),
             exit_code_for_gaps(snapshot),
             CHANGES if detailed_exitcode and items else 0,
         )

@@ -104,11 +104,11 @@ class Output:
         """Text in a colour where standard output has colours: bold, red, green, yellow, magenta, cyan."""
         return _paint(text, style, self.colour)
 
-    def print_error(self, error: KrakenstateError) -> None:
-        """An error on standard error; with JSON, its envelope on standard output too."""
+    def print_error(self, error: KrakenstateError, *, beside_result: bool = False) -> None:
+        """An error on standard error; with JSON its envelope on standard output, where no result is."""
         colour = uses_colour(self.stderr)
         self.stdout.flush()
-        if self.json:
+        if self.json and not beside_result:
             print(json.dumps(envelope(error), ensure_ascii=False), file=self.stdout, flush=True)
         for each in parts_of(error):
             print(scrub(format_error(each, self.width, colour=colour)), file=self.stderr)

@@ -122,7 +122,7 @@ def plan(
         write_forge_files(made, now=session.clock())
     code = worst_exit_code(
         (
-            exit_code_for_checks(made.facts.checks),
+            exit_code_for_checks(output, made.facts.checks),
             exit_code_for_gaps(snapshot),
             detailed_code(made) if detailed_exitcode else 0,
         )

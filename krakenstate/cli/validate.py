@@ -15,13 +15,17 @@ def validate(
 ) -> None:
     """Check a stack and report all its problems together, what the policy refuses included."""
     from krakenstate.cli.common import check_policy, today_for
+    from krakenstate.cli.desk import desk_of
+    from krakenstate.policy.base import Ruling
     from krakenstate.stack.load import load
     from krakenstate.views.policy import check_rows, policy_lines
     from krakenstate.views.style import Paint
 
     output = Output(json=as_json)
     loaded = load(stack, desired, require_isolation=require_isolation)
-    checks = check_policy(loaded.desired, today_for(loaded.desired.head), strict=strict)
+    look = desk_of(loaded, from_file=desired is not None, credentials=False)
+    desk = look(None) if look else Ruling()
+    checks = check_policy(loaded.desired, today_for(loaded.desired.head), desk=desk, strict=strict)
     count = len(loaded.desired.resources)
     name = loaded.desired.head.name
     if as_json:

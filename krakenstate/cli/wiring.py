@@ -99,6 +99,7 @@ def wire(
         )
     traffic = count_calls(output) if stats else None
     loaded = _load_beside_imports(stack, desired)
+    from krakenstate.cli.desk import desk_of
     from krakenstate.cli.progress import Progress
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Session
@@ -123,7 +124,9 @@ def wire(
         lanes=_lanes(clock, traffic),
         audience=Progress(output),
         on_pull_request=is_pull_request(env),
-        guard=guard or Guard(),
+        guard=replace(
+            guard or Guard(), desk=desk_of(loaded, from_file=desired is not None, credentials=True)
+        ),
     )
     return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from krakenstate.model.plan import Plan
+    from krakenstate.policy.base import Ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +18,9 @@ class Guard:
     Args:
         strict: Whether warnings of the policy are errors.
         force_threshold: Whether thresholds only warn.
+        desk: Looks at the desk's own rules, where there are any.
     """
 
     strict: bool = False
     force_threshold: bool = False
+    desk: Callable[[Plan], Ruling] | None = None

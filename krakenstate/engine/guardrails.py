@@ -15,7 +15,7 @@ from krakenstate.engine.thresholds import find_loose, find_stops, forced
 from krakenstate.model.decision import Decision
 from krakenstate.model.plan import Plan
 from krakenstate.model.promotion import Promoted
-from krakenstate.policy.base import Case
+from krakenstate.policy.base import Case, Ruling
 from krakenstate.policy.judge import in_order, judge, refuse
 
 
@@ -33,7 +33,7 @@ def guarded(
     checks = in_order(
         [
             *plan.facts.checks,
-            *judge(case, strict=guard.strict),
+            *judge(case, desk=guard.desk(plan) if guard.desk else Ruling(), strict=guard.strict),
             *(map(forced, stops) if guard.force_threshold else stops),
             *find_loose(look.desired.head.thresholds),
         ]

@@ -21,6 +21,7 @@ from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Access, Api, Permission
 
 BULK, LAST_CONTROLLER = "bulk-change", "last-controller"
+STOPS = frozenset({BULK, LAST_CONTROLLER})
 
 
 def find_stops(plan: Plan, look: Outlook) -> tuple[Check, ...]:

@@ -147,6 +147,37 @@ class ProofDenied(ProofUnreadable):
     remedy = "Ask for the policy that docs/concepts.md lists for promotes_from."
 
 
+class DeskRuleBroken(PolicyError):
+    """Something breaks a rule of the desk's own, in ``policies/``."""
+
+    code, headline = "KS5201", "Refused by a rule of the desk"
+    remedy = "See the rule in policies/, or ask who owns it."
+
+
+class DeskRuleFailed(PolicyError):
+    """A file in ``policies/`` raised, ran too long or is no rules, so what it would find is not known."""
+
+    code, headline = "KS5202", "Desk's rules could not be looked at"
+    remedy = "Correct the file, then run: krakenstate policy check"
+
+
+class DeskRulesNotRun(PolicyError):
+    """Under CI, beside credentials, a file in ``policies/`` runs under kernel isolation alone."""
+
+    code, headline = "KS5203", "Desk's rules were not run"
+    remedy = (
+        "Run this job on Linux where a process may use Landlock and seccomp; validate says which isolation "
+        "there is."
+    )
+
+
+class DeskRulesAbsent(PolicyError):
+    """A file in ``policies/`` is known from where the stack was rendered, and is not in this checkout."""
+
+    code, headline = "KS5204", "Desk's rules are not here"
+    remedy = "Run in a checkout of the commit that was rendered; on a pull request the file may be new in it."
+
+
 class ThresholdError(KrakenstateError):
     """A plan that no rule refuses, and that would change or lose too much at once."""
 

@@ -79,7 +79,10 @@ class RenderedRemoval(Model):
 
 
 class Rendered(Model):
-    """What ``krakenstate render`` writes and ``--desired`` reads."""
+    """What ``krakenstate render`` writes and ``--desired`` reads.
+
+    ``policies`` are the names of the files with the desk's own rules that lay beside the stack.
+    """
 
     format_version: Literal["1.0"] = FORMAT_VERSION
     krakenstate_version: str
@@ -89,6 +92,7 @@ class Rendered(Model):
     resources: tuple[RenderedResource, ...]
     moves: tuple[RenderedMove, ...] = ()
     removed: tuple[RenderedRemoval, ...] = ()
+    policies: tuple[str, ...] = ()
 
 
 class Desired:

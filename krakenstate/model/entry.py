@@ -159,7 +159,7 @@ class Waiver(Model):
     ``owner`` is whoever answers for it.
     """
 
-    rule: str = Field(min_length=1, max_length=63)
+    rule: str = Field(min_length=1, max_length=120)
     owner: str = Field(min_length=1, max_length=100)
     reason: str = Field(min_length=1, max_length=500)
     until: date

@@ -76,6 +76,19 @@ class Broken:
     source: Source | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the desk's own rules came to.
+
+    Args:
+        rules: Name and first sentence of each that was looked at.
+        broken: What they found, and what could not be looked at.
+    """
+
+    rules: tuple[tuple[str, str], ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+
 def breaks(rule: Rule, case: Case) -> list[Broken]:
     """What a built-in rule finds, by address."""
     found = [

@@ -24,27 +24,26 @@ from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration, Waiver
 from krakenstate.model.plan import Check, PlanSource, Severity
-from krakenstate.policy.base import Broken, Case, breaks
+from krakenstate.policy.base import Broken, Case, Ruling, breaks
 from krakenstate.policy.rules import RULES
 
 WARNED_BEFORE = timedelta(days=14)
 _WEIGHT = tuple(Severity)
 
 
-def judge(
-    case: Case, *, desk: Iterable[Broken] = (), desk_rules: Iterable[str] = (), strict: bool = False
-) -> tuple[Check, ...]:
+def judge(case: Case, *, desk: Ruling | None = None, strict: bool = False) -> tuple[Check, ...]:
     """What all rules find and what waivers make of it: errors first, then by address.
 
     Args:
         case: What the built-in rules look at.
-        desk: What the desk's own rules found.
-        desk_rules: Their names, those that found nothing included.
+        desk: What the desk's own rules came to; ``None`` where nobody has looked at them yet.
         strict: Whether warnings are errors.
     """
-    found = [broken for rule in RULES.values() for broken in breaks(rule, case)] + list(desk)
+    found = [broken for rule in RULES.values() for broken in breaks(rule, case)] + list(
+        desk.broken if desk else ()
+    )
     checks = [_after_waivers(broken, case) for broken in found]
-    checks += _needless(found, case, {*RULES, *desk_rules})
+    checks += _needless(found, case, desk)
     if strict:
         checks = [_strictly(check) for check in checks]
     return in_order(checks)
@@ -128,17 +127,23 @@ def _waiver(declaration: Declaration | None, rule: str) -> Waiver | None:
     return max(given, key=lambda w: w.until, default=None)
 
 
-def _needless(found: Iterable[Broken], case: Case, known: set[str]) -> list[Check]:
+def _needless(found: Iterable[Broken], case: Case, desk: Ruling | None) -> list[Check]:
     """Waivers that excuse nothing: of what the declaration keeps, or of no rule at all.
 
     Whether a desk's rule is kept is not judged here: it may look at a plan that there is not. Nor is one that
-    looks at another stack, where nobody did.
+    looks at another stack, where nobody did. Whether there is a desk's rule of a name, which has a dot in it,
+    is known once its file was looked at.
     """
+    known = {*RULES, *(name for name, _ in desk.rules)} if desk else set(RULES)
+    unread = {broken.rule for broken in found}
     needed = {(b.rule, b.address) for b in found}
     seen = {n for n, rule in RULES.items() if case.promotions is not None or not rule.needs_promotions}
     checks: list[Check] = []
     for declared in case.desired.resources.values():
         for waiver in declared.waivers:
+            file, dot, _ = waiver.rule.partition(".")
+            if dot and (desk is None or file in unread):
+                continue
             if waiver.rule not in known:
                 leaf: type[PolicyError] = WaiverUnknown
                 severity = Severity.ERROR

@@ -89,6 +89,7 @@ class Errand:
         confined: Whether the kernel is asked to hold it; only tests of the lesser isolation say no.
         kernel_only: Run the file only if the kernel does.
         libraries: Folders it may read beside those it imports from.
+        is_policy: Whether the file holds rules, whose data comes on standard input.
     """
 
     file: str
@@ -102,6 +103,7 @@ class Errand:
     confined: bool
     kernel_only: bool
     libraries: tuple[str, ...]
+    is_policy: bool = False
 
     def to_json(self) -> str:
         """Plain text for an argument."""
@@ -116,6 +118,9 @@ class Reporter:
         self.collector = Collector()
         self.problems: list[KrakenstateError] = []
         self.finished = False
+
+    def look(self, module: ModuleType) -> None:
+        """What is left to do once the file has run: nothing, for it has declared by then."""
 
     def end_with(self, problem: KrakenstateError) -> NoReturn:
         """Reports a problem that ends the run, with all that was found before."""
@@ -218,7 +223,7 @@ class _CountedStream(io.TextIOWrapper):
 def main(argument: str) -> NoReturn:
     """Runs the errand and never returns."""
     errand = Errand(**json.loads(argument))
-    reporter = Reporter(errand)
+    reporter = _reporter(errand)
     drop_privileges()
     _hide_surroundings(errand)
     _replace_streams(reporter)
@@ -233,10 +238,19 @@ def main(argument: str) -> NoReturn:
     sys.addaudithook(_refuse_deeds)
     try:
         exec(code, module.__dict__)  # noqa: S102 - running the stack file is what this process is for
+        reporter.look(module)
     except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are a stack's mistakes too
         reporter.end_with(_explain(raised, errand))
     reporter.finished = True
     reporter.send()
+
+
+def _reporter(errand: Errand) -> Reporter:
+    if not errand.is_policy:
+        return Reporter(errand)
+    from krakenstate.stack.ruling import RulesReporter  # noqa: PLC0415 - only for rules, and it imports this
+
+    return RulesReporter(errand, sys.stdin.buffer.read())
 
 
 def _isolate(errand: Errand) -> None:

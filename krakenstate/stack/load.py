@@ -36,6 +36,7 @@ from krakenstate.model.entry import Declaration
 from krakenstate.stack import process
 from krakenstate.stack.check import check_declarations, check_vault_paths, raise_problems
 from krakenstate.stack.confine import Isolation
+from krakenstate.stack.desk import find_rules
 from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
 from krakenstate.stack.renames import check_renames, load_renames
@@ -114,7 +115,8 @@ def load_stack(
     renames, more = _rename(*renames_of(run, stack), loaded, run.placeholders)
     raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])
     head = _head_of(run, stack)
-    return _finish(head, loaded, renames, stack.path, run.isolation)
+    policies = [clean(file.name, 100) for file in find_rules(stack.project)]
+    return _finish(head, loaded, renames, stack.path, run.isolation, policies=policies)
 
 
 def load_desired(path: Path) -> LoadedStack:
@@ -154,7 +156,10 @@ def load_desired(path: Path) -> LoadedStack:
     )
     raise_problems([*problems, *more, *wrong])
     reason = clean(rendered.isolation_reason, 300) if rendered.isolation_reason else None
-    return _finish(rendered.stack, loaded, renames, path, Isolation(rendered.isolation, reason))
+    policies = [clean(name, 100) for name in rendered.policies[:100]]
+    return _finish(
+        rendered.stack, loaded, renames, path, Isolation(rendered.isolation, reason), policies=policies
+    )
 
 
 def dump_rendered(rendered: Rendered) -> str:
@@ -196,6 +201,8 @@ def _finish(
     renames: tuple[list[Moved], list[Removed]],
     path: Path,
     isolation: Isolation,
+    *,
+    policies: Iterable[str],
 ) -> LoadedStack:
     desired = Desired(head, loaded, *renames)
     raise_problems(check_vault_paths(desired))
@@ -211,6 +218,7 @@ def _finish(
         removed=tuple(
             RenderedRemoval(address=r.address, source=dump_source(r.source)) for r in desired.removed.values()
         ),
+        policies=tuple(policies),
     )
     return LoadedStack(desired, rendered, path, isolation.kind, isolation.reason)
 

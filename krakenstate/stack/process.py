@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import pydantic
 
@@ -117,6 +119,7 @@ def run_children(
     time_max_s: float,
     *,
     kernel_only: bool = False,
+    data: bytes | None = None,
 ) -> list[Child]:
     """Runs a stack file once per hash seed, all at the same time.
 
@@ -127,6 +130,7 @@ def run_children(
         seeds: One child for each.
         time_max_s: After this time on the clock, from where a child begins the file, it is killed.
         kernel_only: Children that the kernel does not hold end before they run the file.
+        data: For a policy file: what its rules look at.
 
     Returns:
         The children, ended, in the order of the seeds.
@@ -135,7 +139,7 @@ def run_children(
     children: list[Child] = []
     try:
         for seed in seeds:
-            child = _start(file, display, project, seed, time_max_s, kernel_only=kernel_only)
+            child = _start(file, display, project, seed, time_max_s, kernel_only=kernel_only, data=data)
             children.append(child)  # one by one: those that started are ended
         _listen(children, time_max_s)
     finally:
@@ -154,9 +158,17 @@ def make_undumpable() -> None:
 
 
 def _start(
-    file: Path, display: str, project: Path, seed: int, time_max_s: float, *, kernel_only: bool
+    file: Path,
+    display: str,
+    project: Path,
+    seed: int,
+    time_max_s: float,
+    *,
+    kernel_only: bool,
+    data: bytes | None,
 ) -> Child:
     receiving, sending = os.pipe()
+    given = _given(data)
     try:
         package = Path(krakenstate.__file__).resolve()
         libraries = Path(pydantic.__file__).resolve().parent.parent
@@ -172,6 +184,7 @@ def _start(
             confined=CONFINED,
             kernel_only=kernel_only,
             libraries=(str(package.parent), str(libraries), *_interpreter_folders(project)),
+            is_policy=data is not None,
         )
         process = subprocess.Popen(
             # -s -P -B: no user site, no working folder on sys.path, no byte code written. The environment is
@@ -189,7 +202,7 @@ def _start(
                 str(libraries),
                 errand.to_json(),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=given if given is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=project,
@@ -202,8 +215,20 @@ def _start(
         raise
     finally:
         os.close(sending)
+        if given is not None:
+            given.close()
     printed_fd = process.stdout.fileno() if process.stdout else receiving
     return Child(process, receiving, open_fds={receiving, printed_fd})
+
+
+def _given(data: bytes | None) -> IO[bytes] | None:
+    """A file without a name that holds the data, to be read from its beginning."""
+    if data is None:
+        return None
+    file = TemporaryFile()  # noqa: SIM115 - closed once the child has it
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def _interpreter_folders(project: Path) -> list[str]:

@@ -172,6 +172,7 @@ MODELS = [
     krakenstate.Promotion,
     Limits,
     Thresholds,
+    krakenstate.Violation,
     declarations.Moved,
     declarations.Removed,
 ]
