@@ -92,8 +92,15 @@ def write_file(path: Path, text: str) -> None:
     """Writes a file that was named on the command line.
 
     Raises:
-        FileUnusable: It cannot be written.
+        FileUnusable: It cannot be written, or a link in the working folder stands in its way: that folder may
+            be a stranger's checkout, and the link lead to any file of whoever works in it.
     """
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link that is looked for
+    if place.is_relative_to(Path.cwd()) and place.resolve() != place:
+        raise FileUnusable(
+            f"{path} is a link or lies behind one, and a link in the working folder could lead to any file.",
+            next_step="Name a file that is none.",
+        )
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as problem:

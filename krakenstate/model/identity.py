@@ -35,11 +35,16 @@ def normalise_email(text: str) -> str:
     """Without surrounding space, lower case.
 
     Raises:
-        ValueError: It is no e-mail address.
+        ValueError: It is no e-mail address, or has letters that a reviewer could take for others.
     """
     cleaned = text.strip().lower()
     if not _EMAIL.fullmatch(cleaned):
         raise ValueError("this is not an e-mail address")
+    if not cleaned.isascii():
+        raise ValueError(
+            "an e-mail address has plain Latin letters alone, since others look like them; "
+            "write a domain in its xn-- form"
+        )
     return cleaned
 
 

@@ -23,6 +23,8 @@ from krakenstate.stack.text import clean
 DEPTH_MAX = 12
 VALUES_MAX = 4_000_000
 """Values in one document, so that few bytes of input cannot take all of this process's memory."""
+ITEMS_MAX = 10_000
+"""Entries in one field, so that few declarations cannot keep a pipeline busy."""
 INTEGER_MAX = 2**53 - 1
 """The largest integer that every reader of JSON understands alike."""
 
@@ -139,6 +141,9 @@ def admit(
             problems.append(
                 DeclarationInvalid(f"{label}: field {field}: the number is too large.", source=source)
             )
+        elif isinstance(value, list | dict) and len(value) > ITEMS_MAX:
+            text = f"{label}: field {field}: {len(value)} entries are more than {ITEMS_MAX}."
+            problems.append(DeclarationInvalid(text, source=source))
     if problems:
         return None, problems
     attributes = {field: _scrub(value) for field, value in item.attributes.items()}

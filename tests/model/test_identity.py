@@ -82,3 +82,12 @@ def test_a_fingerprint_does_not_reveal_the_key(public):
 def test_the_tail_is_four_characters():
     """Enough to compare by eye, spaces left out."""
     assert mask_tail("AA12 N84G ABCD 3F5K") == "3F5K"
+
+
+@pytest.mark.parametrize(
+    "email", ["ops@d\u0435sk.example", "\u043eps@desk.example", "ops@desk\u2024example.org"]
+)
+def test_an_email_that_looks_like_another_is_refused(email):
+    """A letter of another alphabet could send a new subaccount's set-up mail to somebody else."""
+    with pytest.raises(ValueError, match="plain Latin letters"):
+        normalise_email(email)

@@ -154,6 +154,21 @@ def test_a_stack_that_is_a_link_is_refused(project, tmp_path_factory, linked):
         assert "3fa9" not in str(caught.value)
 
 
+@pytest.mark.parametrize("out", ["desired.json", "build/desired.json", "./stacks/../build/desired.json"])
+def test_a_result_is_not_written_through_a_link(project, tmp_path_factory, capsys, out):
+    """A link in a stranger's project, in the place of the result or of its folder, leads nowhere."""
+    write_stack(project, "")
+    home = tmp_path_factory.mktemp("home")
+    (home / "desired.json").write_text("precious")
+    (project / "build").symlink_to(home)
+    (project / "desired.json").symlink_to(home / "desired.json")
+    assert app.run(["render", "prod", "--out", out]) == 1
+    assert "is a link or lies behind one" in " ".join(capsys.readouterr().err.split())
+    assert (home / "desired.json").read_text() == "precious"
+    assert app.run(["render", "prod", "--out", str(home / "desired.json")]) == 0
+    assert json.loads((home / "desired.json").read_text())["stack"]["name"] == "prod"
+
+
 @pytest.mark.parametrize("claimed", [".env", "data.csv", ".git/hook.py", "link.py", "../outside.py"])
 def test_a_claimed_line_quotes_no_other_file(project, claimed):
     """A result cannot have a message quote what is hidden in the project, no Python, or outside of it."""

@@ -8,7 +8,7 @@ import pytest
 from krakenstate.errors import KrakenstateError, StackProblems, StackResultInvalid
 from krakenstate.stack import process
 from krakenstate.stack.load import dump_rendered, load_desired, load_stack
-from krakenstate.stack.plain import VALUES_MAX, parse_json
+from krakenstate.stack.plain import ITEMS_MAX, VALUES_MAX, parse_json
 from tests.support.stacks import write_stack
 
 STACK = """
@@ -110,6 +110,16 @@ def test_a_rendered_file_may_hold_anything(project):
     for data in variants(rendered):
         file.write_bytes(data)
         ends_well(lambda: load_desired(file))
+
+
+def test_a_field_of_countless_entries_is_refused_before_they_are_looked_at(project):
+    """One declaration with a million networks is a problem at its line, and costs no minutes."""
+    rendered = json.loads(dump_rendered(load_stack("prod").rendered))
+    (runner,) = [r for r in rendered["resources"] if r["type"] == "allowlist"]
+    runner["attributes"]["networks"] = ["192.0.2.10"] * (ITEMS_MAX + 1)
+    (project / "desired.json").write_text(json.dumps(rendered))
+    with pytest.raises(KrakenstateError, match="10001 entries are more than 10000"):
+        load_desired(project / "desired.json")
 
 
 @pytest.mark.parametrize(

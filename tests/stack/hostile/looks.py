@@ -1,2 +1,3 @@
-"""Looks whether a file outside exists, and how large it is."""
+"""Looks whether a file outside exists, how large it is, and where a link leads."""
 attempt(lambda: os.stat("/etc/passwd").st_size)
+attempt(lambda: os.readlink("link-to-file"))
