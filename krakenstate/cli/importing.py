@@ -184,7 +184,8 @@ def _head(desired: Desired, path: Path) -> StackHead:
     """
     from pydantic import ValidationError
 
-    from krakenstate.model.declarations import Grant, Vault
+    from krakenstate.model.declarations import Grant
+    from krakenstate.stack.generate import head_beside
 
     head = desired.head
     if path.suffix != ".py":
@@ -199,19 +200,10 @@ def _head(desired: Desired, path: Path) -> StackHead:
             )
         return head
     try:
-        vault = Vault(
-            mount=head.vault.mount,
-            secrets=_sibling(head.vault.secrets, path.stem),
-            state=_sibling(head.vault.state, path.stem),
-        )
-        return StackHead(name=path.stem, environment=head.environment, vault=vault)
+        return head_beside(head, path.stem)
     except (ValidationError, KrakenstateError):
         pass
     raise UsageError(f'"{path.stem}" is no name of a stack.', next_step="Such as stacks/desk.py.")
-
-
-def _sibling(path: str, name: str) -> str:
-    return f"{path.rpartition('/')[0]}/{name}" if "/" in path else f"{path}-{name}"
 
 
 def _broken(head: StackHead, made: Outline, today: date) -> list[tuple[str, Address]]:

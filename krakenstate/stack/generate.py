@@ -16,6 +16,7 @@ from krakenstate.model.declarations import (
     Allowlist,
     Key,
     Process,
+    Vault,
     VaultFields,
     Waiver,
 )
@@ -33,6 +34,20 @@ _ROLES = {
 }
 _COMMENT_WIDTH = 160
 _FIRST = ("name", "account", "process", "master", "permissions", "general", "transfer", "allowlist")
+
+
+def head_beside(head: StackHead, name: str) -> StackHead:
+    """The head of a stack of another name: paths of its own beside those of this one, all else as here.
+
+    Raises:
+        ValidationError: It is no name of a stack.
+    """
+
+    def beside(path: str) -> str:
+        return f"{path.rpartition('/')[0]}/{name}" if "/" in path else f"{path}-{name}"
+
+    vault = Vault(mount=head.vault.mount, secrets=beside(head.vault.secrets), state=beside(head.vault.state))
+    return StackHead(**dict(head) | {"name": name, "vault": vault})
 
 
 def stack_text(head: StackHead, made: Outline, today: date) -> str:

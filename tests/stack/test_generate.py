@@ -6,13 +6,21 @@ from datetime import date, timedelta
 
 import pytest
 
-from krakenstate import DerivativesSubaccount, Environment, MasterAccount, Promotion, SpotSubaccount, Vault
+from krakenstate import (
+    DerivativesSubaccount,
+    Environment,
+    Limits,
+    MasterAccount,
+    Promotion,
+    SpotSubaccount,
+    Vault,
+)
 from krakenstate.errors import ImportImpossible
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.desired import Desired, StackHead, dump_declaration
 from krakenstate.policy.base import Case
 from krakenstate.policy.judge import broken, judge, refusals
-from krakenstate.stack.generate import stack_text
+from krakenstate.stack.generate import head_beside, stack_text
 from krakenstate.stack.inventory import read_table
 from krakenstate.stack.load import load_stack
 from krakenstate.stack.outline import Held, outline
@@ -83,6 +91,14 @@ def test_the_stack_it_promotes_from_stays():
     text = stack_text(head, made(), TODAY)
     assert 'promotes_from=Promotion(stack="uat", within=timedelta(days=14))' in text
     assert "    Promotion,\n" in text
+
+
+def test_a_stack_beside_another_keeps_what_that_one_says():
+    """Its name and paths are its own; limits, thresholds and the stack it promotes from are as there."""
+    said = {"promotes_from": Promotion(stack="uat"), "limits": Limits(age=timedelta(days=30))}
+    made = head_beside(HEAD.model_copy(update=said), "mm")
+    assert made.vault == Vault(mount="kv", secrets="kraken/mm", state="krakenstate/mm")
+    assert made == HEAD.model_copy(update={"name": "mm", "vault": made.vault, **said})
 
 
 def test_it_is_formatted(text, tmp_path):
