@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: ``docs/commands.md``, ``errors.md`` and ``permissions.md``.
+"""Writes what is made from the code: ``docs/commands.md``, ``errors.md``, ``permissions.md``, schemas.
 
 ``python -m tools.docs`` writes them; with ``--check`` it writes nothing and fails if one is out of date.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -16,6 +17,7 @@ import typer
 
 from krakenstate.cli.app import PROGRAM, build
 from krakenstate.errors import KrakenstateError, catalogue
+from krakenstate.views.schemas import SCHEMAS, schema
 from tools.permissions import permissions_page
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -61,6 +63,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "errors.md": errors_page(),
         "permissions.md": permissions_page(_GENERATED),
+        **{f"schemas/{name}.json": json.dumps(schema(name), indent=2) + "\n" for name in SCHEMAS},
     }
 
 
@@ -131,6 +134,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"docs/{name} is out of date. Run: make docs", file=sys.stderr)
         return 1 if stale else 0
     for name, text in stale.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
     print(f"Wrote {', '.join(f'docs/{name}' for name in stale)}." if stale else "Nothing to write.")
     return 0

@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
     end = words.index("--") if "--" in words else len(words)
     switch_colour_off("--no-color" in words[:end])
     words = [word for index, word in enumerate(words) if word != "--no-color" or index >= end]
-    output = Output(json=options.asks_for_json(words[:end]))
+    output = Output(json=options.asks_for_json(words[:end]), events=options.streams_events(words[:end]))
     before = _end_in_order_on_sigterm()
     try:
         logs.configure(os.environ)

@@ -55,14 +55,15 @@ def apply(
     stats: StatsOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
-    """Plan, show the plan, ask, and carry it out; or carry out a saved plan.
+    """Plan, show the plan, ask, and carry it out.
 
     API calls are made, and tasks for people are opened. Settlements that are ready are carried out as well.
-    Given a file that ends in .json, nobody is asked: the plan in it is made anew as of its own time, and
-    carried out if it still decides the same. Under CI, --approved-digest is needed. Refused on a pull
-    request.
+    Given a saved plan, nobody is asked: it is made anew as of its own time, and carried out if it still
+    decides the same. Under CI, --approved-digest is needed. Refused on a pull request. With --json what
+    happens is printed as it happens, one JSON object a line.
     """
     from krakenstate.cli.common import check_policy, commit_of, scope_of
+    from krakenstate.cli.event_stream import begin_events, tell_plan
     from krakenstate.cli.saved import is_plan_file, refuse_options
     from krakenstate.cli.wiring import is_ci, wire
     from krakenstate.engine import runs
@@ -71,7 +72,8 @@ def apply(
     from krakenstate.views.plan_text import render_plan
 
     refuse_pull_request(os.environ)
-    output = Output(json=as_json)
+    output = Output(json=as_json, events=as_json)
+    begin_events(output)
     if is_ci(os.environ) and not approved_digest:
         raise ApprovalNeeded(
             "CI is set, so applying needs the digest of the plan that was approved.",
@@ -99,7 +101,9 @@ def apply(
             isolation=wired.loaded.isolation,
             scope=scope,
         )
-        if not as_json:
+        if as_json:
+            tell_plan(output, made)
+        else:
             output.result(
                 render_plan(made, colour=output.colour, width=output.width, now=session.clock(), hints=False)
             )
@@ -124,6 +128,7 @@ def _apply_saved(
 ) -> None:
     """Passing the file is the approval, or under CI its digest; what is carried out is planned anew."""
     from krakenstate.cli.common import check_policy, commit_of
+    from krakenstate.cli.event_stream import tell_plan
     from krakenstate.cli.saved import read_plan
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import approval, runs
@@ -147,6 +152,8 @@ def _apply_saved(
         snapshot, made = runs.plan_again(
             run, saved, commit=commit_of(wired.loaded.path), isolation=wired.loaded.isolation
         )
+        if output.events:
+            tell_plan(output, made)
         stop()
         outcomes = runs.apply(run, snapshot, made)
         tasks = run.state.open_tasks()
@@ -217,18 +224,11 @@ def _compare(plan: Plan, approved_digest: str) -> None:
 
 def _report(output: Output, plan: Plan, outcomes: list[Outcome], tasks: list[Task], *, hints: bool) -> None:
     from krakenstate.cli.common import write_reports
+    from krakenstate.cli.event_stream import tell_end
     from krakenstate.views.apply_text import apply_complete
-    from krakenstate.views.plan_json import plan_json
-    from krakenstate.views.task_text import task_list_json
 
-    if output.json:
-        output.data(
-            {
-                "plan": plan_json(plan, now=plan.facts.planned_at),
-                "outcomes": [o.model_dump(mode="json") for o in outcomes],
-                **task_list_json(tasks),
-            }
-        )
+    if output.events:
+        tell_end(output, "apply", outcomes, tasks, plan)
         return
     if not plan.proposals and not plan.settlements:
         return

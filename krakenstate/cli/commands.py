@@ -124,6 +124,13 @@ ENTRIES = {
         "consumer",
         "krakenstate consumer process.pnl --format python",
     ),
+    "schema": Entry(
+        ASSURANCE,
+        "Print a JSON Schema of what krakenstate writes.",
+        "schema",
+        "schema",
+        "krakenstate schema plan",
+    ),
     "panic": Entry(
         ASSURANCE,
         "Say which keys of an account to delete, in order, and stop its Derivatives trading.",

@@ -106,6 +106,12 @@ def asks_for_json(words: list[str]) -> bool:
     return bool({"--json", "--format=json"} & set(words)) or ("--format", "json") in pairwise(words)
 
 
+def streams_events(words: list[str]) -> bool:
+    """Whether a command line wants what happens as events, one JSON object a line."""
+    command = next((w for b, w in pairwise(["", *words]) if not w.startswith("-") and b != "--chdir"), "")
+    return command in {"apply", "settle"} and asks_for_json(words)
+
+
 def complete_stack(incomplete: str) -> list[str]:
     """Names of the stacks below the current folder, for the shell."""
     return sorted(file.stem for file in Path("stacks").glob("*.py") if file.stem.startswith(incomplete))

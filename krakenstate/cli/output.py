@@ -8,12 +8,19 @@ import re
 import shutil
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TextIO
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
 
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.secret.redactor import scrub
 from krakenstate.stack.text import clean
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from krakenstate.views.events import Diagnostic
 
 WIDTH_DEFAULT = 80
 _PRECEDENCE = (130, 143, 6, 7, 5, 9, 4, 3, 1, 2, 8)
@@ -27,6 +34,7 @@ _STYLES = {
     "error": "1;31",
 }
 _COMMAND_AT_END = re.compile(r"(.*?:) (krakenstate .+)", re.DOTALL)
+_one_line_at_a_time = threading.Lock()
 _switched_off = {"colour": False}
 
 
@@ -74,14 +82,21 @@ class Output:
 
     Args:
         json: Standard output holds JSON only.
+        events: It holds one JSON object a line, each of ``views.events``.
         stdout: For results; standard output unless given.
         stderr: For progress and diagnostics; standard error unless given.
     """
 
     def __init__(
-        self, *, json: bool = False, stdout: TextIO | None = None, stderr: TextIO | None = None
+        self,
+        *,
+        json: bool = False,
+        events: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
     ) -> None:
         self.json = json
+        self.events = events
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self.colour = uses_colour(self.stdout) and not json
@@ -96,6 +111,13 @@ class Output:
         """JSON on standard output: one object, indented."""
         print(json.dumps(value, indent=2), file=self.stdout, flush=True)
 
+    def event(self, event: BaseModel) -> None:
+        """One line of JSON on standard output, whole, from any thread."""
+        line = json.dumps(event.model_dump(mode="json", by_alias=True))
+        with _one_line_at_a_time:
+            self.stdout.write(f"{scrub(line)}\n")
+            self.stdout.flush()
+
     def progress(self, text: str) -> None:
         """A line on standard error, at once."""
         print(scrub(text), file=self.stderr, flush=True)
@@ -108,7 +130,9 @@ class Output:
         """An error on standard error; with JSON its envelope on standard output, where no result is."""
         colour = uses_colour(self.stderr)
         self.stdout.flush()
-        if self.json and not beside_result:
+        if self.events:
+            self.event(_diagnostic(error))
+        elif self.json and not beside_result:
             print(json.dumps(envelope(error), ensure_ascii=False), file=self.stdout, flush=True)
         for each in parts_of(error):
             print(scrub(format_error(each, self.width, colour=colour)), file=self.stderr)
@@ -158,6 +182,32 @@ def envelope(error: KrakenstateError) -> dict[str, Any]:
     if error.source:
         out |= {"file": clean(error.source.file), "line": error.source.line}
     return out
+
+
+def _diagnostic(error: KrakenstateError) -> Diagnostic:
+    """An error as the event that ends a stream, with the fields of its envelope."""
+    from krakenstate.views.events import Diagnostic, Told
+
+    told = envelope(error)
+    headline = clean(error.headline or word_of(error).replace("_", " ").capitalize())
+    return Diagnostic(
+        level="error",
+        message=f"Error: {headline}",
+        timestamp=datetime.now(UTC),
+        diagnostic=Told(
+            severity="error",
+            summary=headline,
+            detail=told["message"],
+            next_step=told.get("next_step", ""),
+            address=told.get("address"),
+            file=told.get("file"),
+            line=told.get("line"),
+        ),
+        error=told["error"],
+        code=told["code"],
+        retryable=told["retryable"],
+        problems=tuple(told.get("problems", ())),
+    )
 
 
 def format_error(error: KrakenstateError, width: int = WIDTH_DEFAULT, *, colour: bool = False) -> str:

@@ -8,7 +8,7 @@ import time
 from krakenstate.cli.output import Output
 from krakenstate.model.address import Address
 from krakenstate.model.plan import Action
-from krakenstate.model.run import Effect, Outcome
+from krakenstate.model.run import Breaker, Effect, Outcome
 from krakenstate.model.task import Task
 from krakenstate.views import apply_text
 from krakenstate.views.style import plain
@@ -51,8 +51,16 @@ class Progress:
         """``addr: task 3f9c2a01 opened for risk: create-key``"""
         self._output.progress(apply_text.task_opened(task.address, task.id, task.assignee, task.kind))
 
+    def verified(self, task: Task) -> None:
+        """Nothing: the step that saw it says so."""
+
+    def breaker_opened(self, breaker: Breaker) -> None:
+        """Nothing: the step that met it says so."""
+
     def _repeat(self, address: Address, action: Action, ended: threading.Event) -> None:
         began = time.monotonic()
         while not ended.wait(STILL_EVERY_S):
-            elapsed_s = time.monotonic() - began
-            self._output.progress(apply_text.still_running(address, action, elapsed_s))
+            self._still(address, action, time.monotonic() - began)
+
+    def _still(self, address: Address, action: Action, elapsed_s: float) -> None:
+        self._output.progress(apply_text.still_running(address, action, elapsed_s))

@@ -35,19 +35,22 @@ def settle(
     """Carry out what applied declarations already allow.
 
     Takes handed-in keys, verifies and publishes them, and closes tasks whose evidence is there. Proposes
-    nothing and needs no approval, and is safe on a schedule.
+    nothing and needs no approval, and is safe on a schedule. With --json what happens is printed as it
+    happens, one JSON object a line.
     """
     import os
 
     from krakenstate.cli.apply import refuse_pull_request
     from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes
+    from krakenstate.cli.event_stream import begin_events
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
     from krakenstate.views.apply_text import inbox_lines
 
     refuse_pull_request(os.environ)
-    output = Output(json=as_json)
+    output = Output(json=as_json, events=as_json)
+    begin_events(output)
     session = wire(stack, output=output, desired=desired, site=site, stats=stats).session
     with (
         stopping_between_steps() as stop,
@@ -56,7 +59,7 @@ def settle(
         settled = runs.settle(run)
         tasks = run.state.open_tasks()
     for line in inbox_lines(settled.plan):
-        output.progress(line)
+        session.audience.say(line)
     _report(output, settled, tasks)
     failed = [o for o in settled.outcomes if o.effect.value == "failed"]
     if failed:
@@ -71,17 +74,11 @@ def settle(
 
 def _report(output: Output, settled: Settled, tasks: list[Task]) -> None:
     from krakenstate.cli.common import write_reports
+    from krakenstate.cli.event_stream import tell_end
     from krakenstate.views.apply_text import settle_complete
-    from krakenstate.views.task_text import task_list_json
 
-    if output.json:
-        output.data(
-            {
-                "outcomes": [o.model_dump(mode="json") for o in settled.outcomes],
-                "closed_tasks": settled.closed_tasks,
-                **task_list_json(tasks),
-            }
-        )
+    if output.events:
+        tell_end(output, "settle", settled.outcomes, tasks, settled.plan)
         return
     write_reports(output, settled.outcomes)
     output.result(settle_complete(settled.outcomes, colour=output.colour))

@@ -100,6 +100,7 @@ def wire(
     traffic = count_calls(output) if stats else None
     loaded = _load_beside_imports(stack, desired)
     from krakenstate.cli.desk import desk_of
+    from krakenstate.cli.event_stream import EventStream
     from krakenstate.cli.progress import Progress
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Session
@@ -122,7 +123,7 @@ def wire(
         clock=clock,
         version=__version__,
         lanes=_lanes(clock, traffic),
-        audience=Progress(output),
+        audience=EventStream(output) if output.events else Progress(output),
         on_pull_request=is_pull_request(env),
         guard=replace(
             guard or Guard(), desk=desk_of(loaded, from_file=desired is not None, credentials=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from krakenstate.engine import leak, moves
 from krakenstate.engine.accounts import new_account_record, why_unknown
 from krakenstate.engine.adoption import adopt
+from krakenstate.engine.audience import Witness
 from krakenstate.engine.grants import Grants
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.labels import relabel
@@ -90,6 +91,7 @@ class Application:
         self._grants = Grants(run, self._work)
         self._rotations = Rotations(run)
         self._asker = run.session.asker
+        self._witness = Witness(run.session.audience, run.state)
 
     def apply(self, plan: Plan) -> list[Outcome]:
         """Proposals first, then the settlements that were ready.
@@ -132,6 +134,7 @@ class Application:
             self._run.save()
             outcomes.append(outcome)
             self._session.audience.end(outcome)
+            self._witness.look()
         return outcomes
 
     def _one(self, step: Step) -> Outcome:

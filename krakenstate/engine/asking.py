@@ -95,12 +95,15 @@ class Asker:
         clock: Callable[[], datetime],
         lanes: Lanes | None = None,
         identities: Mapping[Address, Address] | None = None,
+        *,
+        told: Callable[[Breaker], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._site = site
         self._clock = clock
         self._lanes = lanes or _NoLanes()
         self._identities = identities or {}
+        self._told = told
         self._mutex = threading.Lock()
         self._breakers: list[Breaker] | None = None
         self._has_stopped = threading.Event()
@@ -343,6 +346,8 @@ class Asker:
             if failed_before:
                 open_(BreakerScope.ACCOUNT, str(subject.account))
         for breaker in opened:
+            if self._told is not None:
+                self._told(breaker)
             try:
                 self._ledger.open_breaker(breaker)
             except VaultError as lost:  # what Kraken said must be heard, or the key is asked once more

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from krakenstate.model.address import Address
 from krakenstate.model.plan import Action
-from krakenstate.model.run import Outcome
-from krakenstate.model.task import Task
+from krakenstate.model.run import Breaker, Outcome
+from krakenstate.model.state import State
+from krakenstate.model.task import Task, TaskStatus
 
 
 class Audience(Protocol):
@@ -25,6 +26,12 @@ class Audience(Protocol):
     def opened(self, task: Task) -> None:
         """A task was opened for a person."""
 
+    def verified(self, task: Task) -> None:
+        """Evidence has closed a task."""
+
+    def breaker_opened(self, breaker: Breaker) -> None:
+        """After a failed authentication nothing more is asked for a while. Told from any lane's thread."""
+
 
 class Nobody:
     """An audience that is not there."""
@@ -40,3 +47,31 @@ class Nobody:
 
     def opened(self, task: Task) -> None:
         """Nothing."""
+
+    def verified(self, task: Task) -> None:
+        """Nothing."""
+
+    def breaker_opened(self, breaker: Breaker) -> None:
+        """Nothing."""
+
+
+class Witness:
+    """Tells an audience of each task that was open and that evidence has closed since, once.
+
+    Args:
+        audience: Who is told.
+        state: Whose tasks are looked at; it changes while a run works.
+    """
+
+    def __init__(self, audience: Audience, state: State) -> None:
+        self._audience = audience
+        self._state = state
+        self._awaited = {task.id for task in state.open_tasks()}
+
+    def look(self) -> None:
+        """Tells of what was closed since the last look."""
+        for task in self._state.tasks if self._awaited else ():
+            if task.id in self._awaited and not task.is_open:
+                self._awaited.discard(task.id)
+                if task.status is TaskStatus.VERIFIED:
+                    self._audience.verified(task)

@@ -74,7 +74,14 @@ class Session:
     def asker(self) -> Asker:
         """The one through which this run asks keys, so that a breaker it opened holds for all of it."""
         identities = {account.address: account.identity for account in self.desired.of(Account)}
-        return Asker(self.records.ledger, self.site_networks, self.clock, self.lanes, identities)
+        return Asker(
+            self.records.ledger,
+            self.site_networks,
+            self.clock,
+            self.lanes,
+            identities,
+            told=self.audience.breaker_opened,
+        )
 
     @property
     def site_networks(self) -> tuple[IPNetwork, ...]:

@@ -16,6 +16,7 @@ class Model(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
         validate_default=False,
+        json_schema_serialization_defaults_required=True,
         defer_build=True,
     )
 

@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import rfc8785
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from krakenstate.model.address import NAME_MAX, NAME_PATTERN, Address
 from krakenstate.model.base import Model
 from krakenstate.model.plan import Action, Plan, Reason, Step, StepClass
 from krakenstate.model.task import TaskKind
+
+_LEFT_OUT = ConfigDict(json_schema_serialization_defaults_required=False)
 
 
 class Proposal(Model):
@@ -26,6 +28,8 @@ class Proposal(Model):
     A rename with nothing else to approve holds address and previous address alone; every other proposal has
     all of the fields but the previous address. What is not set is left out of the JSON, and so of the digest.
     """
+
+    model_config = _LEFT_OUT
 
     address: Address
     action: Action | None = None
@@ -57,6 +61,8 @@ class Decision(Model):
 
     ``forced`` says that thresholds would have stopped it.
     """
+
+    model_config = _LEFT_OUT
 
     stack: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=NAME_MAX)
     environment: str

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from krakenstate.model.state import Record, State
+from krakenstate.model.base import Model
+from krakenstate.model.index import Index
+from krakenstate.model.state import Document, Record, State
 from krakenstate.model.task import Task
 from krakenstate.views import values
 from krakenstate.views.blocks import resource_title
@@ -18,6 +20,14 @@ FORMAT_VERSION = "1"
 """Of this JSON; the format in which the state is stored is told by its own parts."""
 NOTHING_RECORDED = "The state records nothing yet."
 _HEADING = {"kind", "address"}
+
+
+class WholeState(Model):
+    """The state as one JSON object."""
+
+    format_version: str
+    index: Index
+    documents: dict[str, Document]
 
 
 def render_state_list(state: State) -> str:
@@ -77,12 +87,8 @@ def whole_state(state: State) -> str:
 
     Sorted, indented, and ASCII only, so that a terminal can show it without losing a character.
     """
-    everything = {
-        "format_version": FORMAT_VERSION,
-        "index": state.index.model_dump(mode="json"),
-        "documents": {name: document.model_dump(mode="json") for name, document in state.documents.items()},
-    }
-    return json.dumps(everything, indent=2, sort_keys=True, allow_nan=False)
+    everything = WholeState(format_version=FORMAT_VERSION, index=state.index, documents=state.documents)
+    return json.dumps(everything.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)
 
 
 def _body(attributes: Mapping[str, JsonValue], indent: str) -> Iterable[str]:

@@ -1,6 +1,5 @@
 """One writer at a time, on the real command line and a real Vault server."""
 
-import json
 import re
 import signal
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def test_of_two_applies_one_works_and_the_other_says_who(busy: Any) -> None:
     lock = desk.data("lock", "info")["lock"]
     for part in (lock["who"], "(apply, since 2026-11-02T09:", f"run {LINK}", lock["id"], lock["expires_at"]):
         assert part in told
-    assert json.loads(desk.run(*APPLY, "--json", code=6).stdout)["error"] == "lock_held"
+    assert desk.events(*APPLY, code=6)[-1]["error"] == "lock_held"
     for words in (["settle", *AT_RUNNER], ["task", "cancel", next(iter(desk.tasks()), "x")]):
         desk.fails("KS6001", *words, code=6)
 

@@ -75,7 +75,7 @@ def edits_a_key_in_service(desk: Desk) -> None:
     desk.run(
         "plan", *AT_RUNNER, CODES, code=2, expect=('@ task "edit-key" for risk', "SHORTENS", "2027-06-30")
     )
-    applied = desk.data(*APPLY)
+    applied = desk.events(*APPLY)[-1]
     assert effects(applied["outcomes"]) == {KEY: "opened"}
     task = desk.task(TaskKind.EDIT_KEY, KEY, generation=1)
     assert [t["id"] for t in applied["tasks"]] == [task]
@@ -111,7 +111,7 @@ def removes_the_key(desk: Desk, public: str) -> None:
     assert SECRET in desk.vault()
 
     desk.run("task", "attest", stop, "--note", "stopped")
-    settled = desk.data("settle", *AT_RUNNER)
+    settled = desk.events("settle", *AT_RUNNER)[-1]
     assert effects(settled["outcomes"]) == {KEY: "advanced"}
     delete = desk.task(TaskKind.DELETE_KEY, KEY, generation=1)
     assert f"ends in {public[-4:]}" in desk.tasks()[delete]["instructions"]
@@ -119,7 +119,7 @@ def removes_the_key(desk: Desk, public: str) -> None:
 
     desk.kraken.people("delete-key", account="desk-mm", key=public)
     desk.run("task", "attest", delete, "--note", "deleted")
-    settled = desk.data("settle", *AT_RUNNER)
+    settled = desk.events("settle", *AT_RUNNER)[-1]
     assert effects(settled["outcomes"]) == {KEY: "destroyed"}
     assert SECRET not in desk.vault()
     desk.fails("KS1209", "state", "show", KEY)

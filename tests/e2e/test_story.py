@@ -122,7 +122,7 @@ def takes_the_controllers(desk: Desk, keys: dict[str, str]) -> None:
         desk.make_key(MASTER, "derivatives", general="FULL_ACCESS", ip=[RUNNER]),
     )
     assert desk.signed_calls() == []  # no site was named, so nobody was asked
-    settled = desk.data("settle", *AT_RUNNER)
+    settled = desk.events("settle", *AT_RUNNER)[-1]
     assert {o["address"]: o["effect"] for o in settled["outcomes"]} == {
         "spot_key.spot-creator": "published",
         "derivatives_key.derivatives-controller": "published",
@@ -135,7 +135,7 @@ def takes_the_controllers(desk: Desk, keys: dict[str, str]) -> None:
 def creates_the_subaccount(desk: Desk) -> None:
     """What waited for the controller is created by API, once; the link is made by support."""
     desk.run("plan", *AT_RUNNER, CODES, code=2, expect="Plan: 1 to add, 0 to change, 0 to destroy.")
-    applied = desk.data(*APPLY)
+    applied = desk.events(*APPLY)[-1]
     assert [(o["address"], o["effect"]) for o in applied["outcomes"]] == [("spot_subaccount.mm", "created")]
     assert [c["outcome"] for c in desk.calls("CreateSubaccount")] == ["ok"]
     assert desk.task(TaskKind.FINISH_EMAIL_SETUP, "spot_subaccount.mm") in {t["id"] for t in applied["tasks"]}
@@ -189,7 +189,7 @@ def refuses_what_is_wrong(desk: Desk, keys: dict[str, str]) -> None:
     rejected = tasks[desk.task(TaskKind.CREATE_KEY, "spot_key.pnl", generation=1)]
     assert "add-funds" in rejected["rejection"]
 
-    again = desk.data("settle", *AT_RUNNER)
+    again = desk.events("settle", *AT_RUNNER)[-1]
     assert {o["effect"] for o in again["outcomes"]} <= {"waiting"}
     assert len(desk.tasks()) == len(tasks)
     assert desk.data("plan", *AT_RUNNER)["summary"]["manual"] == 0

@@ -216,6 +216,10 @@ class Desk:
         """A command's standard output as JSON, all of it."""
         return json.loads(self.run(*words, "--json", code=code, stdin=stdin).stdout)
 
+    def events(self, *words: str, code: int = 0) -> list[dict[str, Any]]:
+        """A command's standard output as events, all of it, one to a line."""
+        return [json.loads(line) for line in self.run(*words, "--json", code=code).stdout.splitlines()]
+
     def fails(
         self,
         ks: str,
