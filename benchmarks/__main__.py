@@ -6,12 +6,12 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from benchmarks import planning, report, starting
+from benchmarks import asking, planning, publishing, report, starting
 from benchmarks.figures import Figure
 from benchmarks.runner import measure
 from benchmarks.workshop import ROOT, Workshop
 
-MODULES = (starting, planning)
+MODULES = (starting, planning, publishing, asking)
 ROUNDS = 5
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Measure = Literal["seconds", "peak_mib"]
+Measure = Literal["seconds", "peak_mib", "per_second"]
 
 
 class Unavailable(Exception):
@@ -19,10 +19,12 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run: seconds on the clock, and the peak memory of its largest process in MiB, where measured."""
+    """One run: seconds on the clock, and where measured the peak memory of its largest process in MiB, or the
+    calls it made in a second."""
 
     seconds: float
     peak_mib: float = 0.0
+    per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

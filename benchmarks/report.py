@@ -17,6 +17,7 @@ from benchmarks.figures import Figure, Result
 from benchmarks.runner import ratio
 from benchmarks.workshop import PEERS, Workshop
 
+_UNITS = {"seconds": ("s", 3), "peak_mib": ("MiB", 0), "per_second": ("/s", 1)}
 _HEAD = ("", "figure", "goal", "ratio", "ours", "peer")
 
 
@@ -67,7 +68,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 def _spread(figure: Figure, values: Iterable[float]) -> str:
     ordered = sorted(values)
-    unit, digits = ("s", 3) if figure.measure == "seconds" else ("MiB", 0)
+    unit, digits = _UNITS[figure.measure]
     low, high = f"{ordered[0]:.{digits}f}", f"{ordered[-1]:.{digits}f}"
     return f"{statistics.median(ordered):.{digits}f} {unit} [{low}, {high}]"
 
@@ -80,7 +81,7 @@ def _plain(result: Result) -> dict[str, object]:
         "goal": figure.goal_text,
         "figure": round(ratio(result), 4),
         "met": figure.is_met(ratio(result)),
-        "unit": "s" if figure.measure == "seconds" else "MiB",
+        "unit": _UNITS[figure.measure][0],
         "ours": {"name": figure.ours.name, **_summary(result.ours)},
         "peers": [{"name": figure.peer.name, **_summary(result.peer)}],
         "rounds": len(result.ours),

@@ -6,14 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import houses
 from benchmarks.figures import Unavailable
+from benchmarks.raft import RaftVault, start_raft
 from benchmarks.vault import LoopbackVault, start_vault
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {"octodns": "octodns==1.22.0", "pyinfra": "pyinfra==3.10.0", "ansible": "ansible-core>=2.17"}
 """What is installed for each peer, each in an environment of its own."""
@@ -119,6 +123,18 @@ class Workshop:
     def vault(self) -> LoopbackVault:
         """A real OpenBao server on loopback, for as long as the benchmarks run."""
         return self._stack.enter_context(start_vault(self.folder / "vault"))
+
+    @cached_property
+    def raft(self) -> RaftVault:
+        """Another one, with integrated storage on disk."""
+        return self._stack.enter_context(start_raft(self.folder / "raft"))
+
+    def starts(self, start: Callable[[], tuple[T, subprocess.Popen[str]]]) -> T:
+        """What a server says of itself that ends with the benchmarks."""
+        told, server = start()
+        self._stack.callback(server.wait)
+        self._stack.callback(server.terminate)
+        return told
 
     def version_of(self, peer: str, package: str) -> str | None:
         """Which version of a peer's package was installed, if any."""

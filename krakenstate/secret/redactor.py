@@ -28,11 +28,13 @@ class Redactor:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._by_head: dict[str, tuple[str, ...]] = {}
+        self._registered: set[str] = set()
 
     def register(self, *values: SecretStr | str) -> None:
         """From now on these appear in no scrubbed text."""
-        texts = (v if isinstance(v, str) else v.get_secret_value() for v in values)
-        found = {form for text in texts for form in _forms(text.strip()) if len(form) >= MIN_CHARACTERS}
+        texts = {(v if isinstance(v, str) else v.get_secret_value()).strip() for v in values}
+        new = texts - self._registered
+        found = {form for text in new for form in _forms(text) if len(form) >= MIN_CHARACTERS}
         found |= {_escapes_in_capitals(form) for form in found}
         with self._mutex:
             for form in found:
@@ -40,6 +42,7 @@ class Redactor:
                 known = self._by_head.get(head, ())
                 if form not in known:
                     self._by_head[head] = tuple(sorted({*known, form}, key=len, reverse=True))
+            self._registered |= new
 
     def scrub(self, text: str) -> str:
         """The text with every registered value replaced by ``(sensitive value)``.

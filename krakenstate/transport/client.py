@@ -13,7 +13,9 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -100,14 +102,13 @@ class HttpOrigin:
             raise OriginRefused(f"This origin cannot be used: {problem}.") from None
         self._total_timeout_s = total_timeout_s
         self._meter = meter
-        self._client = httpx.Client(
-            headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
-            timeout=httpx.Timeout(read_timeout_s, connect=connect_timeout_s),
-            verify=_trusted_authorities() if self.origin.startswith("https:") else _no_authorities(),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._headers = {
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        self._timeout = httpx.Timeout(read_timeout_s, connect=connect_timeout_s)
+        self._idle: deque[httpx.Client] = deque()
 
     def request(
         self,
@@ -140,7 +141,8 @@ class HttpOrigin:
         try:
             with (
                 self._meter(method, path) as exchange,
-                self._client.stream(method, url, headers=headers, content=content) as response,
+                self._borrowed() as client,
+                client.stream(method, url, headers=headers, content=content) as response,
             ):
                 log.debug("%s %s%s answered %s", method, self.origin, path, response.status_code)
                 answer = self._read(response, f"{method} {path}")
@@ -155,13 +157,36 @@ class HttpOrigin:
 
     def close(self) -> None:
         """Closes what connections are open."""
-        self._client.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[httpx.Client]:
+        """A client that nobody uses. There are as many as there were calls at the same time, one per lane.
+
+        A pool that all lanes share looks at all of its connections for each call.
+        """
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = httpx.Client(
+                headers=self._headers,
+                timeout=self._timeout,
+                verify=_trusted_authorities() if self.origin.startswith("https:") else _no_authorities(),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                follow_redirects=False,
+                trust_env=False,
+            )
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
 
     def _say(self, method: str, path: str, why: str) -> str:
         return f"{method} {path} at {self.origin}: {why}."

@@ -1,128 +1,179 @@
 """One request to one node of Vault or OpenBao: the only module that knows hvac and what lies below it.
 
-Exceptions of hvac and requests carry headers and bodies, hence tokens and secrets; so none of them is ever a
+How this works: hvac's adapter knows Vault's headers and verbs, and speaks through what it takes for a session
+of requests. Ours is a pool of urllib3: requests would take half of the time of a run that writes hundreds
+of secrets, and its sessions are not made for several threads.
+
+Exceptions of these libraries carry headers and bodies, hence tokens and secrets; so none of them is ever a
 cause or a context of ours: what they mean is noted inside the ``except`` block, and comes back as a value.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.cookiejar import DefaultCookiePolicy
-from ssl import SSLCertVerificationError
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
+import certifi
 from hvac.adapters import RawAdapter
-from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from krakenstate.model.traffic import Exchange, Meter, uncounted
 from krakenstate.providers.vault.answers import Answer, Silence
 from krakenstate.providers.vault.nodes import INDEX, Request
 
 log = logging.getLogger("krakenstate.vault")
+KEPT_OPEN = 32
+"""Connections to one node; more than that many threads never speak at the same time."""
 _OTHER_NAME = {62, 64}
 """Source: OpenSSL, X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
 
-class Sender:
-    """One request to one node, sent once. Safe to share between threads.
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """What hvac and we look at of an answer."""
 
-    A session of requests is not made for several threads, so each request borrows one that is idle; there are
-    as many as there were requests at the same time, and each keeps its connections.
-    """
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return self.status_code < 400
+
+
+class _Pool:
+    """Open connections in the place of a session of requests, without cookies, proxies and redirects."""
+
+    verify: bool | str | None = None
+    cert: str | None = None
+    proxies: Mapping[str, str] | None = None
+
+    def __init__(self, cacert: str | None, timeout_s: float) -> None:
+        self._cacert = cacert
+        self._timeout_s = timeout_s
+        self._plain = PoolManager(maxsize=KEPT_OPEN)
+        self._secure: PoolManager | None = None
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        for pool in (self._plain, self._secure):
+            if pool is not None:
+                pool.clear()
+
+    def request(
+        self,
+        *,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, object] | None = None,
+        body: bytes | None = None,
+        **_of_requests: object,
+    ) -> _Response:
+        """Sends once; raises what urllib3 does."""
+        found = self._for(url).urlopen(
+            method.upper(),
+            f"{url}?{urlencode(params)}" if params else url,
+            body=body,
+            headers={**headers, "Content-Type": "application/json"} if body is not None else headers,
+            timeout=Timeout(connect=self._timeout_s, read=self._timeout_s),
+            retries=False,
+            redirect=False,
+        )
+        return _Response(found.status, found.headers, found.data)
+
+    def _for(self, url: str) -> PoolManager:
+        """Certificates are read when https is first spoken, and once."""
+        if not url.startswith("https:"):
+            return self._plain
+        if self._secure is None:
+            context = ssl.create_default_context(cafile=self._cacert or certifi.where())
+            self._secure = PoolManager(maxsize=KEPT_OPEN, ssl_context=context)
+        return self._secure
+
+
+class Sender:
+    """One request to one node, sent once. Safe to share between threads."""
 
     def __init__(
         self, namespace: str | None, cacert: str | None, timeout_s: float, meter: Meter = uncounted
     ) -> None:
         self._namespace = namespace
         self._timeout_s = timeout_s
-        self._cacert = cacert
         self._meter = meter
-        self._idle: deque[requests.Session] = deque()
+        self._pool = _Pool(cacert, timeout_s)
 
     def close(self) -> None:
         """Closes idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     def send(self, origin: str, request: Request, headers: Mapping[str, str]) -> Answer | Silence:
         """What a node said, redirects not followed, or why it said nothing."""
-        with self._session() as session, self._meter(request.method, request.path) as exchange:
-            return self._send_by(session, origin, request, headers, exchange)
+        with self._meter(request.method, request.path) as exchange:
+            return self._send(origin, request, headers, exchange)
 
-    @contextmanager
-    def _session(self) -> Iterator[requests.Session]:
-        try:
-            session = self._idle.pop()
-        except IndexError:
-            session = requests.Session()
-            session.trust_env = False
-            session.verify = self._cacert or True
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        try:
-            yield session
-        finally:
-            self._idle.append(session)
-
-    def _send_by(
-        self,
-        session: requests.Session,
-        origin: str,
-        request: Request,
-        headers: Mapping[str, str],
-        exchange: Exchange,
+    def _send(
+        self, origin: str, request: Request, headers: Mapping[str, str], exchange: Exchange
     ) -> Answer | Silence:
         adapter = RawAdapter(
             base_uri=origin,
             token=request.token.get_secret_value() or None,
-            timeout=self._timeout_s,
             allow_redirects=False,
-            session=session,
+            session=self._pool,
             namespace=None if request.at_root else self._namespace,
             strict_http=True,
         )
         more: dict[str, Any] = {"params": dict(request.params), "headers": dict(headers)}
         if request.body is not None:
-            more["json"] = request.body
+            more["body"] = json.dumps(request.body).encode()
         try:
             response = adapter.request(request.method, f"/v1/{request.path}", raise_exception=False, **more)
-        except requests.exceptions.ConnectTimeout:
+        except NewConnectionError:
+            return Silence(unsent=True, why="no connection")
+        except ConnectTimeoutError:
             return Silence(unsent=True, why="no connection in time")
-        except requests.exceptions.Timeout:
+        except ReadTimeoutError:
             return Silence(unsent=False, why=f"no answer within {self._timeout_s:g} s")
-        except requests.exceptions.ConnectionError as error:
-            return _silence(error)
-        except (requests.exceptions.RequestException, OSError, ValueError):
+        except SSLError as error:
+            return _tls_failure(error)
+        except ProtocolError:
+            return Silence(unsent=False, why="connection broken")
+        except (HTTPError, OSError, ValueError):
             return Silence(unsent=False, why="no usable answer")
         log.debug("%s %s answered %s", request.method, request.path, response.status_code)
-        exchange.sent, exchange.received = len(response.request.body or b""), len(response.content)
+        exchange.sent, exchange.received = len(more.get("body", b"")), len(response.content)
         return _read(response)
 
 
-def _silence(error: requests.exceptions.ConnectionError) -> Silence:
+def _tls_failure(error: SSLError) -> Silence:
     cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else None
-    if isinstance(reason, NewConnectionError):
-        return Silence(unsent=True, why="no connection")
-    if isinstance(reason, SSLError):
-        cause = reason.args[0] if reason.args else None
-        if not isinstance(cause, SSLCertVerificationError):
-            return Silence(unsent=False, why="TLS failed")
-        if cause.verify_code in _OTHER_NAME:
-            return Silence(unsent=True, why="its certificate is for another name than VAULT_ADDR gives it")
-        return Silence(unsent=True, why="its certificate is not trusted; VAULT_CACERT names one that is")
-    return Silence(unsent=False, why="connection broken")
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return Silence(unsent=False, why="TLS failed")
+    if cause.verify_code in _OTHER_NAME:
+        return Silence(unsent=True, why="its certificate is for another name than VAULT_ADDR gives it")
+    return Silence(unsent=True, why="its certificate is not trusted; VAULT_CACERT names one that is")
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: _Response) -> Answer:
     status = response.status_code
     if 300 <= status < 400:
         return Answer(status, None, redirect=response.headers.get("Location", ""))
     try:
-        body = response.json()
+        body = json.loads(response.content)
     except ValueError:
         body = None
     return Answer(
