@@ -120,8 +120,9 @@ def _check(check: Check) -> str:
 def _finding(check: Check) -> str:
     mark = WARNING if check.severity is Severity.ERROR else ""
     about = f"{code(check.address)} " if check.address else ""
-    told = " ".join(filter(None, (check.text, check.remedy)))
-    return f"- {mark}{about}**{finding_word(check)}** {prose(f'{told} ({place_of(check)})')}"
+    told = check.text.removeprefix(str(check.address)).lstrip()
+    told = " ".join(filter(None, (told, check.remedy)))
+    return f"- {mark}**{finding_word(check)}** {prose(place_of(check))}: {about}{prose(told)}"
 
 
 def _person(step: Step) -> str:

@@ -7,7 +7,8 @@ import pytest
 from krakenstate import Waiver
 from krakenstate.errors import WaiverEnded
 from krakenstate.model.desired import Desired
-from krakenstate.policy.base import Case
+from krakenstate.model.plan import Severity
+from krakenstate.policy.base import Broken, Case, Ruling
 from krakenstate.policy.judge import broken, judge, refuse
 from krakenstate.policy.rules import PRODUCTION_ALLOWLIST
 from tests.support.world import BASIS, HEAD, derivatives_key, spot_key
@@ -91,3 +92,22 @@ def test_what_breaks_a_rule_is_listed_whether_waived_or_not():
     assert broken(stack, TODAY) == [
         (PRODUCTION_ALLOWLIST, "derivatives_key.hedger"), (PRODUCTION_ALLOWLIST, "spot_key.pnl"),
     ]  # fmt: skip
+
+
+FAILED = Broken("desk", Severity.ERROR, "KS5202", "policies/desk.py could not be looked at.", "Correct it.")
+FOUND = Broken("desk.rule", Severity.ERROR, "KS5201", "It breaks it.", "Keep it.", address=spot_key().address)
+
+
+@pytest.mark.parametrize(("desk", "codes"), [
+    pytest.param(None, [], id="not-looked-at"),
+    pytest.param(Ruling((("desk.rule", ""),)), [], id="kept"),
+    pytest.param(Ruling((("desk.other", ""),)), ["KS5012"], id="no-such-rule"),
+    pytest.param(Ruling((), (FAILED,)), ["KS5202"], id="its-file-failed"),
+    pytest.param(Ruling((("desk.rule", ""),), (FOUND,)), ["KS5201"], id="needed"),
+])  # fmt: skip
+def test_a_waiver_of_a_desk_s_rule_is_judged_once_that_was_looked_at(desk, codes):
+    """Its name has a dot; whether it is kept is not judged, since it may look at a plan that there is not."""
+    key = spot_key(waivers=[waiver(date(2027, 1, 31), rule="desk.rule")])
+    checks = judge(Case(Desired(HEAD, [*BASIS, key]), TODAY), desk=desk)
+    assert [c.code for c in checks] == codes
+    assert {c.severity for c in checks if c.code == "KS5201"} <= {"note"}
