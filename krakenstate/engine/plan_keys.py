@@ -176,16 +176,17 @@ def _replace(key: Key, record: KeyRecord, reason: Reason, why: str, look: Outloo
     """A rotation is proposed: the next generation is made as declared, and the old one goes in the end."""
     number = record.generation + 1
     names: dict[str, JsonValue] = {"generation": number, "name": name_at_kraken(key, number)}
-    before = {**recorded_values(record), "generation": record.generation, "name": record.key_name}
-    if record.adopted is not None and record.is_as_adopted:
-        names["vault_path"] = f"{look.desired.head.vault.secrets}/{key.process.name}/{record.shelf}"
-        before["vault_path"] = record.adopted.vault_path
-    after = {**attributes_of(key), **{name: value for name, value in names.items() if value is not None}}
     described = known_of(record, look.snapshot.of(key.address)).description
     if described:
         changes = compare_terms(KeyTerms.of(key), described)
     else:
         changes = [*differences(recorded_values(record), _compared(key))]
+    was = {**_compared(key), **{change.name: change.before for change in changes}}
+    before = {**was, "generation": record.generation, "name": record.key_name}
+    if record.adopted is not None and record.is_as_adopted:
+        names["vault_path"] = f"{look.desired.head.vault.secrets}/{key.process.name}/{record.shelf}"
+        before["vault_path"] = record.adopted.vault_path
+    after = {**attributes_of(key), **{name: value for name, value in names.items() if value is not None}}
     changes += differences({name: before[name] for name in names}, {name: after.get(name) for name in names})
     note = (
         f"{why}; a task asks {key.process.owner} for the next generation, and the old one is deleted once "

@@ -90,7 +90,31 @@ def load_plan(value: dict[str, JsonValue], shown: str) -> Plan:
             f"{shown} shows other steps than it decides, so what was reviewed may not be what its digest "
             "speaks of."
         )
+    for step in plan.steps:
+        if not _shows_what_it_decides(step):
+            raise PlanAltered(f"{shown} shows another change of {step.address} than it decides.")
     return plan
+
+
+def _shows_what_it_decides(step: Step) -> bool:
+    """Whether the changes that a block shows are those between the values before and after, all of them."""
+    before, after = step.before or {}, step.after or {}
+    for change in step.changes:
+        if (change.before, change.after) != (before.get(change.name), after.get(change.name)):
+            return False
+        if change.added is not None or change.removed is not None:
+            old, new = (value if isinstance(value, list) else [] for value in (change.before, change.after))
+            signed = ([e for e in new if e not in old], [e for e in old if e not in new])
+            if ([*(change.added or ())], [*(change.removed or ())]) != signed:
+                return False
+    if not step.changes and (step.before is None or step.after is None):
+        return True  # the block shows that side whole
+    differing = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    return differing - _UNTOLD <= {change.name for change in step.changes}
+
+
+_UNTOLD = {"reads", "rotate_every", "rotate_before", "overlap"}
+"""What blocks leave out: a new policy's text, which its task holds, and what no key knows of itself."""
 
 
 def _assembled(saved: SavedPlan) -> Plan:

@@ -152,6 +152,37 @@ def test_a_step_that_hides_what_is_decided_is_refused():
         parse_plan(altered(lambda value: value["facts"]["steps"].pop(0)), SHOWN)
 
 
+def edit_step(value):
+    """The step that edits a key in service, in a file's JSON."""
+    return next(s for s in value["facts"]["steps"] if s["task_kind"] == "edit-key")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        pytest.param(lambda step: step.update(changes=[]), id="hides them all"),
+        pytest.param(lambda step: step["changes"][0].update(added=["query-ledger"]), id="another element"),
+        pytest.param(lambda step: step["changes"][0].update(added=[]), id="hides an element"),
+        pytest.param(lambda step: step["changes"][0].update(after=["query-funds"]), id="another value"),
+        pytest.param(
+            lambda step: step["changes"].append({"name": "expires", "before": "2027-06-30", "after": None}),
+            id="one more",
+        ),
+    ],
+)
+def test_a_step_that_shows_another_change_than_it_decides_is_refused(lie):
+    """What a block shows is what is decided: no change is hidden, made up, or shown as another."""
+    with pytest.raises(PlanAltered, match=r"shows another change of spot_key\.pnl than it decides"):
+        parse_plan(altered(lambda value: lie(edit_step(value))), SHOWN)
+
+
+def test_risks_are_said_anew_from_what_is_decided():
+    """A file without its risks and blast radii is shown with them, since they follow from the decision."""
+    found = parse_plan(altered(lambda value: value["facts"].update(risks=[], blast=[])), SHOWN)
+    assert (found.risks, found.blast) == (a_plan().risks, a_plan().blast)
+    assert [risk.word.value for risk in found.risks if risk.critical] == ["GAINS"]
+
+
 def deep(value):
     """Nests more deeply than any plan."""
     value["facts"]["steps"][0]["after"] = {"a": json.loads("[" * 100 + "]" * 100)}

@@ -26,6 +26,7 @@ from krakenstate.model.provenance import Missing
 from krakenstate.model.run import Effect
 from krakenstate.model.task import TaskKind
 from krakenstate.views import apply_text, drift_text, observe_text, state_text, task_text
+from krakenstate.views.plan_html import render_plan_html
 from krakenstate.views.plan_json import plan_json
 from krakenstate.views.plan_text import render_plan
 from krakenstate.views.plan_words import summary_line
@@ -123,8 +124,9 @@ def texts_of(text, colour):
     record = samples.ACCOUNT.model_copy(update={"email": text, "username": text})
     told = samples.outcome(Effect.FAILED, text, code=text, report=text)
     return [
-        render_plan(plan, now=NOW, colour=colour),
+        render_plan(plan, now=NOW, colour=colour, explain=True),
         render_plan(plan, now=NOW, colour=colour, width=30, hints=False),
+        render_plan_html(plan, now=NOW, explain=True),
         drift_text.render_drift(plan.facts.drift, snapshot, now=NOW, colour=colour),
         observe_text.render_snapshot(snapshot, now=NOW, colour=colour),
         task_text.render_task_list([task], now=NOW, colour=colour),
@@ -132,7 +134,7 @@ def texts_of(text, colour):
         state_text.render_record(record, tasks=[task], colour=colour),
         apply_text.finished(told, elapsed_s=1, colour=colour),
         apply_text.report_of(told),
-        dump(plan_json(plan, now=NOW)),
+        dump(plan_json(plan, now=NOW, explain=True)),
         dump(task_text.task_json(task)),
         dump(state_text.record_json(record, tasks=[task])),
         dump(observe_text.snapshot_json(snapshot)),

@@ -40,7 +40,7 @@ def markdown_of(plan, **options):
 @cache
 def hostile_comment(text):
     """The comment on a plan that holds foreign text in every place; ``x`` is an honest one."""
-    return markdown_of(hostile_plan(text))
+    return markdown_of(hostile_plan(text), explain=True)
 
 
 def hostile_issue(text):
@@ -135,7 +135,7 @@ def test_a_page_holds_no_markup_of_others(text):
     """The page has the tags of an honest one and no other; foreign text is in none of them."""
 
     def tags(plan):
-        return re.findall(r"<[^>]*>", render_plan_html(plan, now=NOW))
+        return re.findall(r"<[^>]*>", render_plan_html(plan, now=NOW, explain=True))
 
     forged, honest = tags(hostile_plan(text)), tags(hostile_plan("x"))
     painted = {tag for tag in forged if tag.startswith('<span class="c')}
