@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NOTHING_LEFT = 0
 CHANGES = 2
 TASKS_OPEN = 8
+_NO_BARE = ("-c", "safe.bareRepository=explicit")
 _GIT_TIMEOUT_S = 5
 _REJECTED_BY_KRAKEN = {leaf.code for leaf in (InvalidKey, InvalidNonce, InvalidSignature, TemporaryLockout)}
 
@@ -56,7 +57,8 @@ def commit_of(path: Path | None) -> str | None:
         return None
     try:
         found = subprocess.run(
-            ["git", "-C", str(path.resolve().parent), "rev-parse", "HEAD"],  # noqa: S607 - the user's git
+            # a folder of the stack's could pass for a repository, with a configuration of its own
+            ["git", *_NO_BARE, "-C", str(path.resolve().parent), "rev-parse", "HEAD"],  # noqa: S607 - the user's
             capture_output=True,
             text=True,
             timeout=_GIT_TIMEOUT_S,

@@ -15,6 +15,7 @@ import io
 import json
 import linecache
 import os
+import re
 import resource
 import signal
 import sys
@@ -68,6 +69,12 @@ _REFUSED = (
 """Beginnings of audit events that have no place in a stack.
 
 Source: docs.python.org, table of audit events.
+"""
+
+_DECEIVING = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!$)")
+"""Turns the direction of reading, moves a cursor, or ends a line unseen: what is read is not what runs.
+
+Sources: Unicode Standard Annex 9 and its abuse, CVE-2021-42574.
 """
 
 _leave: Callable[[int], NoReturn] = os._exit
@@ -277,9 +284,18 @@ def _refuse_deeds(event: str, arguments: tuple[Any, ...]) -> None:
 def _compile(reporter: Reporter) -> CodeType:
     errand = reporter.errand
     try:
-        text = Path(errand.file).read_bytes()
-        shown = text.decode("utf-8", "replace").splitlines(keepends=True)
+        # Decoded here: a file that names another encoding would run otherwise than reviewers read it.
+        text = Path(errand.file).read_bytes().decode("utf-8-sig")
+        shown = text.splitlines(keepends=True)
         linecache.cache[errand.display] = (len(text), None, shown, errand.display)
+        for number, written in enumerate(text.split("\n"), 1):
+            if _DECEIVING.search(written):
+                reporter.end_with(
+                    StackSyntax(
+                        "A character in this line has it shown otherwise than it runs.",
+                        source=Source(errand.display, number),
+                    )
+                )
         return compile(text, errand.display, "exec", dont_inherit=True)
     except SyntaxError as wrong:
         line = Source(errand.display, wrong.lineno or 1)

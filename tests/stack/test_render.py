@@ -15,6 +15,7 @@ from krakenstate.errors import (
     StackOutputTooLarge,
     StackRaised,
     StackResultInvalid,
+    StackSyntax,
     StackUnstable,
 )
 from krakenstate.stack import process
@@ -102,6 +103,36 @@ def test_a_path_outside_the_project_keeps_its_name(project, tmp_path_factory):
     with pytest.raises(StackRaised) as caught:
         load_stack(str(file))
     assert (caught.value.source.file, caught.value.source.line) == (str(file), 10)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("# nothing \u202e }", id="direction"),
+        pytest.param("access = 'user\u2066 # admin\u2069'", id="isolate"),
+        pytest.param("# nothing\r1 / 0", id="a return without a new line"),
+        pytest.param("# nothing\x1b[1A", id="escape"),
+    ],
+)
+def test_a_line_that_is_shown_otherwise_than_it_runs_is_refused(project, line):
+    """A character that turns, moves or ends a line unseen is told at its line, and nothing runs."""
+    file = write_stack(project, "")
+    before = file.read_bytes()
+    file.write_bytes(before + f"1 / 0\n{line}\n".encode())
+    with pytest.raises(StackSyntax, match="shown otherwise than it runs") as caught:
+        load_stack("prod")
+    assert caught.value.source.line == before.count(b"\n") + 2
+
+
+def test_a_file_is_utf_8_whatever_it_says(project):
+    """With another encoding's name on top a comment stays a comment, and windows' line ends are fine."""
+    file = write_stack(project, "")
+    text = "# coding: utf-7\n" + file.read_text() + "# as agreed +AAo-1/0+AAo-\n"
+    file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_stack("prod").desired.head.name == "prod"
+    file.write_bytes(text.replace("utf-7", "latin-1").encode() + b"# caf\xe9\n")
+    with pytest.raises(StackSyntax, match="Python cannot read it"):
+        load_stack("prod")
 
 
 def test_the_child_has_nothing_of_the_caller(project, monkeypatch):
