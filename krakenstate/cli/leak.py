@@ -111,14 +111,17 @@ def panic(
     ask: InputOpt = True,
     lock_timeout: LockTimeoutOpt = 0.0,
 ) -> None:
-    """Say which keys of an account to delete, in order, and stop its Derivatives trading.
+    """Have every key of an account deleted, and stop its Derivatives trading.
 
-    First the click lists: keys that can move funds lead. On a Derivatives subaccount trading is then switched
-    off, after the account's name was typed. Needs no plan, and works while breakers are open.
+    First the click lists, in the order in which to delete: keys that can move funds lead. Nothing is written
+    for them. After the account's name was typed, trading is switched off on a Derivatives subaccount, and
+    each key is revoked as krakenstate key revoke does: its tasks are open, and it stays listed until it is
+    proven dead. Needs no plan, and works while breakers are open.
     """
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import leak, runs
+    from krakenstate.errors import HandInError, KrakenError, KrakenstateError, VaultError
     from krakenstate.model.declarations import Account, DerivativesSubaccount
     from krakenstate.views.style import plain, plain_lines
 
@@ -138,19 +141,32 @@ def panic(
     output.result(head if listed else f"No key of {chosen.address} is recorded.")
     for number, (title, text) in enumerate(listed, 1):
         output.result("\n".join([f"\n{number}. {plain(title)}", "", *plain_lines(text)]))
-    for title, _ in listed:
-        output.progress(f'    krakenstate key revoke {title.split()[0]} --reason "..."')
-    if not isinstance(chosen, DerivativesSubaccount):
+    trades = chosen if isinstance(chosen, DerivativesSubaccount) else None
+    if not listed and trades is None:
         return
-    _ask_name(output, chosen.name, ask=ask)
+    _ask_name(output, chosen.name, stops=trades is not None, ask=ask)
+    failure: KrakenstateError | None = None
+    is_off = True
     with (
         stopping_between_steps() as stop,
         runs.writing(session, "panic", wait_s=lock_timeout, stop=stop) as run,
     ):
-        is_off = leak.stop_trading(run, chosen, why, wired.who)
+        if trades is not None:
+            try:
+                is_off = leak.stop_trading(run, trades, why, wired.who)
+            except (HandInError, KrakenError, VaultError) as error:  # the keys are deleted all the same
+                failure = error
+        orders = leak.revoke_all(run, chosen, why, wired.who)
+    if trades is not None and is_off and failure is None:
+        output.result(f"\n{chosen.address}: trading is switched off.")
+    for task in orders.tasks:
+        output.result(f"task {task.id} ({task.kind.value}), for {plain(task.assignee)}: {plain(task.title)}")
+    if orders.tasks:
+        output.result("When one is done: krakenstate task attest ID. Deleted keys are then proven dead.")
+    if failure is not None:
+        raise failure
     if not is_off:
         raise ApplyPartial(f"Kraken reports that {chosen.address} still trades.")
-    output.result(f"\n{chosen.address}: trading is switched off.")
 
 
 def _order(
@@ -198,7 +214,7 @@ def _maybe_key(declared: object) -> Key | None:
     return declared if isinstance(declared, Key) else None
 
 
-def _ask_name(output: Output, name: str, *, ask: bool) -> None:
+def _ask_name(output: Output, name: str, *, stops: bool, ask: bool) -> None:
     """The account's name must be typed.
 
     Raises:
@@ -209,11 +225,13 @@ def _ask_name(output: Output, name: str, *, ask: bool) -> None:
 
     if not ask or not sys.stdin.isatty():
         raise ApprovalNeeded(
-            "Switching trading off needs the account's name to be typed, and there is no terminal to ask on.",
-            next_step="Run it on a terminal.",
+            "What follows needs the account's name to be typed, and there is no terminal to ask on. Nothing "
+            "was written.",
+            next_step='Run it on a terminal, or key by key: krakenstate key revoke ADDRESS --reason "..."',
         )
     output.progress("")
-    output.progress("Trading on this account will be switched off.")
+    also = "Trading on this account will be switched off, and its" if stops else "Its"
+    output.progress(f"{also} keys will be recorded as revoked, with a task for each.")
     output.progress(f"  Type the account's name ({name}) to approve.")
     print("\n  Enter a value: ", end="", file=sys.stderr, flush=True)
     with stopping_at_once():

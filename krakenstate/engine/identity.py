@@ -57,7 +57,7 @@ def held_elsewhere(state: State, address: Address, fingerprint: str) -> KeyRecor
         r
         for r in others
         if (r.published and r.published.fingerprint == fingerprint)
-        or (r.rotation and r.rotation.old.fingerprint == fingerprint)
+        or any(old.fingerprint == fingerprint for old in r.outgoing)
     )
     waits = (r for r in others if r.candidate and r.candidate.fingerprint == fingerprint)
     return next(serves, None) or next(waits, None)

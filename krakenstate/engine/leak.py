@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from krakenstate.engine.deletion import Deletions
 from krakenstate.engine.nonces import unit_of
+from krakenstate.engine.retirement import Retirement
 from krakenstate.engine.rotation import Rotations
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.trading import switch_trading
@@ -51,37 +53,44 @@ def rotate_now(run: Writing, key: Key, reason: str, who: str) -> Orders:
             address=key.address,
         )
     rotations = Rotations(run)
-    notes: list[str] = []
+    earlier = "" if record.rotation is None or record.awaits_successor else record.rotation.old.named
 
     def order() -> None:
-        rotation = record.rotation
-        if rotation is None:
-            rotations.start(key, BY_HAND, because=reason, by=who, urgent=True)
+        hurried = rotations.hurry(record, reason) if record.rotation else None
+        if record.awaits_successor:
+            run.state.put(record.model_copy(update={"rotation": hurried}))
         else:
-            _hurry(run, record, rotation, reason)
+            rotations.start(key, BY_HAND, because=reason, by=who, urgent=True, before=hurried)
         run.save()
 
     run.write(CallKind.ORDER, key.address, _details("key rotate --now", reason, who), order)
     now = _again(run, record)
     assert now.rotation is not None  # noqa: S101 - just ordered
-    if now.awaits_successor:
-        rotations.retire(now)
-    else:
-        notes.append(
-            f"An earlier rotation of {key.address} is under way: generation {now.rotation.generation} is in "
-            "service, and its predecessor is deleted first. If the key in service is the one that leaked, "
-            "order its rotation again as soon as the predecessor is proven dead, or revoke it."
-        )
-    deletion = rotations.ask_for_deletion(_again(run, record), f"leaked: {reason}")
+    rotations.retire(now)
+    deletions = Deletions(run).ask_for_deletions(_again(run, record), f"leaked: {reason}")
     run.save()
     creation = [t for t in run.state.open_tasks(key.address) if t.kind is TaskKind.CREATE_KEY]
-    first_delete = can_move_funds(now.rotation.old.terms)
-    tasks = [deletion, *creation] if first_delete else [*creation, deletion]
-    notes.append(_order_of(first_delete) if creation else "")
-    return Orders(tuple(tasks), tuple(note for note in notes if note))
+    first, later = _by_danger(now, deletions)
+    notes = [_order_of(bool(first))]
+    if earlier:
+        leaked = now.rotation.old.named.capitalize()
+        notes.insert(
+            0,
+            f"An earlier rotation of {key.address} had not ended: {earlier}, which it replaced, is to be "
+            f"deleted now too. {leaked}, in service, is taken to be the one that leaked.",
+        )
+    return Orders((*first, *creation, *later), tuple(notes))
 
 
-def revoke(run: Writing, key: Key | None, record: KeyRecord, reason: str, who: str) -> Orders:
+def revoke(
+    run: Writing,
+    key: Key | None,
+    record: KeyRecord,
+    reason: str,
+    who: str,
+    *,
+    ordered: str = "key revoke",
+) -> Orders:
     """Revokes a key without replacing it: its process is stopped, and it is deleted.
 
     Raises:
@@ -90,52 +99,61 @@ def revoke(run: Writing, key: Key | None, record: KeyRecord, reason: str, who: s
     if not record.is_in_use:
         raise NotInService(f"{record.address} is not in service, so there is nothing to revoke.")
     rotations, work = Rotations(run), Work(run)
-    notes: list[str] = []
     owner = key.process.owner if key else record.process.name
 
     def order() -> None:
+        rotations.give_up(_again(run, record))
         current = _again(run, record)
-        rotations.give_up(current)
-        current = _again(run, record)
-        if current.rotation is None and current.is_in_use:
-            run.state.put(
-                current.model_copy(
-                    update={
-                        "rotation": Rotation(
-                            stage=Stage.DRAINING,
-                            reason=BY_HAND,
-                            because=reason,
-                            by=who,
-                            at=run.now,
-                            generation=current.generation,
-                            key_name=current.key_name,
-                            terms=current.terms,
-                            old=current.in_service,
-                            urgent=True,
-                            replaces=False,
-                        )
-                    }
-                )
+        hurried = rotations.hurry(current, reason) if current.rotation else None
+        if hurried is None or hurried.replaces:
+            hurried = Rotation(
+                stage=Stage.DRAINING,
+                reason=BY_HAND,
+                because=reason,
+                by=who,
+                at=run.now,
+                generation=current.generation,
+                key_name=current.key_name,
+                terms=current.terms,
+                old=current.in_service,
+                urgent=True,
+                replaces=False,
+                before=hurried,
             )
-        elif current.rotation is not None:
-            _hurry(run, current, current.rotation, reason)
+        run.state.put(current.model_copy(update={"rotation": hurried}))
         run.save()
 
-    run.write(CallKind.ORDER, record.address, _details("key revoke", reason, who), order)
+    run.write(CallKind.ORDER, record.address, _details(ordered, reason, who), order)
     now = _again(run, record)
     assert now.rotation is not None  # noqa: S101 - just ordered
-    deletions = [rotations.ask_for_deletion(now, f"revoked: {reason}")]
-    if now.rotation.replaces and now.published is not None:
-        notes.append(
-            "An earlier rotation is under way, so two keys are to be deleted. When the older one is proven "
-            "dead, order the revocation again, so that the younger one is recorded as revoked too."
-        )
-        deletions.append(work.delete_key(now, owner, f"revoked: {reason}", subject=now.published.fingerprint))
-    else:
-        rotations.retire(now)
+    first, later = _by_danger(now, Deletions(run).ask_for_deletions(now, f"revoked: {reason}"))
+    rotations.retire(now)
     stop = work.stop_process(_again(run, record), owner)
     run.save()
-    return Orders((*deletions, stop), tuple(notes))
+    notes = [
+        f"{old.named.capitalize()}, which was replaced, is to be deleted too." for old in now.outgoing[1:]
+    ]
+    return Orders((*first, *later, stop), tuple(notes))
+
+
+def revoke_all(run: Writing, account: Account, reason: str, who: str) -> Orders:
+    """Revokes every key of an account, in the order in which to delete them.
+
+    A key that was handed in and is in no service yet is to be deleted as well, and its secret is dropped.
+    """
+    tasks: list[Task] = []
+    for record in keys_of(run.state, account):
+        declared = run.session.desired.resources.get(record.address)
+        key = declared if isinstance(declared, Key) else None
+        if record.is_in_use:
+            tasks += revoke(run, key, record, reason, who, ordered="panic").tasks
+        elif key is not None:
+            candidate = record.candidate
+            run.write(CallKind.ORDER, record.address, _details("panic", reason, who), run.save)
+            Retirement(run).retire_candidate(key, record, f"revoked: {reason}")
+            subject = candidate.fingerprint if candidate else ""
+            tasks += [t for t in run.state.open_tasks(record.address) if subject and t.subject == subject]
+    return Orders(tuple(sorted(tasks, key=lambda t: t.kind is not TaskKind.DELETE_KEY)))
 
 
 def after_hand_in(run: Writing, key: Key, outcome: Outcome) -> Outcome:
@@ -150,7 +168,7 @@ def after_hand_in(run: Writing, key: Key, outcome: Outcome) -> Outcome:
         return outcome
     if key.api is Api.SPOT and unit_of(rotation.old.terms) is None:
         return outcome
-    proof = Rotations(run).prove(record)
+    proof = Deletions(run).prove(record)
     is_bad = proof.effect is Effect.REJECTED
     return outcome.model_copy(
         update={"text": f"{outcome.text}; {proof.text}", "code": proof.code if is_bad else outcome.code}
@@ -205,14 +223,6 @@ def check_reason(reason: str) -> str:
     return reason.strip()
 
 
-def _hurry(run: Writing, record: KeyRecord, rotation: Rotation, reason: str) -> None:
-    """The rotation under way waits for nothing any more."""
-    changes: dict[str, object] = {"urgent": True, "because": reason}
-    if rotation.stage in {Stage.PUBLISHED, Stage.ADOPTED}:
-        changes["stage"] = Stage.DRAINING
-    run.state.put(record.model_copy(update={"rotation": rotation.model_copy(update=changes)}))
-
-
 def _in_service(run: Writing, key: Key) -> KeyRecord:
     record = run.state.key(key.address)
     if record is None or not record.is_in_use:
@@ -230,6 +240,13 @@ def _in_service(run: Writing, key: Key) -> KeyRecord:
 
 def _details(order: str, reason: str, who: str) -> dict[str, JsonValue]:
     return {"order": order, "reason": reason, "by": who}
+
+
+def _by_danger(record: KeyRecord, deletions: list[Task]) -> tuple[list[Task], list[Task]]:
+    """Those deletions that come before anything else, since the key can move funds, and the others."""
+    dangerous = {old.subject for old in record.outgoing if can_move_funds(old.terms)}
+    first = [task for task in deletions if task.subject in dangerous]
+    return first, [task for task in deletions if task not in first]
 
 
 def _again(run: Writing, record: KeyRecord) -> KeyRecord:

@@ -172,8 +172,8 @@ def what_stays(record: AccountRecord | KeyRecord | GrantRecord) -> str:
             return f"the policy {record.policy_name}{role} stay{'' if role else 's'} in Vault"
         case KeyRecord() if record.published is not None:
             named = f'the key "{record.key_name}"' if record.key_name else "the key"
-            old = record.rotation.old if record.rotation and record.rotation.retired else None
-            also = f"; so do {old.named} and its retired secret" if old else ""
+            chain = record.rotation.chain if record.rotation else ()
+            also = "".join(f"; so do {r.old.named} and its retired secret" for r in chain if r.retired)
             return (
                 f"{named} (...{record.published.last_four}) stays at Kraken, and its secret at "
                 f"{record.published.path}{also}"

@@ -217,7 +217,7 @@ def _rotating(key: Key, record: KeyRecord, look: Outlook) -> Step:
             return settlement(key.address, Action.VERIFY, label, "it is as declared, and is published")
         return _unborn(key, record.coming, look)
     step, first = plan_stage(key, record, label, look)
-    if first or not rotation.replaces:
+    if first or not rotation.replaces or not record.is_in_use:
         return step
     other = _kept(key, record, look)
     return other if other.step_class else step

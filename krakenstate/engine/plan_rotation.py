@@ -106,9 +106,9 @@ def drained_at(rotation: Rotation, overlap: timedelta | None) -> datetime:
     return since if rotation.urgent or overlap is None else since + overlap
 
 
-def deletion_task(record: KeyRecord, tasks: list[Task]) -> Task | None:
-    """The newest task about the deletion of a rotation's old generation, open or not."""
-    rotation = record.rotation
+def deletion_task(record: KeyRecord, tasks: list[Task], rotation: Rotation | None = None) -> Task | None:
+    """The newest task about the deletion of a rotation's old generation, open or not; of the record's own."""
+    rotation = rotation or record.rotation
     if rotation is None:
         return None
     about = [

@@ -49,7 +49,7 @@ def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
 
 def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timedelta) -> list[Upcoming]:
     if record is not None and record.rotation is not None:
-        return _under_way(key, record.rotation)
+        return [line for rotation in record.rotation.chain for line in _under_way(key, rotation)]
     if key.rotate_every is None:
         return []
     overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""

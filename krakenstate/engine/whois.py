@@ -6,6 +6,7 @@ there. Nothing is asked and no secret is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from krakenstate.engine.credentials import account_label, owner_of
@@ -18,6 +19,7 @@ from krakenstate.model.sighting import Looked, Owner, Role, Sighting
 from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import KeyRecord, State
 
+_HEX = re.compile("[0-9a-f]+")
 _SEEN_AGAIN = {Role.INBOX, Role.AT_PATH, Role.REPORTED, Role.DESCRIBED}
 
 
@@ -73,7 +75,7 @@ def _sightings(
         if isinstance(record, KeyRecord):
             yield from _recorded(record)
     for task in state.tasks:
-        if task.subject:
+        if _HEX.fullmatch(task.subject):  # else its key was never shown
             yield Sighting(task.address, Role.TO_DELETE, task.subject, at=task.opened_at, task_id=task.id)
     for row in rows:
         if row.stage is Stage.UNMANAGED:
@@ -105,17 +107,18 @@ def _recorded(record: KeyRecord) -> Iterator[Sighting]:
             name,
             candidate.received_at,
         )
-    if record.rotation is not None and (published is None or record.rotation.old.number != generation):
-        old = record.rotation.old
-        yield Sighting(
-            address,
-            Role.REPLACED,
-            old.fingerprint,
-            old.last_four,
-            old.number,
-            old.key_name,
-            record.rotation.at,
-        )
+    for rotation in record.rotation.chain if record.rotation else ():
+        old = rotation.old
+        if old.fingerprint and (published is None or old.number != generation):
+            yield Sighting(
+                address,
+                Role.REPLACED,
+                old.fingerprint,
+                old.last_four,
+                old.number,
+                old.key_name,
+                rotation.at,
+            )
     if told:
         yield Sighting(
             address,

@@ -188,6 +188,11 @@ class KeyRecord(Model):
             networks=self.description.networks if self.description else None,
         )
 
+    @property
+    def outgoing(self) -> tuple[Generation, ...]:
+        """The generations that are replaced or revoked and not known to be dead, the newest first."""
+        return tuple(rotation.old for rotation in self.rotation.chain) if self.rotation else ()
+
     def leaving(self, old: Generation) -> KeyRecord:
         """The record as it was for a generation on its way out; what is said of the next one is left out."""
         return self.model_copy(

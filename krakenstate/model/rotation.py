@@ -83,7 +83,8 @@ class Rotation(Model):
     one, made as ``terms`` say. An ``urgent`` one was ordered by ``key rotate --now``: it waits neither for
     adoption nor for the overlap. Without ``replaces`` (``key revoke``) nothing comes in the old one's place.
     ``proof_at`` is when the old key was last asked; ``retired`` whether its secret was put aside;
-    ``revoked_task`` the one in which somebody said that it is deleted.
+    ``revoked_task`` the one in which somebody said that it is deleted. ``before`` is the rotation whose old
+    generation was not dead yet when a leak interrupted it; it goes on when this one has ended.
     """
 
     stage: Stage = Stage.REQUESTED
@@ -105,6 +106,12 @@ class Rotation(Model):
     revoked_at: Instant | None = None
     revoked_task: str = ""
     proof_at: Instant | None = None
+    before: Rotation | None = None
+
+    @property
+    def chain(self) -> tuple[Rotation, ...]:
+        """This rotation, and those it interrupted, the newest first."""
+        return (self, *(self.before.chain if self.before else ()))
 
 
 def can_move_funds(terms: KeyTerms) -> bool:

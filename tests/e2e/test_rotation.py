@@ -211,11 +211,11 @@ def test_a_revoked_key_is_proven_dead_and_not_made_again_by_itself(new_desk: Cal
 
 
 def test_panic_prints_the_click_lists_and_needs_the_accounts_name(new_desk: Callable[[str], Desk]) -> None:
-    """On a Spot account there is nothing to switch; on a Derivatives subaccount nobody may answer for it."""
+    """They are printed whatever follows; what is written is not, without somebody who answers for it."""
     carry = '\ncarry = stack.add(DerivativesSubaccount(name="carry", master=desk, email="c@desk.example"))\n'
     desk = new_desk(HEADER + PNL + carry)
     old = put_in_service(desk)
-    said = desk.run("panic", "--account", "desk", "--reason", "orders nobody sent").stdout
+    said = desk.fails("KS7003", "panic", "--account", "desk", "--reason", "orders nobody sent").stdout
     assert "1. spot_key.pnl" in said
     assert f"ends in {old[-4:]}" in said
     desk.fails("KS7003", "panic", "--account", "carry", "--reason", "orders nobody sent")
@@ -237,8 +237,8 @@ def test_panic_stops_trading_once_the_accounts_name_is_typed(new_desk: Callable[
     desk.run("settle", *AT_RUNNER, expect="closed")
     trip_the_accounts_breaker(desk)
 
-    def panic(answer: str) -> tuple[int, str]:
-        words = ["panic", "--account", "carry", "--reason", "orders nobody sent", *AT_RUNNER]
+    def panic(answer: str, account: str = "carry") -> tuple[int, str]:
+        words = ["panic", "--account", account, "--reason", "orders nobody sent", *AT_RUNNER]
         env = desk.environment({"NO_COLOR": "1"})
         return on_a_terminal(words, [("Enter a value:", answer)], cwd=desk.folder, env=env)
 
@@ -252,5 +252,10 @@ def test_panic_stops_trading_once_the_accounts_name_is_typed(new_desk: Callable[
     ended, screen = panic("carry")
     assert (ended, trades()) == (0, False), screen
     assert "trading is switched off" in screen
+    ended, screen = panic("desk", "desk")
+    assert ended == 0, screen
+    kinds = [task["kind"] for task in desk.tasks().values()]
+    assert sorted(kinds) == ["delete-key", "stop-process"]
+    assert all(task in screen for task in desk.tasks())
     journal = json.dumps([v for path, v in desk.vault().items() if "/journal/" in path])
     assert "orders nobody sent" in journal

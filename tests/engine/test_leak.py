@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from krakenstate import Permission
-from krakenstate.engine import leak
+from krakenstate.engine import leak, people
 from krakenstate.errors import NotInService, UsageError
 from krakenstate.model.plan import Action, Reason
+from krakenstate.model.rotation import Stage
 from krakenstate.model.run import Breaker, BreakerScope, Effect
 from krakenstate.model.task import TaskKind
 from tests.engine.test_rotation import (
@@ -17,6 +18,7 @@ from tests.engine.test_rotation import (
     draining,
     due,
     next_key,
+    published,
     retired,
     stage,
 )
@@ -158,12 +160,62 @@ def test_an_order_hurries_a_rotation_that_waits_for_its_successor(world):
     assert "proven dead" in world.hand_in(SPOT, next_key(world)).text
 
 
-def test_an_order_during_an_overlap_says_what_comes_first(world):
-    """The next rotation waits for the last one, whose old key is deleted now."""
-    draining(world)
-    orders = order_rotation(world)
-    assert "its predecessor is deleted first" in " ".join(orders.notes)
+def test_a_second_leak_during_an_overlap_replaces_the_key_in_service_too(world):
+    """Both old generations are deleted and proven dead, one after the other; the newest secret serves."""
+    first, second = draining(world)
+    orders = order_rotation(world, "in a public log, again")
+    said = f"generation 1 (...{first.last_four}), which it replaced, is to be deleted now too"
+    assert said in " ".join(orders.notes)
+    assert [t.kind for t in orders.tasks] == [
+        TaskKind.CREATE_KEY,
+        TaskKind.DELETE_KEY,
+        TaskKind.DELETE_KEY,
+    ]
+    assert [t.subject for t in orders.tasks] == ["", second.fingerprint, first.fingerprint]
+    third = next_key(world, AGING, name="pnl-g3")
+    delete_old(world, second)
+    assert "generation 2" in world.hand_in(SPOT, third).text
+    assert world.published("pnl", SPOT).items() >= halves(third).items()
+    record = world.state.key(SPOT)
+    assert (record.generation, stage(world)) == (3, Stage.DRAINING)
+    assert [old.number for old in record.outgoing] == [1]
     assert world.open_tasks(SPOT) == [TaskKind.DELETE_KEY]
+    assert retired(world).items() >= halves(first).items()
+
+    delete_old(world, first)
+    world.attest(TaskKind.DELETE_KEY, SPOT)
+    [outcome] = world.settle().outcomes
+    assert (outcome.effect, outcome.text.startswith("the old key (generation 1")) == (Effect.DESTROYED, True)
+    assert (stage(world), retired(world), world.open_tasks(SPOT)) == (None, None, [])
+    assert is_empty(world.plan())
+
+
+def test_a_second_leak_before_the_process_uses_the_new_key_ends_the_question_whether_it_does(world):
+    """Both are told apart by their fingerprints, and no task is left that nothing waits for."""
+    first, second = published(world)
+    assert world.open_tasks(SPOT) == [TaskKind.ADOPT_KEY]
+    orders = order_rotation(world)
+    assert [t.subject for t in orders.tasks] == ["", second.fingerprint, first.fingerprint]
+    assert TaskKind.ADOPT_KEY not in world.open_tasks(SPOT)
+    [*_, earlier, _latest] = sorted(u.text for u in world.plan().facts.upcoming if u.address == SPOT)
+    assert earlier.startswith("rotation to generation 2 is draining")
+
+
+def test_a_revocation_during_an_overlap_revokes_both_generations(world):
+    """Each is deleted and proven dead; then nothing is in service, and it stays so."""
+    first, second = draining(world)
+    orders = order_revocation(world)
+    assert [t.subject for t in orders.tasks] == [second.fingerprint, first.fingerprint, ""]
+    for old in (second, first):
+        delete_old(world, old)
+        [task] = [t for t in world.state.open_tasks(SPOT) if t.subject == old.fingerprint]
+        with world.writing("task attest", None) as run:
+            people.attest(run, task, "ann", "done")
+        [outcome] = world.settle().outcomes
+        assert outcome.effect is Effect.DESTROYED, outcome
+    record = world.state.key(SPOT)
+    assert (record.rotation, record.published, record.revoked) == (None, None, "laptop stolen")
+    assert (world.published("pnl", SPOT), retired(world), world.open_tasks(SPOT)) == (None, None, [])
 
 
 def test_a_revoked_key_leaves_vault_when_it_is_dead_and_is_not_made_again_by_itself(world):
@@ -219,8 +271,9 @@ def test_orders_are_refused_where_there_is_nothing_to_order(world):
         leak.check_reason("  ")
 
 
-def test_panic_lists_what_moves_funds_first_and_stops_trading(world):
-    """The click lists write nothing; the switch works past the account's breaker, with its reason."""
+@pytest.fixture
+def troubled(world):
+    """An account with three keys in service and one that was handed in, and a link that trades."""
     world.put_in_service(CONTROLLER)
     world.declare(*BASIS, CONTROLLER, CARRY, spot_key(), also=())
     world.link_carry()
@@ -228,15 +281,48 @@ def test_panic_lists_what_moves_funds_first_and_stops_trading(world):
     world.settle()
     world.put_in_service(spot_key())
     world.put_in_service(spot_key(name="bank", process=BASIS[5], permissions={Permission.WITHDRAW_FUNDS}))
+    late = spot_key(name="late", process=BASIS[4])
+    world.declare(*world.desired.resources.values(), late, also=())
+    world.apply()
+    world.hand_in(late.address, world.make_key(late), site=None)
+    return world
+
+
+def test_panic_lists_what_moves_funds_first_and_stops_trading(troubled):
+    """The click lists write nothing; the switch works past the account's breaker, with its reason."""
+    world = troubled
+    before = {path: world.kv.metadata(path).version for path in world.kv.paths}
     listed = leak.deletions(world.session(), world.state, world.desired.get("master_account.desk"), "x")
     assert [title for title, _ in listed] == [
         "spot_key.bank (can move funds)",
         "derivatives_key.derivatives-controller",
+        "spot_key.late",
         "spot_key.pnl",
     ]
+    assert {path: world.kv.metadata(path).version for path in world.kv.paths} == before
     open_breaker(world, BreakerScope.ACCOUNT, "master_account.desk")
     with world.writing("panic") as run:
         assert leak.stop_trading(run, CARRY, "orders nobody sent", "ann")
     [account] = [a for a in world.people("state")["accounts"] if a["email"] == CARRY.email]
     assert account["trading_enabled"] is False
     assert journalled(world, "set-trading")[-1]["reason"] == "orders nobody sent"
+
+
+def test_panic_has_every_key_of_an_account_deleted_and_says_why(troubled):
+    """Its tasks are open in the order in which to do them, and a settle brings none of the keys back."""
+    world = troubled
+    with world.writing("panic") as run:
+        orders = leak.revoke_all(run, world.desired.get("master_account.desk"), "orders nobody sent", "ann")
+    deletions = [t.address for t in orders.tasks if t.kind is TaskKind.DELETE_KEY]
+    assert deletions == [
+        "spot_key.bank", "derivatives_key.derivatives-controller", "spot_key.late", "spot_key.pnl",
+    ]  # fmt: skip
+    assert [t.kind for t in orders.tasks[4:]] == [TaskKind.STOP_PROCESS] * 3
+    assert all(t.is_open for t in orders.tasks)
+    assert {(d["order"], d["reason"], d["by"]) for d in journalled(world, "order")} == {
+        ("panic", "orders nobody sent", "ann")
+    }
+    assert world.quarantine("hedger", "spot_key.late") is None
+    world.settle()
+    assert world.state.key("spot_key.late").published is None
+    assert world.state.key(SPOT).rotation.replaces is False
