@@ -19,7 +19,7 @@ from krakenstate.engine.acceptance import find_differences
 from krakenstate.engine.accounts import accept_account
 from krakenstate.engine.asking import Subject, is_second_probe, second_probe_at
 from krakenstate.engine.hand_in_nonces import hand_in_nonce
-from krakenstate.engine.identity import Misplaced, held_elsewhere, misplacement
+from krakenstate.engine.identity import Misplaced, misplacement, why_not_taken
 from krakenstate.engine.labels import label_of
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.reports import failure_of, hear_of
@@ -129,9 +129,8 @@ class Handover:
 
     def _verify(self, key: Key, credential: Credential) -> Outcome:
         record = self._candidate(key, credential)
-        other = held_elsewhere(self._run.state, key.address, credential.fingerprint)
-        if other is not None and other.published is not None:
-            return self._serves_another(key, record, other)
+        if barred := why_not_taken(self._run.state, key.address, credential.fingerprint):
+            return self._turned_away(key, record, barred)
         if rival := self._run.claim(credential.fingerprint, key.address):
             return self._later(key, f"{rival} is handed in with the same key")
         checked = record.rotation.checked if record.rotation else None
@@ -258,10 +257,10 @@ class Handover:
         self._run.save()
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=error.code)
 
-    def _serves_another(self, key: Key, record: KeyRecord, other: KeyRecord) -> Outcome:
-        """Two processes never share a key. Its secret stays where the other one reads it."""
+    def _turned_away(self, key: Key, record: KeyRecord, barred: str) -> Outcome:
+        """It is in service already. Its secret stays where its process reads it."""
         assert record.candidate is not None  # noqa: S101 - verify registered it
-        reason = Retirement(self._run).turn_away(record, record.candidate, other.address)
+        reason = Retirement(self._run).turn_away(record, record.candidate, barred)
         return Outcome(address=key.address, effect=Effect.REJECTED, text=reason, code=HandInNotExpected.code)
 
     def _misplaced(self, key: Key, record: KeyRecord, credential: Credential, wrong: Misplaced) -> Outcome:
@@ -374,7 +373,7 @@ class Handover:
         """
         found = self._run.state.key(key.address)
         record = found.coming if found else None
-        if record is None or record.is_in_use:
+        if record is None or record.is_in_use or record.revoked:
             raise SecretDisappeared(
                 f"{key.address} does not wait for a key, so what lies in quarantine is not taken.",
                 address=key.address,

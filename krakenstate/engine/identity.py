@@ -52,15 +52,31 @@ def misplacement(
 
 def held_elsewhere(state: State, address: Address, fingerprint: str) -> KeyRecord | None:
     """The record of another key that this very key serves or has just served, or else waits for."""
-    others = [r for r in state.records if isinstance(r, KeyRecord) and r.address != address]
-    serves = (
-        r
-        for r in others
-        if (r.published and r.published.fingerprint == fingerprint)
-        or any(old.fingerprint == fingerprint for old in r.outgoing)
-    )
+    others = _others(state, address)
     waits = (r for r in others if r.candidate and r.candidate.fingerprint == fingerprint)
-    return next(serves, None) or next(waits, None)
+    return next((r for r in others if _serves(r, fingerprint)), None) or next(waits, None)
+
+
+def why_not_taken(state: State, address: Address, fingerprint: str) -> str:
+    """Why a key is not taken for an address, whatever it would answer; empty if it may be asked.
+
+    It serves or has just served another process; or it is the very one that is to be replaced.
+    """
+    own = state.key(address)
+    if own is not None and any(old.fingerprint == fingerprint for old in own.outgoing):
+        return "the key is the one that is to be replaced"
+    other = next((r for r in _others(state, address) if _serves(r, fingerprint)), None)
+    return f"the key is in service for {other.address}, and two processes never share one" if other else ""
+
+
+def _others(state: State, address: Address) -> list[KeyRecord]:
+    return [r for r in state.records if isinstance(r, KeyRecord) and r.address != address]
+
+
+def _serves(record: KeyRecord, fingerprint: str) -> bool:
+    """Whether this key is in service for a record, or is on its way out of service."""
+    known = [record.published.fingerprint] if record.published else []
+    return fingerprint in {*known, *(old.fingerprint for old in record.outgoing)}
 
 
 def known_iiban(account: Account, state: State) -> str | None:

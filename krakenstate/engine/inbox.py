@@ -27,7 +27,7 @@ def find_inbox_checks(look: Outlook) -> list[Check]:
 def _check(arrival: Arrival, look: Outlook) -> Check | None:
     record = look.state.key(arrival.address)
     published = record.published if record else None
-    is_awaited = record is not None and (published is None or record.awaits_successor)
+    is_awaited = record is not None and (record.awaits_successor or not (record.is_in_use or record.revoked))
     if record is not None and is_awaited and record.removal is None:
         if arrival.place is not Place.INBOX or not is_declined(record, arrival):
             return None

@@ -150,7 +150,7 @@ def revoke_all(run: Writing, account: Account, reason: str, who: str) -> Orders:
         elif key is not None:
             candidate = record.candidate
             run.write(CallKind.ORDER, record.address, _details("panic", reason, who), run.save)
-            Retirement(run).retire_candidate(key, record, f"revoked: {reason}")
+            Retirement(run).withdraw(key, record, f"revoked: {reason}")
             subject = candidate.fingerprint if candidate else ""
             tasks += [t for t in run.state.open_tasks(record.address) if subject and t.subject == subject]
     return Orders(tuple(sorted(tasks, key=lambda t: t.kind is not TaskKind.DELETE_KEY)))

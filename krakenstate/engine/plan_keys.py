@@ -117,6 +117,8 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
     moved = (record.account, record.process) != (key.account.address, key.process.address)
     if record.terms != terms or moved:
         return _create(key, Reason.DECLARATION_CHANGED, label, look, before=recorded_values(record))
+    if record.revoked:
+        return _after_revocation(key, record, arrival, label, look)
     if delivered is not None:
         return settlement(key.address, Action.INGEST, label, "a secret waits in the inbox")
     task = look.open_task(key.address, TaskKind.CREATE_KEY)
@@ -136,10 +138,18 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
             return settlement(key.address, Action.VERIFY, label, "handed in; it is asked and compared")
         note = "handed in; waits for a run from a site inside its allowlist, or for a report from there"
         return held_up(key.address, label, note, task=task)
-    if task is None and record.revoked:
-        note = f"it was revoked ({record.revoked}); take it out of the stack, or have a new one made"
-        return _create(key, Reason.REVOKED, label, look, note=note)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
+
+
+def _after_revocation(key: Key, record: KeyRecord, copy: Arrival | None, label: str, look: Outlook) -> Step:
+    """Nobody approved a key since the last one was revoked: what was handed in meanwhile is not taken."""
+    if copy is not None and _second_keys_task(record, copy, look) is None:
+        is_gone = copy.fingerprint and is_deleted(look.state, record.address, copy.fingerprint)
+        what = "its secret is dropped" if is_gone else "a task to delete it opens"
+        note = f"revoked; a key that was handed in is not wanted: {what}"
+        return settlement(key.address, Action.ADVANCE, label, note)
+    note = f"it was revoked ({record.revoked}); take it out of the stack, or have a new one made"
+    return _create(key, Reason.REVOKED, label, look, note=note)
 
 
 def is_declined(record: KeyRecord, delivered: Arrival) -> bool:

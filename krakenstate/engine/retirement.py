@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from krakenstate.engine.identity import Misplaced, held_elsewhere
+from krakenstate.engine.identity import Misplaced, held_elsewhere, why_not_taken
 from krakenstate.engine.session import Writing
 from krakenstate.engine.work import Work
 from krakenstate.model.address import Address
@@ -92,7 +92,7 @@ class Retirement:
     def _second(self, record: KeyRecord) -> Credential | None:
         """The key in quarantine, if it is neither the one in service nor the one on its way in."""
         known = {held.fingerprint for held in (record.published, record.candidate) if held is not None}
-        if not known:
+        if not known and not record.revoked:
             return None
         there = self._session.custody.read(Place.QUARANTINE, self._session.shelf(record))
         return there if there is not None and there.fingerprint not in known else None
@@ -142,12 +142,23 @@ class Retirement:
         self._let_go(record, candidate)
         return is_asked
 
-    def turn_away(self, record: KeyRecord, candidate: Candidate, serves: Address) -> str:
-        """Drops from quarantine the copy of a key that is in service for another address; says why."""
-        reason = (
-            f"the key is in service for {serves}, and two processes never share one. Only its copy in "
-            "quarantine was dropped; make another key"
-        )
+    def withdraw(self, key: Key, record: KeyRecord, why: str) -> None:
+        """As ``retire_candidate``, by an order that is given again if this run dies.
+
+        That the key is gone is recorded last, so whoever gives the order again comes here again.
+        """
+        candidate = record.candidate
+        if candidate is not None:
+            self._delete(key, record, candidate, why)
+            self._run.save()
+            self._drop(record, {"fingerprint": candidate.fingerprint}, self._session.shelf(record))
+            current = self._run.state.key(record.address) or record
+            self._run.state.put(current.model_copy(update={"candidate": None}))
+            self._run.save()
+
+    def turn_away(self, record: KeyRecord, candidate: Candidate, why: str) -> str:
+        """Drops from quarantine the copy of a key that is in service already; says why it is not taken."""
+        reason = f"{why}. Only its copy in quarantine was dropped; make another key"
         for task in self._run.state.open_tasks(record.address):
             if task.kind is TaskKind.CREATE_KEY:
                 life.reject(self._run.state, task, reason)
@@ -170,6 +181,17 @@ class Retirement:
         candidate = record.candidate
         if candidate is None or held_elsewhere(self._run.state, key.address, candidate.fingerprint):
             return False
+        self._delete(key, record, candidate, why, misplaced)
+        return True
+
+    def _delete(
+        self,
+        key: Key,
+        record: KeyRecord,
+        candidate: Candidate,
+        why: str,
+        misplaced: Misplaced | None = None,
+    ) -> None:
         self._work.delete_key(
             record,
             key.process.owner,
@@ -178,7 +200,6 @@ class Retirement:
             last_four=candidate.last_four,
             misplaced=misplaced,
         )
-        return True
 
     def spare(self, address: Address, fingerprint: str) -> None:
         """A key comes into service: whoever was to delete it may not, from the same moment on."""
@@ -192,8 +213,9 @@ class Retirement:
     def turn_others_away(self, address: Address, fingerprint: str) -> None:
         """No other address waits with a key that came into service."""
         for record in list(self._run.state.records):
-            if not isinstance(record, KeyRecord) or record.candidate is None:
+            if not isinstance(record, KeyRecord) or record.candidate is None or record.address == address:
                 continue
             if record.candidate.fingerprint == fingerprint:
-                reason = self.turn_away(record, record.candidate, address)
+                why = why_not_taken(self._run.state, record.address, fingerprint)
+                reason = self.turn_away(record, record.candidate, why)
                 self._session.audience.say(f"{record.address}: {reason}.")

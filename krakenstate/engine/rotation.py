@@ -102,7 +102,11 @@ class Rotations:
         return self._ask_for(key)
 
     def give_up(self, record: KeyRecord) -> None:
-        """Ends a rotation that has published nothing; a key that was handed in is to be deleted."""
+        """Ends a rotation that has published nothing; a key that was handed in is to be deleted.
+
+        That it ended is recorded last: whoever repeats what a dead run was ordered comes here again, and no
+        secret of a key that was withdrawn stays behind.
+        """
         if not record.awaits_successor:
             return
         candidate = record.candidate
@@ -110,15 +114,11 @@ class Rotations:
             self._work.delete_key(
                 record.coming,
                 self._deletions.owner_of(record),
-                "it was made to replace a key that leaves the stack",
+                "the rotation it was made for was given up",
                 subject=candidate.fingerprint,
                 last_four=candidate.last_four,
             )
-        self._cancel(record.address, TaskKind.CREATE_KEY, "the rotation was given up")
-        before = rotation_of(record).before
-        self._run.state.put(record.model_copy(update={"rotation": before, "candidate": None}))
-        self._run.save()
-        if candidate is not None:
+            self._run.save()
             slot = self._session.shelf(record)
             self._run.write(
                 CallKind.DROP_SECRET,
@@ -126,6 +126,10 @@ class Rotations:
                 {"fingerprint": candidate.fingerprint},
                 lambda: self._session.custody.drop(Place.QUARANTINE, slot),
             )
+        self._cancel(record.address, TaskKind.CREATE_KEY, "the rotation was given up")
+        before = rotation_of(record).before
+        self._run.state.put(record.model_copy(update={"rotation": before, "candidate": None}))
+        self._run.save()
 
     def put_aside(self, key: Key, checked: Checked) -> Rotation:
         """Keeps what the new generation said, then puts the old secret aside."""

@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
 from krakenstate import Process
+from krakenstate.engine import leak
 from krakenstate.engine.identity import held_elsewhere
 from krakenstate.errors import HandInNotExpected
 from krakenstate.model.address import Address
@@ -132,3 +135,50 @@ def test_a_key_that_was_just_replaced_is_not_taken_for_another_process(world):
     found = held_elsewhere(world.state, Address("spot_key.other"), old.fingerprint)
     assert found is not None
     assert found.address == key.address
+
+
+@pytest.mark.parametrize("way", ["key ingest", "inbox"])
+def test_the_key_that_is_to_be_replaced_does_not_replace_itself(world, way):
+    """A Derivatives key has no name that would tell: its copy is dropped, and it stays in service alone."""
+    key = derivatives_key(rotate_every=timedelta(days=90))
+    old = world.put_in_service(key)
+    world.clock.advance(days=91)
+    world.apply()
+    if way == "inbox":
+        world.leave_in_inbox("hedger", key.address, old)
+        [outcome] = world.settle().outcomes
+    else:
+        outcome = world.hand_in(key.address, old)
+    assert outcome.effect is Effect.REJECTED
+    assert (
+        "the key is the one that is to be replaced. Only its copy in quarantine was dropped" in outcome.text
+    )
+    assert world.published("hedger", key.address).items() >= halves(old).items()
+    assert world.quarantine("hedger", key.address) is None
+    assert world.task(TaskKind.CREATE_KEY, key.address).rejection == outcome.text
+    assert world.open_tasks() == [TaskKind.CREATE_KEY]
+
+
+def test_nobody_hands_in_a_key_for_one_that_was_revoked(world):
+    """What comes all the same is deleted, not taken, until a plan approves a new one."""
+    old = world.put_in_service(spot_key())
+    with world.writing("key revoke") as run:
+        leak.revoke(run, spot_key(), run.state.key("spot_key.pnl"), "laptop stolen", "ann")
+    world.people("delete-key", account="desk", key=old.api_key.get_secret_value())
+    world.attest(TaskKind.DELETE_KEY, "spot_key.pnl")
+    world.settle()
+    late = world.make_key(spot_key(), name="pnl-g2")
+    slot = world.session().slot("process.pnl", "spot_key.pnl")
+    world.session().custody.store_quarantine(slot, late)  # as a hand-in does that finds the lock taken
+    path = world.leave_in_inbox("pnl", "spot_key.pnl", late)
+    [outcome] = world.settle().outcomes
+    assert "a second key" in outcome.text
+    assert [c.text for c in world.plan().facts.checks if c.code == "KS2202"] == [
+        f"a secret lies in inbox (kv/{path}) that no task asks for; it is not taken"
+    ]
+    assert world.task(TaskKind.DELETE_KEY, "spot_key.pnl").subject == late.fingerprint
+    world.attest(TaskKind.DELETE_KEY, "spot_key.pnl")
+    world.settle()
+    assert world.quarantine("pnl", "spot_key.pnl") is None
+    assert world.state.key("spot_key.pnl").published is None
+    assert world.calls(only=late) == []

@@ -19,8 +19,11 @@ from krakenstate.model.task import TaskKind
 from krakenstate.store.vault.state import VaultStateStore
 from tests.support.world import MOUNT, SECRETS, STATE, World, halves
 
+DESKS_OWN = "trading"
+"""Where a desk keeps the secrets that it had before."""
 SECRET_PLACES = tuple(
-    f"{top}/" for top in (SECRETS, *(f"{STATE}/{name}" for name in ("quarantine", "inbox", "retired")))
+    f"{top}/"
+    for top in (SECRETS, DESKS_OWN, *(f"{STATE}/{name}" for name in ("quarantine", "inbox", "retired")))
 )
 """Where a secret may lie."""
 
