@@ -7,6 +7,7 @@ carries it out.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from krakenstate.engine.guard import Guard
 from krakenstate.engine.moves import foreseen
@@ -15,6 +16,7 @@ from krakenstate.engine.thresholds import find_loose, find_stops, forced
 from krakenstate.model.decision import Decision
 from krakenstate.model.plan import Plan
 from krakenstate.model.promotion import Promoted
+from krakenstate.model.state import AccountRecord, GrantRecord, KeyRecord
 from krakenstate.policy.base import Case, Ruling
 from krakenstate.policy.judge import in_order, judge, refuse
 
@@ -27,8 +29,9 @@ def guarded(
     ``promotions`` are those of its proposals. That thresholds were forced is part of the decision, so it is
     approved with it.
     """
-    case = Case(look.desired, look.now.date(), plan, promotions)
     renamed = replace(look, state=foreseen(look.desired, look.state)[0])
+    since = {r.address: day for r in renamed.state.records if (day := _in_service_since(r)) is not None}
+    case = Case(look.desired, look.now.date(), plan, promotions, since)
     stops = find_stops(plan, renamed)
     checks = in_order(
         [
@@ -43,6 +46,15 @@ def guarded(
         return plan
     plan = plan.model_copy(update={"forced": True})
     return plan.model_copy(update={"digest": Decision.of(plan).digest})
+
+
+def _in_service_since(record: AccountRecord | KeyRecord | GrantRecord) -> date | None:
+    """The day a key was made, or else published here; of an adopted one only it itself could tell."""
+    if not isinstance(record, KeyRecord):
+        return None
+    if record.description is not None and record.description.created_at is not None:
+        return record.description.created_at.date()
+    return record.published.at.date() if record.published and record.adopted is None else None
 
 
 def refuse_guarded(plan: Plan) -> None:

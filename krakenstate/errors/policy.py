@@ -133,6 +133,13 @@ class NotPromoted(PolicyError):
     remedy = "Apply it in the other stack and have the key verified there, or waive the rule."
 
 
+class KeyAged(PolicyError):
+    """A key has been in service for longer than the stack's limits allow."""
+
+    code, headline = "KS5115", "Key has grown too old"
+    remedy = "Declare rotate_every=timedelta(days=90): the next plan then proposes its rotation."
+
+
 class ProofUnreadable(PolicyError):
     """The records of the stack that keys are promoted from cannot be read; what it verified is not known."""
 

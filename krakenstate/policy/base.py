@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,12 +24,14 @@ class Case:
         plan: What would be done, where that is known; ``validate`` has none.
         promotions: The keys that this plan makes or changes and that have to be verified in another stack
             first; ``None`` where nobody looked.
+        since: Since when keys have been in service, as far as that is recorded; ``None`` without a state.
     """
 
     desired: Desired
     today: date
     plan: Plan | None = None
     promotions: tuple[Promoted, ...] | None = None
+    since: Mapping[Address, date] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Rule:
         says: The rule in a sentence.
         find: The declarations that break it.
         needs_promotions: Whether it finds nothing where nobody looked at the other stack.
+        needs_state: Whether it finds nothing without a state.
     """
 
     name: str
@@ -61,6 +64,14 @@ class Rule:
     says: str
     find: Callable[[Case], Iterable[Finding]]
     needs_promotions: bool = False
+    needs_state: bool = False
+
+    def can_judge(self, case: Case) -> bool:
+        """Whether the case holds what the rule looks at, so that no finding means that it is kept."""
+        without = (self.needs_promotions and case.promotions is None) or (
+            self.needs_state and case.since is None
+        )
+        return not without
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,13 +131,13 @@ def _needless(found: Iterable[Broken], case: Case, desk: Ruling | None) -> list[
     """Waivers that excuse nothing: of what the declaration keeps, or of no rule at all.
 
     Whether a desk's rule is kept is not judged here: it may look at a plan that there is not. Nor is one that
-    looks at another stack, where nobody did. Whether there is a desk's rule of a name, which has a dot in it,
-    is known once its file was looked at.
+    looks at another stack or at the state, where nobody did. Whether there is a desk's rule of a name, which
+    has a dot in it, is known once its file was looked at.
     """
     known = {*RULES, *(name for name, _ in desk.rules)} if desk else set(RULES)
     unread = {broken.rule for broken in found}
     needed = {(b.rule, b.address) for b in found}
-    seen = {n for n, rule in RULES.items() if case.promotions is not None or not rule.needs_promotions}
+    seen = {name for name, rule in RULES.items() if rule.can_judge(case)}
     checks: list[Check] = []
     for declared in case.desired.resources.values():
         for waiver in declared.waivers:

@@ -15,6 +15,7 @@ from krakenstate.errors import (
     AgeTooLong,
     AllowlistMissing,
     ControllerShared,
+    KeyAged,
     KeyEndless,
     LifetimeTooLong,
     NetworkBroad,
@@ -138,6 +139,19 @@ def keys_do_not_grow_old(case: Case) -> Iterator[Finding]:
                 key,
                 f"{key.address} is rotated every {_days(key.rotate_every)}; at most {_days(limit)} are "
                 "allowed.",
+            )
+
+
+def keys_in_service_are_young(case: Case) -> Iterator[Finding]:
+    """What its declaration says of the next key changes nothing about the one that is there."""
+    limit = case.desired.head.limits.age
+    for key in case.desired.of(Key):
+        since = (case.since or {}).get(key.address)
+        if since is not None and case.today - since > limit:
+            yield Finding(
+                key,
+                f"{key.address} has been in service since {since}, {_days(case.today - since)}; at most "
+                f"{_days(limit)} are allowed.",
             )
 
 
@@ -265,6 +279,14 @@ RULES: Mapping[str, Rule] = {
             AgeTooLong,
             "A rotation comes at least every 366 days, or as the stack's `limits` say.",
             keys_do_not_grow_old,
+        ),
+        Rule(
+            "key-age",
+            _WARNING,
+            KeyAged,
+            "No key has been in service for longer than 366 days, or as the stack's `limits` say.",
+            keys_in_service_are_young,
+            needs_state=True,
         ),
         Rule(
             "maximum-lifetime",

@@ -34,7 +34,7 @@ def test_what_a_rule_refuses_is_shown_and_never_applied(new_desk: Callable[[str]
     rules.mkdir()
     (rules / "desk.py").write_text(dedent(RULE), encoding="utf-8")
     desk.declare(HEADER + PNL)
-    desk.run("policy", "check", expect=("Policy of prod is kept: 1 warning.", "15 rules looked at."))
+    desk.run("policy", "check", expect=("Policy of prod is kept: 1 warning.", "16 rules looked at."))
     desk.run("plan", *AT_RUNNER, code=5, expect="rule desk.one_task_at_once, KS5201")
     refused = desk.run(*APPLY, code=5)
     assert "A task would be opened." in refused.stderr

@@ -96,6 +96,7 @@ BREAKS = [
     ),
     ("maximum-age", [derivatives_key(rotate_every=timedelta(days=367))], "derivatives_key.hedger"),
     ("maximum-lifetime", [spot_key(expires=TODAY + timedelta(days=367))], "spot_key.pnl"),
+    ("key-age", [spot_key(), derivatives_key(name="old")], "derivatives_key.old"),
     ("nonce-window", [spot_key(nonce_window=1)], "spot_key.pnl"),
     ("controller-process", [CREATOR, spot_key(process=PLATFORM)], "spot_key.spot-creator"),
     ("spot-key-end", [spot_key(expires=None)], "spot_key.pnl"),
@@ -123,6 +124,7 @@ KEEPS = [
     ("withdrawal-on-subaccount", [MM, spot_key(**BANK), spot_key(name="mm", account=MM)]),
     ("maximum-age", [derivatives_key(rotate_every=timedelta(days=366))]),
     ("maximum-lifetime", [spot_key(expires=TODAY + timedelta(days=366))]),
+    ("key-age", [spot_key(), derivatives_key(name="new")]),
     ("nonce-window", [spot_key(nonce_window=0)]),
     ("controller-process", [CREATOR, CONTROLLER, spot_key()]),
     ("spot-key-end", [spot_key(expires=None, rotate_every=timedelta(days=90))]),
@@ -139,7 +141,10 @@ KEEPS = [
 
 
 def found(rule, declared, head=HEAD):
-    """The breaks of one rule in a stack of the basis and these; a key is promoted unless called unproven."""
+    """The breaks of one rule in a stack of the basis and these.
+
+    A key is promoted unless called unproven, and in service for as long as it may be; an old one longer.
+    """
     unique = {d.address: d for d in [*BASIS, *declared]}
     promotions = tuple(
         Promoted(
@@ -148,7 +153,10 @@ def found(rule, declared, head=HEAD):
         for d in declared
         if isinstance(d, SpotKey)
     )
-    return breaks(RULES[rule], Case(Desired(head, unique.values()), TODAY, promotions=promotions))
+    days = {address: 367 if d.name == "old" else 366 for address, d in unique.items() if d.name != "new"}
+    since = {address: TODAY - timedelta(days=age) for address, age in days.items()}
+    case = Case(Desired(head, unique.values()), TODAY, promotions=promotions, since=since)
+    return breaks(RULES[rule], case)
 
 
 @pytest.mark.parametrize(("rule", "declared", "address"), BREAKS)
@@ -204,7 +212,7 @@ def test_the_controllers_of_a_desk_keep_every_rule():
 
 
 def test_the_severities_are_what_users_rely_on():
-    """Three rules warn, the others refuse."""
+    """Four rules warn, the others refuse."""
     assert {r.name for r in RULES.values() if r.severity is Severity.WARNING} == {
-        "rights-beyond-calls", "spot-key-end", "trading-owners",
+        "key-age", "rights-beyond-calls", "spot-key-end", "trading-owners",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Thresholds: how much one plan may change, and what it may never lose unasked."""
+"""Guardrails: how much one plan may change, what it may never lose unasked, what the state tells rules."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -202,3 +202,20 @@ def test_a_controller_that_goes_on_managing_may_change(declared):
 def test_a_controller_of_nothing_may_go():
     """Once no subaccount is recorded any more, nothing needs it."""
     assert checks([CONTROLLER], [served(CREATOR), served(CONTROLLER)]) == []
+
+
+def test_the_age_of_a_key_is_the_state_s_to_tell():
+    """What was published here counts from then, if the key does not say when it was made."""
+    key = spot_key(rotate_every=timedelta(days=366))
+    aged = served(key)
+    assert aged.published is not None
+    old = aged.published.model_copy(update={"at": NOW - timedelta(days=367)})
+    records = [aged.model_copy(update={"published": old})]
+    look = look_at([key], records)
+    texts = [c.text for c in guarded(plan_of(look), look, Guard()).facts.checks if c.rule == "key-age"]
+    assert texts == [
+        "spot_key.pnl has been in service since 2025-10-31, 367 days; at most 366 days are allowed."
+    ]
+    made = as_described(key, created_at=NOW - timedelta(days=1))
+    young = look_at([key], [records[0].model_copy(update={"description": made})])
+    assert [c for c in guarded(plan_of(young), young, Guard()).facts.checks if c.rule == "key-age"] == []
