@@ -49,7 +49,11 @@ LOGS_IN = {
     ("settle", "krakenstate-settle"),
     ("apply", "krakenstate-apply"),
 }
-LOOK = 'curl -sf -H "X-Vault-Token: $VAULT_TOKEN" "$VAULT_ADDR/v1/auth/token/lookup-self"; env >&2; exit 5'
+LOOK = """
+curl -sf -H "X-Vault-Token: $VAULT_TOKEN" "${VAULT_ADDR%%,*}/v1/auth/token/lookup-self"
+env >&2
+exit 5
+"""
 
 
 @pytest.fixture(scope="module")
@@ -116,29 +120,64 @@ def identities(github):
     server.server_close()
 
 
-def test_a_command_has_a_token_for_as_long_as_it_runs(roles, identities):
-    """It sees the token and not the identity, its status is passed on, and the token is dead afterwards."""
+@pytest.fixture
+def login(roles, identities):
+    """What starts a command with a login, as a job does; it tells where to look a token up."""
     if shutil.which("jq") is None or shutil.which("curl") is None:
         pytest.skip("the example's programs need jq and curl")
-    address, asked = identities
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "NO_PROXY": "127.0.0.1",
         "VAULT_ADDR": f"{roles.address},http://127.0.0.1:1",
-        "ACTIONS_ID_TOKEN_REQUEST_URL": address,
+        "ACTIONS_ID_TOKEN_REQUEST_URL": identities[0],
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-3fa9",
     }
-    look = LOOK.replace("$VAULT_ADDR", "${VAULT_ADDR%%,*}")
-    done = subprocess.run(
-        [EXAMPLE / "ci" / "with-vault", "krakenstate-plan", "bash", "-c", look],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 5, done.stderr
-    seen = json.loads(done.stdout)["data"]
+
+    def start(script):
+        return subprocess.Popen(
+            [EXAMPLE / "ci" / "with-vault", "krakenstate-plan", "bash", "-c", script],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def is_dead(server, token):
+    """Whether a token opens nothing any more."""
+    try:
+        server.request("GET", "auth/token/lookup-self", token=token)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code == 403
+    return False
+
+
+def test_a_command_has_a_token_for_as_long_as_it_runs(roles, identities, login):
+    """It sees the token and not the identity, its status is passed on, and the token is dead afterwards."""
+    started = login(LOOK)
+    said, told = started.communicate(timeout=30)
+    assert started.returncode == 5, told
+    seen = json.loads(said)["data"]
     assert seen["policies"] == ["default", "krakenstate-plan"]
-    assert f"::add-mask::{seen['id']}\n" in done.stderr
-    assert "ACTIONS_ID_TOKEN" not in done.stderr
-    assert "request-3fa9" not in done.stderr
-    assert asked == ["Bearer request-3fa9"]
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        roles.request("GET", "auth/token/lookup-self", token=seen["id"])
+    assert f"::add-mask::{seen['id']}\n" in told
+    assert "ACTIONS_ID_TOKEN" not in told
+    assert "request-3fa9" not in told
+    assert identities[1] == ["Bearer request-3fa9"]
+    assert is_dead(roles, seen["id"])
+
+
+def test_a_cancelled_job_lets_its_command_end(roles, login):
+    """The signal reaches the command, which is waited for; its status is passed on, and the token is dead."""
+    started = login(
+        "trap 'echo ended; exit 143' TERM; echo \"$VAULT_TOKEN\"; while true; do sleep 0.05; done"
+    )
+    token = started.stdout.readline().strip()
+    assert not is_dead(roles, token)
+    started.terminate()
+    said, told = started.communicate(timeout=30)
+    assert (started.returncode, said) == (143, "ended\n"), told
+    assert is_dead(roles, token)
