@@ -82,6 +82,8 @@ def compare_terms(terms: KeyTerms, description: KeyDescription) -> list[Attribut
 
 def compare_descriptions(recorded: KeyDescription, observed: KeyDescription) -> list[AttributeChange]:
     """What somebody changed since a key was last recorded, managed or not."""
+    if recorded == observed:
+        return []
     before, after = _described(recorded), _described(observed)
     if same_addresses(recorded.networks, observed.networks) and bool(recorded.networks) == bool(
         observed.networks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -229,7 +230,7 @@ class Key(Declaration):
         """Whether it was there before krakenstate: it keeps its name and the place of its secret."""
         return self.key_name is not None or self.vault_path is not None
 
-    @property
+    @cached_property
     def networks(self) -> tuple[IPNetwork, ...] | None:
         """All networks of its allowlists; empty means open to the world, ``None`` not managed."""
         if self.allowlist is None:

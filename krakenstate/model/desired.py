@@ -7,7 +7,7 @@ is the address of what it refers to; loading puts the objects back, in the order
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue
@@ -175,25 +175,32 @@ class Desired:
 
 def dump_declaration(declaration: Declaration) -> RenderedResource:
     """A declaration as plain data, without the fields left at their defaults."""
+    return RenderedResource.model_validate(plain_declaration(declaration))
+
+
+def plain_declaration(declaration: Declaration) -> dict[str, Any]:
+    """The same as a dictionary that JSON can hold."""
+    references = _references(type(declaration))
     plain: dict[str, Any] = declaration.model_dump(
-        mode="json", exclude=set(_references(type(declaration))) | {"name"}, exclude_defaults=True
+        mode="json", exclude={*references, "name"}, exclude_defaults=True
     )
     for field, value in plain.items():
         kept = getattr(declaration, field)
         if isinstance(kept, frozenset) and isinstance(value, list):
             plain[field] = sorted(value)
-    for field in _references(type(declaration)):
+    for field in references:
         value = getattr(declaration, field)
         if isinstance(value, Declaration):
             plain[field] = reference_to(value)
         elif isinstance(value, tuple):
             plain[field] = [reference_to(item) for item in value]
-    return RenderedResource(
-        type=declaration.type_name,
-        name=declaration.name,
-        attributes=dict(sorted(plain.items())),
-        source=dump_source(declaration.source),
-    )
+    source = declaration.source
+    return {
+        "type": declaration.type_name,
+        "name": declaration.name,
+        "attributes": dict(sorted(plain.items())),
+        "source": {"file": source.file, "line": source.line, "text": source.text} if source else None,
+    }
 
 
 def dump_source(source: Source | None) -> RenderedSource | None:
@@ -221,9 +228,9 @@ def load_declarations(
     loaded: dict[str, Declaration] = {}
     out: list[Declaration] = []
     unusable = set(broken)
-    order = list(_TYPES)
+    order = {name: number for number, name in enumerate(_TYPES)}
     try:
-        for item in sorted(rendered, key=lambda r: order.index(r.type) if r.type in _TYPES else -1):
+        for item in sorted(rendered, key=lambda r: order.get(r.type, -1)):
             source = Source(item.source.file, item.source.line, item.source.text) if item.source else None
             cls = _TYPES.get(item.type)
             if cls is None:
@@ -281,9 +288,10 @@ def _resolve(
     return fields, missing
 
 
-def _references(cls: type[Declaration]) -> list[str]:
-    return [
+@cache
+def _references(cls: type[Declaration]) -> tuple[str, ...]:
+    return tuple(
         field
         for field, info in cls.model_fields.items()
         if any(isinstance(mark, Reference) for mark in info.metadata)
-    ]
+    )

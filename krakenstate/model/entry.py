@@ -183,9 +183,11 @@ class Declaration(Entry):
         return Address.of(self.type_name, self.name)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with some fields changed, unchecked; its address is made anew."""
+        """A copy with some fields changed, unchecked; what was derived from them is made anew."""
         copied = super().model_copy(update=update, deep=deep)
-        vars(copied).pop("address", None)
+        fields = type(self).model_fields
+        for derived in [name for name in vars(copied) if name not in fields]:
+            del vars(copied)[derived]
         return copied
 
 

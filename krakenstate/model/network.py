@@ -76,7 +76,8 @@ def covers(outer: Iterable[IPNetwork], inner: Iterable[IPNetwork]) -> bool:
 
 def same_addresses(one: Iterable[IPNetwork], other: Iterable[IPNetwork]) -> bool:
     """Whether two lists admit exactly the same addresses, however they are written."""
-    return collapse(one) == collapse(other)
+    one, other = tuple(one), tuple(other)
+    return one == other or collapse(one) == collapse(other)
 
 
 def count_addresses(networks: Iterable[IPNetwork]) -> int:

@@ -30,11 +30,11 @@ class KeyTerms(Model):
 
     @classmethod
     def of(cls, key: Key) -> KeyTerms:
-        """The terms of a declaration."""
+        """The terms of a declaration, whose parts were checked when it was made."""
         controls = str(key.controls.address) if key.controls else None
         if isinstance(key, SpotKey):
             permissions = None if key.permissions is None else tuple(sorted(p.value for p in key.permissions))
-            return cls(
+            return cls.model_construct(
                 api=key.api,
                 permissions=permissions,
                 networks=key.networks,
@@ -46,7 +46,7 @@ class KeyTerms(Model):
                 controls=controls,
             )
         assert isinstance(key, DerivativesKey)  # noqa: S101 - the two types of key there are
-        return cls(
+        return cls.model_construct(
             api=key.api,
             general=key.general,
             transfer=key.transfer,

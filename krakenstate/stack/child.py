@@ -19,7 +19,7 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType, TracebackType
@@ -39,8 +39,8 @@ from krakenstate.errors import (
     StackSyntax,
     StackTimeout,
 )
-from krakenstate.model.desired import dump_declaration, reference_to
-from krakenstate.model.entry import Collector, Declaration, Part, collecting
+from krakenstate.model.desired import plain_declaration, reference_to
+from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting
 from krakenstate.stack.authoring import Stack
 from krakenstate.stack.confine import Isolation, confine, drop_privileges
 from krakenstate.stack.text import clean
@@ -139,27 +139,33 @@ class Reporter:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        data = json.dumps(self._payload()).encode()
+        data = self._report().encode()
         while data:
             data = data[os.write(self.errand.report_fd, data) :]
         _leave(0)
 
-    def _payload(self) -> dict[str, Any]:
+    def _report(self) -> str:
+        """The report as JSON; each resource is made into text once, where a failure names it."""
         wrong = {id(part) for part in self.collector.placeholders if isinstance(part, Part)}
-        self.collector.placeholders += [
-            entry
-            for stack in Stack.made
-            for entry in stack.entries
-            if any(id(value) in wrong for value in vars(entry).values())
-        ]
+        if wrong:
+            self.collector.placeholders += [
+                entry
+                for stack in Stack.made
+                for entry in stack.entries
+                if any(id(value) in wrong for value in vars(entry).values())
+            ]
         broken = {id(entry) for entry in self.collector.placeholders}
         entries = [entry for stack in Stack.made for entry in stack.entries if id(entry) not in broken]
         resources = [self._dump(entry) for entry in entries if isinstance(entry, Declaration)]
+        rest = json.dumps(self._rest(entries))
+        return f'{rest[:-1]}, "resources": [{", ".join(text for text in resources if text)}]}}'
+
+    def _rest(self, entries: Sequence[Entry]) -> dict[str, Any]:
+        """What a report holds beside resources."""
         problems = [*self.collector.problems, *self.problems, *self._never_added()]
         return {
             "finished": self.finished,
             "stacks": [_describe_stack(stack) for stack in Stack.made],
-            "resources": [text for text in resources if text is not None],
             "placeholders": [
                 reference_to(entry) for entry in self.collector.placeholders if isinstance(entry, Declaration)
             ],
@@ -189,6 +195,9 @@ class Reporter:
             return []
         added = [entry for stack in Stack.made for entry in stack.entries]
         known = {id(entry) for entry in [*added, *self.collector.placeholders]}
+        loose = [e for e in self.collector.made if isinstance(e, Declaration) and id(e) not in known]
+        if not loose:
+            return []
         for entry in added:
             for value in vars(entry).values():
                 known.update(id(item) for item in (value if isinstance(value, tuple) else (value,)))
@@ -196,20 +205,20 @@ class Reporter:
             DeclarationNotAdded(
                 f"{reference_to(entry)} is declared, and no stack holds it.", source=entry.source
             )
-            for entry in self.collector.made
-            if isinstance(entry, Declaration) and id(entry) not in known
+            for entry in loose
+            if id(entry) not in known
         ]
 
-    def _dump(self, declaration: Declaration) -> dict[str, Any] | None:
+    def _dump(self, declaration: Declaration) -> str | None:
         try:
-            plain = dump_declaration(declaration).model_dump(mode="json")
-            json.dumps(plain, ensure_ascii=False).encode("utf-8")
+            text = json.dumps(plain_declaration(declaration), ensure_ascii=False)
+            text.encode("utf-8")
         except Exception as wrong:  # noqa: BLE001 - whatever a value does, the other declarations count
             message = f"{reference_to(declaration)} cannot be written as data: {_words_of(wrong)}"
             self.problems.append(DeclarationInvalid(message, source=declaration.source))
             self.collector.placeholders.append(declaration)
             return None
-        return plain
+        return text
 
 
 class _CountedStream(io.TextIOWrapper):

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -46,23 +47,44 @@ from krakenstate.stack.text import clean
 _VERSION = re.compile(r"1\.\d{1,6}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LoadedStack:
     """A stack that is known to be right.
 
     Args:
         desired: Its declarations, with their lines.
-        rendered: The same as plain data, sorted by address.
         path: The stack file, or the rendered file it was read from.
         isolation: What was obtained when the stack file ran.
         isolation_reason: Why that is no more than ``process``, where it is known.
+        policies: Names of the files with the desk's own rules that lay beside it.
     """
 
     desired: Desired
-    rendered: Rendered
     path: Path
     isolation: Literal["kernel", "process"]
     isolation_reason: str | None = None
+    policies: tuple[str, ...] = ()
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """Its declarations as plain data, sorted by address."""
+        desired = self.desired
+        return Rendered(
+            krakenstate_version=krakenstate.__version__,
+            isolation=self.isolation,
+            isolation_reason=self.isolation_reason,
+            stack=desired.head,
+            resources=tuple(dump_declaration(declaration) for declaration in desired.resources.values()),
+            moves=tuple(
+                RenderedMove(old=m.old, new=m.new, source=dump_source(m.source))
+                for m in desired.moves.values()
+            ),
+            removed=tuple(
+                RenderedRemoval(address=r.address, source=dump_source(r.source))
+                for r in desired.removed.values()
+            ),
+            policies=self.policies,
+        )
 
 
 def load(name: str | None, desired: Path | None, *, require_isolation: bool = False) -> LoadedStack:
@@ -206,21 +228,7 @@ def _finish(
 ) -> LoadedStack:
     desired = Desired(head, loaded, *renames)
     raise_problems(check_vault_paths(desired))
-    rendered = Rendered(
-        krakenstate_version=krakenstate.__version__,
-        isolation=isolation.kind,
-        isolation_reason=isolation.reason,
-        stack=head,
-        resources=tuple(dump_declaration(declaration) for declaration in desired.resources.values()),
-        moves=tuple(
-            RenderedMove(old=m.old, new=m.new, source=dump_source(m.source)) for m in desired.moves.values()
-        ),
-        removed=tuple(
-            RenderedRemoval(address=r.address, source=dump_source(r.source)) for r in desired.removed.values()
-        ),
-        policies=tuple(policies),
-    )
-    return LoadedStack(desired, rendered, path, isolation.kind, isolation.reason)
+    return LoadedStack(desired, path, isolation.kind, isolation.reason, tuple(policies))
 
 
 def read_file(path: Path, shown: str) -> bytes:

@@ -66,6 +66,7 @@ class Lines:
     def __init__(self, stack: StackFile) -> None:
         self._stack = stack
         self._texts: dict[Path, list[str]] = {}
+        self._sources: dict[tuple[str, int], Source] = {}
 
     def source(self, claimed: ReportedSource | RenderedSource | None) -> Source:
         """A line the child claims, if it is in the stack file or in Python below the project; else the first.
@@ -73,14 +74,19 @@ class Lines:
         The text of the line is shown, so a claim must not choose another kind of file, nor one that is
         hidden.
         """
-        if claimed is None or claimed.file == self._stack.display:
-            line = claimed.line if claimed else 1
+        place = (claimed.file, claimed.line) if claimed else (self._stack.display, 1)
+        if place not in self._sources:
+            self._sources[place] = self._find(*place)
+        return self._sources[place]
+
+    def _find(self, file: str, line: int) -> Source:
+        if file == self._stack.display:
             return Source(self._stack.display, line, self._text(self._stack.path, line))
-        path = self._source_named(claimed.file)
+        path = self._source_named(file)
         if path is None:
             return self.source(None)
         shown = clean(str(path.relative_to(self._stack.project)), 300)
-        return Source(shown, claimed.line, self._text(path, claimed.line))
+        return Source(shown, line, self._text(path, line))
 
     def _source_named(self, name: str) -> Path | None:
         try:
@@ -135,8 +141,12 @@ def render_stack(
     if show:
         for line in _printed_lines(children[0]):
             show(line)
-    first, second = (_read(child, stack, lines, limit) for child in children)
-    if not first.problems:
+    first = _read(children[0], stack, lines, limit)
+    if _is_same(*children):
+        second = replace(first, isolation=children[1].isolation)
+    else:
+        second = _read(children[1], stack, lines, limit)
+    if not first.problems and second.resources is not first.resources:
         _compare(first, second, lines)
     weaker = second if first.isolation.kind == "kernel" else first
     return replace(first, isolation=weaker.isolation)
@@ -178,6 +188,11 @@ def renames_of(run: Run, stack: StackFile) -> tuple[tuple[RenderedMove, ...], tu
     moves = (RenderedMove(old=e.old, new=e.new, source=told(e)) for e in extras if e.kind == "Moved")
     removed = (RenderedRemoval(address=e.address, source=told(e)) for e in extras if e.kind == "Removed")
     return tuple(moves), tuple(removed)
+
+
+def _is_same(one: Child, other: Child) -> bool:
+    """Whether two runs ended by themselves and said the same, byte for byte; then it is read once."""
+    return (one.ending, one.report) == (other.ending, other.report) and one.ending is Ending.BY_ITSELF
 
 
 def _require_kernel(children: Iterable[Child]) -> None:

@@ -105,6 +105,8 @@ def plain(text: str) -> str:
     Line breaks and tabs become spaces; control, formatting and direction characters disappear; half a
     surrogate pair becomes U+FFFD.
     """
+    if text.isascii() and text.isprintable():
+        return str(text)
     return "".join(_clean(character) for character in text)
 
 
