@@ -25,6 +25,8 @@ KEYS_PER_ACCOUNT = 10
 _LINEAGE = "00000000-0000-4000-8000-000000000000"
 
 _STACK = """\
+from datetime import timedelta
+
 from krakenstate import (
     Allowlist, Environment, MasterAccount, NonceUnit, Process, SpotKey, SpotSubaccount, Stack, Vault, roles,
 )
@@ -43,7 +45,7 @@ for a in range({accounts}):
         process = stack.add(Process(name=f"p{{a}}-{{k}}", owner="desk"))
         stack.add(SpotKey(
             name=f"k{{a}}-{{k}}", account=account, process=process, permissions={permissions},
-            allowlist=[office], nonce_unit=NonceUnit.MILLISECONDS))
+            allowlist=[office], nonce_unit=NonceUnit.MILLISECONDS, rotate_every=timedelta(days=90)))
 """
 _CHANGED = "roles.TRADING if (a, k) != (a // 10 * 10, 0) else roles.DASHBOARD"
 """One key in a hundred has other rights than it was made with."""

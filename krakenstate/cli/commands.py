@@ -77,7 +77,7 @@ ENTRIES = {
     "show": Entry(CORE, "Show a saved plan.", "show", "show", "krakenstate show plan.json"),
     "apply": Entry(
         CORE,
-        "Plan, show the plan, ask, and carry it out; or carry out a saved plan.",
+        "Plan, show the plan, ask, and carry it out.",
         "apply",
         "apply",
         "krakenstate apply prod --site runner",

@@ -108,8 +108,10 @@ class Output:
         print(text, file=self.stdout, flush=True)
 
     def data(self, value: Any) -> None:
-        """JSON on standard output: one object, indented."""
-        print(json.dumps(value, indent=2), file=self.stdout, flush=True)
+        """JSON on standard output: one object, indented, written as it is made."""
+        for chunk in json.JSONEncoder(indent=2).iterencode(value):
+            self.stdout.write(chunk)
+        print(file=self.stdout, flush=True)
 
     def event(self, event: BaseModel) -> None:
         """One line of JSON on standard output, whole, from any thread."""

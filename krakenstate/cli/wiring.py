@@ -146,17 +146,22 @@ def wire_alone(env: Mapping[str, str]) -> tuple[Providers, Callable[[], datetime
 
 
 def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack:
-    """Renders the stack in its own processes while this one imports what every run needs."""
-    with ThreadPoolExecutor(1, "render") as pool:
-        rendering = pool.submit(load, stack, desired)
-        gc.disable()  # what is imported stays; looking for garbage among it takes a third of the time
-        try:
-            for name in _ROOMS:
-                import_module(name)
-        finally:
-            gc.freeze()
-            gc.enable()
-        return rendering.result()
+    """Renders the stack in its own processes while a thread imports what every run needs.
+
+    The rendering stays with the main thread, where Ctrl-C ends it, its processes first. What is imported and
+    loaded stays until the end, and looking for garbage among it takes a third of the time, so nobody looks.
+    """
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(1, "imports") as pool:
+            importing = [pool.submit(import_module, name) for name in _ROOMS]
+            loaded = load(stack, desired)
+            for done in importing:
+                done.result()
+    finally:
+        gc.freeze()
+        gc.enable()
+    return loaded
 
 
 _ROOMS = (

@@ -14,6 +14,9 @@ from krakenstate.views.policy import policy_lines, refused_line
 from krakenstate.views.style import DEFAULT_WIDTH, MARKS, Mark, Paint, plain, wrap
 from krakenstate.views.words import age, headline, short_commit, short_digest
 
+_ALIKE = 10
+"""Warnings of one rule that are told beside a plan."""
+
 
 def render_plan(
     plan: Plan,
@@ -44,7 +47,7 @@ def render_plan(
         _overview(plan, paint),
         _risks(plan, paint, width),
         _leaks(plan, paint, width),
-        policy_lines(plan.facts.checks, paint, width),
+        policy_lines(plan.facts.checks, paint, width, most=_ALIKE),
         _drift(plan, paint, width),
         *_actions(plan, rows, paint, width, explain),
         *_watched(plan, paint, width),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
@@ -13,12 +14,23 @@ from krakenstate.views.words import count
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
-def policy_lines(checks: Iterable[Check], paint: Paint, width: int) -> list[str]:
-    """The findings of rules, under a title, in the order they come in; nothing where there is none."""
+def policy_lines(checks: Iterable[Check], paint: Paint, width: int, *, most: int | None = None) -> list[str]:
+    """The findings of rules, under a title, in the order they come in; nothing where there is none.
+
+    With ``most``, only so many warnings of one rule, and how many more there are. Errors are all told.
+    """
     lines: list[str] = []
+    told: Counter[str] = Counter()
     for check in checks:
-        if check.rule:
+        if not check.rule:
+            continue
+        told[check.rule] += check.severity is not Severity.ERROR
+        if most is None or check.severity is Severity.ERROR or told[check.rule] <= most:
             lines += _finding(check, paint, width)
+    for rule, number in told.items():
+        if most is not None and number > most:
+            more = f"and {number - most} more of rule {plain(rule)}; krakenstate policy check lists all"
+            lines += wrap(more, width, "  ", "    ")
     return [paint.bold("Policy"), *lines] if lines else []
 
 

@@ -1,5 +1,6 @@
 """The frame around all commands: help, usage errors, exit codes, streams, colour, logs."""
 
+import gc
 import io
 import json
 import logging
@@ -8,12 +9,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import typer
 
-from krakenstate.cli import app, logs, options
-from krakenstate.cli.commands import ENTRIES, PANELS
+from krakenstate.cli import app, logs, options, wiring
 from krakenstate.cli.frame import Group
 from krakenstate.cli.output import (
     Output,
@@ -119,14 +120,6 @@ def test_version_as_text_and_json(tmp_path):
     )
     assert run_cli("--version", cwd=tmp_path).stdout == text.stdout
     assert (text.stderr, data.stderr) == ("", "")
-
-
-@pytest.mark.parametrize("name", ENTRIES)
-def test_the_overall_help_says_what_each_command_says_first(name):
-    """The overall help imports no command, and yet repeats the first sentence of each."""
-    said = app.build().commands[name].help.split("\n\n")[0]
-    assert " ".join(said.split()) == ENTRIES[name].summary
-    assert ENTRIES[name].panel in PANELS
 
 
 def test_the_overall_help_lists_every_option():
@@ -541,3 +534,33 @@ def test_sigterm_ends_in_order(tmp_path):
     for pid in children:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_the_main_thread_renders_while_another_imports(monkeypatch):
+    """Ctrl-C is raised in the main thread, so the one that waits for the stack's processes can end them."""
+    seen = []
+
+    def load(stack, desired):
+        seen.append((stack, threading.current_thread() is threading.main_thread(), gc.isenabled()))
+        raise FileUnusable("Enough.")
+
+    monkeypatch.setattr(wiring, "load", load)
+    with pytest.raises(FileUnusable):
+        wiring.wire("prod", output=Output(), environment={})
+    assert seen == [("prod", True, False)]
+    assert gc.isenabled()
+
+
+def test_json_is_written_as_it_is_made():
+    """Of a large answer the beginning is out before the end is made, in the same bytes as at once."""
+    written, out = [], io.StringIO()
+
+    class Rows(list):
+        def __iter__(self):
+            for number in range(3):
+                written.append(out.getvalue().count("row"))
+                yield f"row {number}"
+
+    Output(json=True, stdout=out).data({"rows": Rows([None])})
+    assert out.getvalue() == json.dumps({"rows": ["row 0", "row 1", "row 2"]}, indent=2) + "\n"
+    assert written == [0, 1, 2]

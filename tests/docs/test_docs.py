@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 import krakenstate
 from krakenstate import errors
 from krakenstate.cli.app import PROGRAM, build
+from krakenstate.cli.commands import ENTRIES, PANELS
 from krakenstate.cli.options import FLAGS, SWITCHES
 from krakenstate.errors import KrakenstateError, StackProblems, catalogue
 from krakenstate.model import declarations, roles
@@ -268,3 +269,11 @@ def test_every_path_in_the_pages_exists():
             }:
                 missing.append(f"{page.name}: {span}")
     assert missing == []
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_overall_help_says_what_each_command_says_first(name):
+    """The overall help imports no command, and yet repeats the first sentence of each."""
+    said = command_tree().commands[name].help.split("\n\n")[0]
+    assert " ".join(said.split()) == ENTRIES[name].summary
+    assert ENTRIES[name].panel in PANELS

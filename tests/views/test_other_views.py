@@ -14,6 +14,8 @@ from krakenstate.model.state import State
 from krakenstate.model.task import TaskKind
 from krakenstate.views import apply_text, drift_text, observe_text, state_text, task_text
 from krakenstate.views.drift_issue import render_drift_issue
+from krakenstate.views.policy import policy_lines
+from krakenstate.views.style import Paint
 from krakenstate.views.values import dump
 from krakenstate.views.words import age
 from tests.support.golden import check_golden
@@ -251,3 +253,14 @@ def test_an_empty_list_says_so():
     empty = State(samples.state().index, {})
     assert task_text.render_task_list([], now=NOW) == "No tasks."
     assert state_text.render_state_list(empty) == "The state records nothing yet."
+
+
+def test_many_warnings_of_one_rule_are_counted_beside_a_plan():
+    """Ten of them are told and the rest counted; errors are told one by one, and alone a policy tells all."""
+    warned = Check(code="KS5111", address=PNL, text="works for ever", severity=Severity.WARNING, rule="end")
+    checks = [*FINDINGS * 12, *[warned] * 25]
+    beside = policy_lines(checks, Paint(False), 80, most=10)
+    assert sum("400 days" in line for line in beside) == 12
+    assert sum("works for ever" in line for line in beside) == 10
+    assert beside[-1] == "  and 15 more of rule end; krakenstate policy check lists all"
+    assert sum("works for ever" in line for line in policy_lines(checks, Paint(False), 80)) == 25
