@@ -133,7 +133,7 @@ ENTRIES = {
     ),
     "panic": Entry(
         ASSURANCE,
-        "Say which keys of an account to delete, in order, and stop its Derivatives trading.",
+        "Have every key of an account deleted, and stop its Derivatives trading.",
         "leak",
         "panic",
         'krakenstate panic --account carry --reason "orders nobody sent"',

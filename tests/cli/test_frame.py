@@ -558,7 +558,7 @@ def test_json_is_written_as_it_is_made():
     class Rows(list):
         def __iter__(self):
             for number in range(3):
-                written.append(out.getvalue().count("row"))
+                written.append(out.getvalue().count("row "))
                 yield f"row {number}"
 
     Output(json=True, stdout=out).data({"rows": Rows([None])})
