@@ -255,7 +255,7 @@ def _kept(key: Key, record: KeyRecord, look: Outlook) -> Step:
     label = _label(key, record, look)
     copy = look.arrival(record.address, Place.QUARANTINE)
     second = _second_keys_task(record, copy, look)
-    if copy is not None and second is None:
+    if copy is not None and second is None and record.published is not None:
         return settlement(key.address, Action.ADVANCE, label, _what_becomes_of(copy, record, look))
     observation = look.snapshot.of(key.address)
     task = look.open_task(key.address, TaskKind.EDIT_KEY)

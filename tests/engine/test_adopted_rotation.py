@@ -4,6 +4,9 @@ import pytest
 from pydantic import SecretStr
 
 from krakenstate.engine import leak
+from krakenstate.engine.adoption import linked
+from krakenstate.engine.reporting import Here, report_here
+from krakenstate.errors import NotAskedInService
 from krakenstate.model.credential import Credential
 from krakenstate.model.plan import Action, Reason
 from krakenstate.model.provenance import Provenance
@@ -13,7 +16,17 @@ from krakenstate.model.task import TaskKind
 from tests.engine.test_rebuild import lose_the_state, make_anew
 from tests.engine.test_rotation import DAYS, SPOT, delete_old, says_it_uses, stage
 from tests.support.adopted import ENTRY, FIELDS, KEY, PATH
-from tests.support.world import STATE, World, derivatives_key, halves, is_empty, spot_key
+from tests.support.world import (
+    CARRY,
+    CONTROLLER,
+    DESK,
+    STATE,
+    World,
+    derivatives_key,
+    halves,
+    is_empty,
+    spot_key,
+)
 
 ADOPTED = {"key_name": "PNL (old)", "vault_path": PATH, "vault_fields": FIELDS}
 ROTATED = {"rotate_every": 90 * DAYS, "overlap": 2 * DAYS}
@@ -271,3 +284,66 @@ def test_an_adopted_key_is_revoked(world, made, known):
     assert world.published("pnl", SPOT).items() >= halves(new).items()
     assert is_empty(world.plan())
     assert shown(world) == ["KS1315"]
+
+
+def test_what_may_be_the_adopted_key_itself_is_left_where_it_lies(world, made):
+    """Its secret was never shown: what lies in quarantine or in the inbox is said, not dropped nor taken."""
+    adopt(world, spot_key(key_name="PNL (old)"))
+    slot, quarantine = world.session().slot("process.pnl", SPOT), f"kv/{STATE}/quarantine/pnl/{SPOT}"
+    world.session().custody.store_quarantine(slot, old_of(made))
+    inbox = world.leave_in_inbox("pnl", SPOT, old_of(made))
+    world.settle()
+    assert world.quarantine("pnl", SPOT) == world.inbox("pnl", SPOT) == halves(old_of(made))
+    assert sorted(c.text for c in world.plan().facts.checks if c.code == "KS2202") == [
+        f"a secret lies in inbox (kv/{inbox}) that no task asks for; it is not taken",
+        f"a secret lies in quarantine ({quarantine}) that no task asks for; it is not taken",
+    ]
+    assert world.calls() == []
+
+
+def test_a_report_of_an_adopted_key_says_more_than_people_did(world):
+    """Where its process runs a Derivatives key is asked at the desk's own path; a Spot key in use is not."""
+    key = derivatives_key(key_name="futures", vault_path="trading/hedger")
+    made = world.make_key(key)
+    spot = world.make_key(spot_key(), name="K")
+    world.kv.write("trading/hedger", halves(made), 0)
+    world.kv.write("trading/pnl", halves(spot), 0)
+    adopt(world, key, spot_key(key_name="K", vault_path="trading/pnl"))
+    assert [o.provenance for o in world.plan().facts.observations if o.address == key.address] == [
+        Provenance.ATTESTED
+    ]
+    world.clock.advance(minutes=1)
+    report_here(world.session(), key, Here("bot@desk", "desk"))
+    with pytest.raises(NotAskedInService):
+        report_here(world.session(), world.desired.get(SPOT), Here("bot@desk", "desk"))
+    assert [o.provenance for o in world.plan().facts.observations if o.address == key.address] == [
+        Provenance.REPORTED
+    ]
+    assert is_empty(world.plan())
+    assert len(world.calls()) == len(world.calls(only=made)) == 1
+
+    world.declare(key.model_copy(update={"rotate_every": 90 * DAYS}), spot_key(key_name="K"))
+    world.apply()
+    new = next_key(world, key)
+    assert world.hand_in(key.address, new).effect is Effect.PUBLISHED
+    world.clock.advance(minutes=1)
+    report_here(world.session(), key, Here("bot@desk", "desk"))  # vault_path= is still declared
+    world.settle()
+    assert stage(world, key.address) is Stage.DRAINING
+
+
+def test_links_that_kraken_lists_are_imported(world):
+    """The controller is asked for them, and what the stack declares already is left out."""
+    world.put_in_service(CONTROLLER)
+    world.link_carry()
+    [found] = linked(world.session(), world.state)
+    assert (found.name, found.email, found.master, found.adopted) == (
+        "link-kraken-carry",
+        CARRY.email,
+        DESK,
+        True,
+    )
+    assert linked(world.session(None), world.state) == []
+    assert any("is not asked for links" in line for line in world.said)
+    world.declare(CONTROLLER, CARRY)
+    assert linked(world.session(), world.state) == []
