@@ -38,6 +38,7 @@ _one_line_at_a_time = threading.Lock()
 _switched_off = {"colour": False}
 
 
+_CLEAR = "\r\x1b[K"
 _at_the_end: list[Callable[[], None]] = []
 
 
@@ -102,6 +103,8 @@ class Output:
         self.colour = uses_colour(self.stdout) and not json
         self.width = shutil.get_terminal_size((WIDTH_DEFAULT, 24)).columns
         self.is_terminal = _is_terminal(self.stdout)
+        self.has_bar = _is_terminal(self.stderr) and os.environ.get("TERM") != "dumb"
+        self._bar = ""
 
     def result(self, text: str) -> None:
         """Text on standard output."""
@@ -121,8 +124,18 @@ class Output:
             self.stdout.flush()
 
     def progress(self, text: str) -> None:
-        """A line on standard error, at once."""
-        print(scrub(text), file=self.stderr, flush=True)
+        """A line on standard error, at once, above the bar if there is one."""
+        with _one_line_at_a_time:
+            above = _CLEAR if self._bar else ""
+            self.stderr.write(f"{above}{scrub(text)}\n{self._bar}")
+            self.stderr.flush()
+
+    def bar(self, text: str) -> None:
+        """What stands on the last line of a terminal until it is replaced; nothing takes it away."""
+        with _one_line_at_a_time:
+            self._bar = text[: self.width - 1]
+            self.stderr.write(f"{_CLEAR}{self._bar}")
+            self.stderr.flush()
 
     def paint(self, text: str, style: str) -> str:
         """Text in a colour where standard output has colours: bold, red, green, yellow, magenta, cyan."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from krakenstate.cli.output import Output
 from krakenstate.model.address import Address
@@ -14,6 +16,9 @@ from krakenstate.views import apply_text
 from krakenstate.views.style import plain
 
 STILL_EVERY_S = 10.0
+BAR_EVERY_S = 0.5
+TELL_FROM_S = 5.0
+"""What takes less is not announced."""
 _TOLD_AT_ONCE = {Action.MANUAL, Action.FORGET, Action.CLOSE, Action.ADVANCE}
 """Steps that make no call to Kraken, so that one line says it all."""
 
@@ -28,6 +33,34 @@ class Progress:
     def say(self, line: str) -> None:
         """A line, without control characters."""
         self._output.progress(plain(line))
+
+    @contextmanager
+    def work(self, count: int, least_s: float) -> Iterator[Callable[[], None]]:
+        """A bar on a terminal; in a log a line before what takes long, and one every ten seconds."""
+        began, over = time.monotonic(), threading.Event()
+        done: list[None] = []  # threads append to it
+        if least_s >= TELL_FROM_S:
+            self._output.progress(apply_text.work_ahead(count, least_s))
+
+        def tell() -> None:
+            while not over.wait(BAR_EVERY_S if self._output.has_bar else STILL_EVERY_S):
+                left_s = max(0.0, least_s - (time.monotonic() - began))
+                if self._output.has_bar:
+                    self._output.bar(apply_text.work_bar(len(done), count, left_s))
+                else:
+                    self._output.progress(apply_text.work_going_on(len(done), count, left_s))
+
+        teller = threading.Thread(target=tell, daemon=True)
+        if count > 1:
+            teller.start()
+        try:
+            yield lambda: done.append(None)
+        finally:
+            over.set()
+            if count > 1:
+                teller.join()
+            if self._output.has_bar:
+                self._output.bar("")
 
     def begin(self, address: Address, action: Action) -> None:
         """``addr: Creating...``, and every ten seconds that it still is."""

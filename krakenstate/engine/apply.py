@@ -8,6 +8,7 @@ recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from krakenstate.engine import leak, moves
 from krakenstate.engine.accounts import new_account_record, why_unknown
@@ -82,7 +83,7 @@ def outlook_of(run: Writing, snapshot: Snapshot) -> Outlook:
 class Application:
     """Carries out the steps of one plan."""
 
-    def __init__(self, run: Writing, snapshot: Snapshot) -> None:
+    def __init__(self, run: Writing, snapshot: Snapshot, *, tells: bool = True) -> None:
         self._run = run
         self._snapshot = snapshot
         self._session = run.session
@@ -91,7 +92,7 @@ class Application:
         self._grants = Grants(run, self._work)
         self._rotations = Rotations(run)
         self._asker = run.session.asker
-        self._witness = Witness(run.session.audience, run.state)
+        self._tell = Witness(run.session.audience, run.state).look if tells else lambda: None
 
     def apply(self, plan: Plan) -> list[Outcome]:
         """Proposals first, then the settlements that were ready.
@@ -103,8 +104,7 @@ class Application:
         outcomes = self._carry_out(plan.moves, self._move)
         own = [s for s in plan.proposals if s.action.step_class is StepClass.PROPOSAL]
         outcomes += self._carry_out(sorted(own, key=lambda s: (_FIRST.get(s.action, 9), s.address)))
-        ready = [s for s in plan.steps if s.action.step_class is StepClass.SETTLEMENT]
-        return outcomes + self._settle(ready)
+        return outcomes + self._settle(s for s in plan.steps if s.action.step_class is StepClass.SETTLEMENT)
 
     def settle(self, plan: Plan) -> list[Outcome]:
         """What an earlier approval already allows; proposals, and what sits on a rename, are left alone."""
@@ -114,7 +114,12 @@ class Application:
         return self._settle(ready)
 
     def _settle(self, steps: Iterable[Step]) -> list[Outcome]:
-        return settle_steps(self._run, steps, lambda run: Application(run, self._snapshot)._carry_out)
+        part = partial(Application, snapshot=self._snapshot, tells=False)
+        outcomes = settle_steps(
+            self._run, steps, lambda run: (self if run is self._run else part(run))._carry_out
+        )
+        self._tell()
+        return outcomes
 
     def _carry_out(
         self, steps: Iterable[Step], act: Callable[[Step], Outcome] | None = None
@@ -134,7 +139,7 @@ class Application:
             self._run.save()
             outcomes.append(outcome)
             self._session.audience.end(outcome)
-            self._witness.look()
+            self._tell()
         return outcomes
 
     def _one(self, step: Step) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from krakenstate.model.address import Address
@@ -16,6 +18,12 @@ class Audience(Protocol):
 
     def say(self, line: str) -> None:
         """Something worth a line."""
+
+    def work(self, count: int, least_s: float) -> AbstractContextManager[Callable[[], None]]:
+        """So many keys are looked at in the block; what it gives is called when one more is done.
+
+        ``least_s`` is how many seconds the remote call budgets alone make that take.
+        """
 
     def begin(self, address: Address, action: Action) -> None:
         """A step has begun."""
@@ -38,6 +46,10 @@ class Nobody:
 
     def say(self, line: str) -> None:
         """Nothing."""
+
+    def work(self, count: int, least_s: float) -> AbstractContextManager[Callable[[], None]]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(lambda: None)
 
     def begin(self, address: Address, action: Action) -> None:
         """Nothing."""

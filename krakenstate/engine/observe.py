@@ -104,13 +104,17 @@ class _Observer:
         self._now = session.clock()
         self._offset = timedelta(0)
         self._held: Mapping[Slot, Held | None] = {}
+        self._done: Callable[[], None] = lambda: None
 
     def observe(self, offset: timedelta) -> Snapshot:
         session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = addressed(session.custody.arrivals(slots), self._state)
         self._held = self._at_once()
-        found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
+        asked = self._to_ask()
+        calls = [(key.account.identity, key.api, SignedCall.DESCRIBE_KEY) for key in asked]
+        with session.audience.work(len(asked), session.lanes.least_s(calls)) as self._done:
+            found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
         found += [
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
             for account in session.desired.of(SpotSubaccount)
@@ -129,6 +133,16 @@ class _Observer:
             arrivals=tuple(arrivals),
             strays=tuple(session.custody.strays(slots)),
         )
+
+    def _to_ask(self) -> list[Key]:
+        """The keys that are asked for certain, as far as nothing happens meanwhile: for those who wait."""
+        return [key for key in self._session.desired.of(Key) if self._is_asked(key)]
+
+    def _is_asked(self, key: Key) -> bool:
+        record, takes_nonce = self._state.key(key.address), self._session.providers.keys[key.api].takes_nonce
+        if takes_nonce or record is None or record.published is None or record.is_as_adopted:
+            return False
+        return not self._asker.refusal(subject_of(key, record), record.published.fingerprint)
 
     def _at_once(self) -> Mapping[Slot, Held | None]:
         """What metadata tells of every published secret, where one call can tell it."""
@@ -187,6 +201,7 @@ class _Observer:
             answer = daily.ask(session, key, record, subject, credential, offset=self._offset)
         else:
             answer = self._asker.describe(inspector, subject, credential, None)
+            self._done()
         if answer is None:
             taken = _unknown(key.address, Missing.NOT_ASKED, daily.TAKEN, facts)
             return self._as_last_asked(key, record, taken)

@@ -9,9 +9,10 @@ from krakenstate.engine.lockstep import play
 from krakenstate.engine.session import Writing
 from krakenstate.errors import Interrupted
 from krakenstate.model.address import Address
-from krakenstate.model.declarations import Key
+from krakenstate.model.declarations import Key, api_of
 from krakenstate.model.plan import Action, Step
 from krakenstate.model.run import Outcome
+from krakenstate.model.vocabulary import SignedCall
 
 CarryOut = Callable[[Sequence[Step]], list[Outcome]]
 _TAKES_IN = {Action.INGEST, Action.VERIFY}
@@ -32,15 +33,19 @@ def settle_steps(
     """
     ready = list(steps)
     lanes = _lanes(run, ready)
-    if len(lanes) < 2:
-        return carry_out(run)(ready)
-    taken = [
-        outcome
-        for lane in play(run, [partial(_take_in, run, lane, carry_out) for lane in lanes])
-        for outcome in lane
+    count = sum(map(len, lanes.values()))
+    calls = [
+        (account, api_of(s.address), SignedCall.DESCRIBE_KEY) for account, lane in lanes.items() for s in lane
     ]
-    if len(taken) < sum(map(len, lanes)):
-        run.stop_requested()
+    with run.session.audience.work(count, run.session.lanes.least_s(calls)) as done:
+        if len(lanes) > 1:
+            jobs = [partial(_take_in, run, lane, carry_out, done) for lane in lanes.values()]
+            taken = [outcome for lane in play(run, jobs) for outcome in lane]
+            if len(taken) < count:
+                run.stop_requested()
+        else:
+            take = carry_out(run)
+            taken = [_counted(take, step, done) for step in ready]
     outcomes = {outcome.address: outcome for outcome in taken}
     rest = carry_out(run)([step for step in ready if step.address not in outcomes])
     outcomes |= {outcome.address: outcome for outcome in rest}
@@ -48,7 +53,11 @@ def settle_steps(
 
 
 def _take_in(
-    run: Writing, lane: Sequence[Step], carry_out: Callable[[Writing], CarryOut], part: Writing
+    run: Writing,
+    lane: Sequence[Step],
+    carry_out: Callable[[Writing], CarryOut],
+    done: Callable[[], None],
+    part: Writing,
 ) -> list[Outcome]:
     """One account's keys, until somebody asks to stop."""
     outcomes: list[Outcome] = []
@@ -58,11 +67,18 @@ def _take_in(
             run.stop_requested()
         except Interrupted:
             break
-        outcomes += take([step])
+        outcomes.append(_counted(take, step, done))
     return outcomes
 
 
-def _lanes(run: Writing, steps: Sequence[Step]) -> list[list[Step]]:
+def _counted(take: CarryOut, step: Step, done: Callable[[], None]) -> Outcome:
+    [outcome] = take([step])
+    if step.action in _TAKES_IN:
+        done()
+    return outcome
+
+
+def _lanes(run: Writing, steps: Sequence[Step]) -> dict[Address, list[Step]]:
     """The steps that take a key in, by account. A leaked key's successor is not among them.
 
     Its publication is followed by questions that go past a breaker, one at a time.
@@ -73,4 +89,4 @@ def _lanes(run: Writing, steps: Sequence[Step]) -> list[list[Step]]:
         is_urgent = record is not None and record.rotation is not None and record.rotation.urgent
         if step.action in _TAKES_IN and isinstance(key, Key) and not is_urgent:
             found.setdefault(key.account.identity, []).append(step)
-    return list(found.values())
+    return found

@@ -8,7 +8,7 @@ read that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -205,6 +205,9 @@ class Lanes(Protocol):
             RateLimited: Kraken refused; or it refused earlier calls on the account, and this was not sent.
             Exception: Whatever else ``send`` raised.
         """
+
+    def least_s(self, calls: Iterable[tuple[Address, Api, SignedCall]]) -> float:
+        """The seconds that these calls take at least, for their budgets alone."""
 
 
 class KeyInspector(Protocol):

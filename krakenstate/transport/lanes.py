@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -105,6 +106,19 @@ class Lanes:
                 raise
             finally:
                 budget.charge(tariff.costs[call], self._monotonic())
+
+    def least_s(self, calls: Iterable[tuple[Address, Api, SignedCall]]) -> float:
+        """The seconds that these calls take at least, for their budgets alone: each answered at once."""
+        begin = self._monotonic()
+        ends: dict[Address, float] = {}
+        budgets: dict[tuple[Address, Api], Budget] = {}
+        for account, api, call in calls:
+            known = self._lane(account).budgets.get(api)
+            budget = budgets.setdefault((account, api), deepcopy(known) or self._tariffs[api].budget())
+            cost, at = self._tariffs[api].costs[call], ends.get(account, begin)
+            ends[account] = at + budget.wait_s(cost, at)
+            budget.charge(cost, ends[account])
+        return max(ends.values(), default=begin) - begin
 
     def _lane(self, account: Address) -> _Lane:
         with self._mutex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,7 @@ from krakenstate.model.run import Effect, Outcome
 from krakenstate.model.task import TaskKind
 from krakenstate.views.style import Paint, plain, plain_lines
 
+_BAR_WIDTH = 20
 NOTHING_TO_SETTLE = "Nothing to settle."
 
 _ONGOING = {
@@ -49,6 +51,23 @@ def started(address: str, action: Action) -> str:
 def still_running(address: str, action: Action, elapsed_s: float) -> str:
     """``spot_subaccount.mm: Still creating... [10s elapsed]``"""
     return f"{plain(address)}: Still {_ONGOING[action].lower()}... [{int(elapsed_s)}s elapsed]"
+
+
+def work_ahead(count: int, least_s: float) -> str:
+    """``40 keys to ask; Kraken's call budget alone makes that take 75s or more.``"""
+    return f"{count} keys to ask; Kraken's call budget alone makes that take {math.ceil(least_s)}s or more."
+
+
+def work_going_on(done: int, count: int, left_s: float) -> str:
+    """``12 of 40 keys done, 50s or more to go``; without the second half where no budget is in the way."""
+    left = f", {math.ceil(left_s)}s or more to go" if left_s else ""
+    return f"{done} of {count} keys done{left}"
+
+
+def work_bar(done: int, count: int, left_s: float) -> str:
+    """``[######..............] 12 of 40 keys done, 50s or more to go``"""
+    filled = _BAR_WIDTH * done // max(1, count)
+    return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {work_going_on(done, count, left_s)}"
 
 
 def task_opened(address: str, task_id: str, assignee: str, kind: TaskKind) -> str:

@@ -1,12 +1,15 @@
 """Keys of several accounts taken in side by side: as each alone, with one journal entry for all of them."""
 
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from krakenstate.engine import runs
+from krakenstate.engine.audience import Nobody
 from krakenstate.engine.lockstep import CHECKED_FOR_S, play
 from krakenstate.errors import Interrupted, LockLost, NotAccepted, VaultDenied
 from krakenstate.model.run import CallKind, Effect, Result
@@ -196,3 +199,24 @@ def test_results_come_in_the_order_of_the_jobs_and_the_first_failure_is_raised(w
             play(run, [writes(0, lambda: "done"), writes(1, denied(1)), writes(2, denied(2))])
     last = journalled(world)[-1]
     assert [intent["result"] for intent in last["intents"]] == ["done", "failed", "failed"]
+
+
+def test_an_audience_hears_once_of_each_task_and_each_key(world):
+    """Every task that ends is told once; no key is asked in service, and six are taken in."""
+    many_in_inbox(world, accounts=3, keys=2)
+    told, counted = [], []
+
+    class Listening(Nobody):
+        def verified(self, task):
+            told.append(task.address)
+
+        @contextmanager
+        def work(self, count, least_s):
+            counted.append((count, least_s))
+            yield lambda: counted.append("one")
+
+    session = replace(world.session(), audience=Listening())
+    with runs.writing(session, "settle", wait_s=0) as run:
+        runs.settle(run)
+    assert sorted(told) == [f"spot_key.k{a}-{k}" for a in range(3) for k in range(2)]
+    assert counted == [(0, 0.0), (6, 0.0), *["one"] * 6]

@@ -301,3 +301,19 @@ def in_threads(jobs):
         thread.join(MANY_S)
     assert not any(thread.is_alive() for thread in threads)
     return done
+
+
+def test_what_calls_take_at_least_is_known_before_they_are_sent():
+    """The slowest lane counts, with what was sent in it already; asking changes nothing."""
+    time = Time()
+    lanes = Lanes(
+        {Api.SPOT: SPOT, Api.DERIVATIVES: DERIVATIVES}, clock=time.utc, monotonic=time, sleep=time.sleep
+    )
+    calls = [(DESK, Api.SPOT, ASK)] * 18 + [(SHOP, Api.SPOT, ASK)] * 3 + [(SHOP, Api.DERIVATIVES, ASK)] * 5
+    assert lanes.least_s([]) == 0
+    for _ in range(2):
+        assert lanes.least_s(calls) == pytest.approx((18 - 15) / 0.33, abs=0.01)
+    for _ in range(3):
+        lanes.run(DESK, Api.SPOT, ASK, lambda: None)
+    assert lanes.least_s(calls) == pytest.approx((21 - 15) / 0.33, abs=0.01)
+    assert time.slept == 0
