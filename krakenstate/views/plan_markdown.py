@@ -64,7 +64,8 @@ def render_plan_markdown(
     foot = "\n\n".join(_footer(plan, now, run))
     room = most - len(foot) - 5
     head = "\n\n".join(_head(plan, rows, room // 2))
-    body = folded("The whole plan", _blocks(plan, rows, explain), room - len(head), link("the run", run))
+    rest = link("the run", run) if run else "`krakenstate plan`"
+    body = folded("The whole plan", _blocks(plan, rows, explain), room - len(head), rest)
     return "\n\n".join(part for part in (head, body, foot) if part) + "\n"
 
 

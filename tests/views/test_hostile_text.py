@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krakenstate.model.address import Address
@@ -147,6 +147,7 @@ def controls_in(text):
 
 
 @given(FOREIGN)
+@settings(max_examples=50)
 def test_no_control_character_survives_in_any_view(text):
     """Whatever a name or note holds, no view lets it steer the terminal; colours are the views' own."""
     for uncoloured, coloured in zip(texts_of(text, False), texts_of(text, True), strict=True):

@@ -196,6 +196,12 @@ def test_a_comment_of_endless_text_keeps_its_budget(text):
     assert "Digest: `7be1c0" in shown
 
 
+def test_without_a_run_the_rest_is_where_the_command_is():
+    """Where no forge names a run, a comment that is cut says which command shows all of it."""
+    text = render_plan_markdown(many(300), now=NOW, most=10_000)
+    assert "blocks are shown. All of it: `krakenstate plan`." in text
+
+
 def test_a_plan_of_nothing_has_nothing_to_fold():
     """Without a block there is no fold, and no command to apply it."""
     text = markdown_of(plans.nothing())
