@@ -76,8 +76,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A figure and the values of its two sides, a value per round, in seconds or MiB."""
+    """A figure and the values of its two sides, one a round, in seconds or MiB; or why there are none."""
 
     figure: Figure
-    ours: tuple[float, ...]
-    peer: tuple[float, ...]
+    ours: tuple[float, ...] = ()
+    peer: tuple[float, ...] = ()
+    why_not: str = ""

@@ -54,7 +54,10 @@ def surroundings(shop: Workshop) -> dict[str, str]:
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    figure, found = result.figure, ratio(result)
+    figure = result.figure
+    if result.why_not:
+        return figure.id, figure.what, figure.goal_text, "not measured", result.why_not, ""
+    found = ratio(result)
     mark = "met" if figure.is_met(found) else "MISSED"
     return (
         figure.id,
@@ -75,10 +78,10 @@ def _spread(figure: Figure, values: Iterable[float]) -> str:
 
 def _plain(result: Result) -> dict[str, object]:
     figure = result.figure
-    return {
-        "id": figure.id,
-        "what": figure.what,
-        "goal": figure.goal_text,
+    head: dict[str, object] = {"id": figure.id, "what": figure.what, "goal": figure.goal_text}
+    if result.why_not:
+        return head | {"figure": None, "why_not": result.why_not, "peers": [], "rounds": 0}
+    return head | {
         "figure": round(ratio(result), 4),
         "met": figure.is_met(ratio(result)),
         "unit": _UNITS[figure.measure][0],

@@ -6,19 +6,22 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from benchmarks.figures import Contestant, Figure, Result, Sample, Unavailable
+from krakenstate.errors import KrakenstateError
 
 
 def measure(figures: Sequence[Figure], rounds: int, say: Callable[[str], None]) -> list[Result]:
-    """Runs what the figures need, interleaved; a figure whose contestant cannot take part is left out."""
+    """Runs what the figures need, interleaved; a figure whose contestant cannot take part says why."""
     contestants = {side.name: side for figure in figures for side in (figure.ours, figure.peer)}
     ready: dict[str, Contestant] = {}
+    reasons: dict[str, str] = {}
     for name, contestant in contestants.items():
         say(f"preparing {name}")
         try:
             contestant.prepare()
             contestant.run()  # once to warm the caches of disk and file system
-        except Unavailable as why:
-            say(f"skipped {name}: {why}")
+        except (Unavailable, RuntimeError, KrakenstateError) as why:
+            reasons[name] = f"{name}: {why}".splitlines()[-1]
+            say(f"skipped {reasons[name]}")
         else:
             ready[name] = contestant
     samples: dict[str, list[Sample]] = {name: [] for name in ready}
@@ -30,11 +33,13 @@ def measure(figures: Sequence[Figure], rounds: int, say: Callable[[str], None]) 
     def values(side: Contestant, figure: Figure) -> tuple[float, ...]:
         return tuple(getattr(sample, figure.measure) for sample in samples[side.name])
 
-    return [
-        Result(figure, values(figure.ours, figure), values(figure.peer, figure))
-        for figure in figures
-        if figure.ours.name in ready and figure.peer.name in ready
-    ]
+    def result(figure: Figure) -> Result:
+        missing = [reasons[side.name] for side in (figure.ours, figure.peer) if side.name in reasons]
+        if missing:
+            return Result(figure, why_not=missing[0])
+        return Result(figure, values(figure.ours, figure), values(figure.peer, figure))
+
+    return [result(figure) for figure in figures]
 
 
 def ratio(result: Result) -> float:

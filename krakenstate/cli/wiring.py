@@ -160,9 +160,13 @@ def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack
                 done.result()
     finally:
         gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         gc.enable()
     return loaded
 
+
+_GARBAGE = (100_000, 20, 100)
+"""When to look for garbage: a run keeps nearly all it makes, and Python's own pace costs a third of it."""
 
 _ROOMS = (
     "krakenstate.engine.runs",
