@@ -131,8 +131,10 @@ class Output:
             self.stderr.flush()
 
     def bar(self, text: str) -> None:
-        """What stands on the last line of a terminal until it is replaced; nothing takes it away."""
+        """What stands on the last line of a terminal until it is replaced; an empty text takes it away."""
         with _one_line_at_a_time:
+            if not text and not self._bar:
+                return
             self._bar = text[: self.width - 1]
             self.stderr.write(f"{_CLEAR}{self._bar}")
             self.stderr.flush()

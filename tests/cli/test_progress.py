@@ -56,9 +56,9 @@ def test_on_a_terminal_a_bar_stays_below_the_lines_and_goes_at_the_end(monkeypat
     assert told.endswith("\r\x1b[K")
 
 
-def test_short_work_is_not_announced():
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_short_work_is_not_announced(stream):
     """What no budget makes long, and ends before the first line is due, says nothing of itself."""
-    stream = io.StringIO()
     with Progress(Output(stderr=stream)).work(1, 0.0) as done:
         done()
     assert stream.getvalue() == ""
