@@ -65,15 +65,17 @@ class RulesReporter(Reporter):
                 )
             self._violations.append({"rule": rule.__name__, **each.model_dump(mode="json")})
 
-    def _payload(self) -> dict[str, Any]:
+    def _report(self) -> str:
         first = self.problems[0] if self.problems else None
-        return {
-            "finished": self.finished,
-            "rules": self._rules,
-            "violations": self._violations,
-            "failure": first.message if first else None,
-            "failed_at": first.source.line if first and first.source else 1,
-        }
+        return json.dumps(
+            {
+                "finished": self.finished,
+                "rules": self._rules,
+                "violations": self._violations,
+                "failure": first.message if first else None,
+                "failed_at": first.source.line if first and first.source else 1,
+            }
+        )
 
 
 def _is_of(value: object, module: ModuleType) -> bool:

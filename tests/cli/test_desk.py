@@ -75,6 +75,5 @@ def test_rules_that_are_missing_in_the_checkout_are_told(
 
 def test_without_rules_nothing_is_run(loaded: LoadedStack, tmp_path: Path) -> None:
     """A project without policies/ costs no process."""
-    rendered = loaded.rendered.model_copy(update={"policies": ()})
-    bare = LoadedStack(loaded.desired, rendered, tmp_path / "stacks" / "prod.py", "process")
+    bare = LoadedStack(loaded.desired, tmp_path / "stacks" / "prod.py", "process")
     assert desk_of(bare, from_file=False, credentials=True) is None
