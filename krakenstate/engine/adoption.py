@@ -83,7 +83,7 @@ def look_at(session: Session, path: str, api: Api, fields: VaultFields) -> Shelf
         path=path,
         fields=fields,
     )
-    credential, problem = _read(session, slot)
+    credential, problem = read_at(session, slot)
     return Shelf(path, credential.fingerprint if credential else None, problem)
 
 
@@ -204,7 +204,7 @@ def record_of(
     )
     credential, slot = None, session.shelf(record)
     if key.vault_path is not None:
-        credential, problem = _read(session, slot)
+        credential, problem = read_at(session, slot)
         if problem:
             session.audience.say(f"{key.address}: {session.custody.path_of(slot)}: {problem}")
     held = session.custody.held(slot) if credential else None
@@ -268,7 +268,8 @@ def _noon(day: date | None) -> datetime | None:
     return datetime.combine(day, time(12), tzinfo=UTC) if day else None
 
 
-def _read(session: Session, slot: Slot) -> tuple[Credential | None, str]:
+def read_at(session: Session, slot: Slot) -> tuple[Credential | None, str]:
+    """What lies at a path of the desk's own, or why there is no key to be had from it."""
     try:
         found = session.custody.read_published(slot)
     except (CredentialMalformed, VaultDenied) as error:

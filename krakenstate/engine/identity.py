@@ -65,6 +65,8 @@ def why_not_taken(state: State, address: Address, fingerprint: str) -> str:
     own = state.key(address)
     if own is not None and any(old.fingerprint == fingerprint for old in own.outgoing):
         return "the key is the one that is to be replaced"
+    if own is not None and own.adopted is not None and own.adopted.turned_away == fingerprint:
+        return "the key was handed in as the adopted one and is another, which may be in use"
     other = next((r for r in _others(state, address) if _serves(r, fingerprint)), None)
     return f"the key is in service for {other.address}, and two processes never share one" if other else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.plan_adopted import is_left
 from krakenstate.engine.plan_keys import is_declined
 from krakenstate.errors import CredentialMalformed, HandInNotExpected
 from krakenstate.model.plan import Check
@@ -36,7 +37,11 @@ def _check(arrival: Arrival, look: Outlook) -> Check | None:
             "when it was replaced"
         )
         return Check(code=CredentialMalformed.code, address=arrival.address, text=text)
-    is_unknown = record is not None and record.is_as_adopted and published is None  # it may be the key itself
+    is_unknown = (
+        record is not None
+        and record.is_as_adopted
+        and (published is None or is_left(record, arrival, look))  # it may be the key itself, or be in use
+    )
     if (
         record is not None and arrival.place is not Place.INBOX and not is_unknown
     ):  # the plan has a step for it

@@ -68,7 +68,8 @@ def rename(state: State, old: Address, new: Address) -> None:
     record = state.record(old)
     changes: dict[str, object] = {"address": new}
     if isinstance(record, KeyRecord):
-        stays = not record.is_as_adopted or record.rotation is not None  # else nothing is kept under it yet
+        left = record.adopted is not None and record.adopted.turned_away  # in quarantine
+        stays = not record.is_as_adopted or record.rotation is not None or left  # else nothing is kept there
         changes["kept_as"] = record.shelf if stays else None
     _replace(state, record, changes, old, new)
     for other in list(state.records):

@@ -326,8 +326,11 @@ def whereabouts(address: Address, arrivals: list[Arrival]) -> str:
 
 def refusal_of(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
     """Why a key in service must not be asked in this run, in a sentence; empty if it may be."""
-    if record.is_as_adopted:
-        return NOT_ASKED
+    return NOT_ASKED if record.is_as_adopted else why_not_asked(session, key, record, fingerprint)
+
+
+def why_not_asked(session: Session, key: Key, record: KeyRecord, fingerprint: str) -> str:
+    """The same, of an adopted key as well: of one that somebody has just handed in."""
     takes_nonce = session.providers.keys[key.api].takes_nonce
     refusal = daily.refuses(session, key, record) if takes_nonce else ""
     refusal = refusal or session.asker.refusal(subject_of(key, record), fingerprint)

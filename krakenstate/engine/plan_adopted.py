@@ -18,7 +18,9 @@ from krakenstate.model.declarations import Account, Key
 from krakenstate.model.desired import Desired
 from krakenstate.model.inventory import InventoryEntry, speaks_of
 from krakenstate.model.plan import Action, Check, Reason, Step
+from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.state import AccountRecord, AccountStatus, KeyRecord, State
+from krakenstate.model.task import TaskKind
 from krakenstate.model.terms import KeyTerms
 
 NOT_ASKED = "adopted, and in use: it is not asked"
@@ -115,6 +117,25 @@ def _recorded_values(record: KeyRecord) -> dict[str, JsonValue]:
         "key_name": record.key_name,
         "vault_path": record.adopted.vault_path,
     }
+
+
+def taken_copy(record: KeyRecord, look: Outlook) -> Arrival | None:
+    """What lies in quarantine beside a key in service, unless it is left there.
+
+    It is where it was handed in as an adopted key and is another: nobody knows whether that one is in use.
+    """
+    copy = look.arrival(record.address, Place.QUARANTINE)
+    return None if copy is not None and is_left(record, copy, look) else copy
+
+
+def is_left(record: KeyRecord, copy: Arrival, look: Outlook) -> bool:
+    """Whether what lies in quarantine of an adopted key is another, which nobody was asked to delete."""
+    published = record.published
+    if not record.is_as_adopted or record.awaits_successor or published is None:
+        return False
+    asked = (t.subject for t in look.state.tasks if t.kind is TaskKind.DELETE_KEY and t.subject)
+    is_second = any(copy.fingerprint in {None, one} for one in asked)
+    return copy.fingerprint != published.fingerprint and not is_second
 
 
 def find_adoption_checks(look: Outlook) -> list[Check]:

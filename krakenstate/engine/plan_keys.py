@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
-from krakenstate.engine.plan_adopted import plan_adoption
+from krakenstate.engine.plan_adopted import plan_adoption, taken_copy
 from krakenstate.engine.plan_rotation import cannot_be_made, plan_stage, why_rotate
 from krakenstate.engine.reach import can_be_asked
 from krakenstate.engine.reports import is_reported, known_of
@@ -219,7 +219,7 @@ def _rotating(key: Key, record: KeyRecord, look: Outlook) -> Step:
     rotation = record.rotation
     assert rotation is not None  # noqa: S101 - the caller looked
     label = _label(key, record, look)
-    copy = look.arrival(record.address, Place.QUARANTINE)
+    copy = taken_copy(record, look)
     if copy is not None and clears_quarantine(record, look):
         return settlement(key.address, Action.ADVANCE, label, _what_becomes_of(copy, record, look))
     if record.awaits_successor:
@@ -253,7 +253,7 @@ def _kept(key: Key, record: KeyRecord, look: Outlook) -> Step:
     """What is to do about a key in service apart from replacing it."""
     terms = KeyTerms.of(key)
     label = _label(key, record, look)
-    copy = look.arrival(record.address, Place.QUARANTINE)
+    copy = taken_copy(record, look)
     second = _second_keys_task(record, copy, look)
     if copy is not None and second is None and record.published is not None:
         return settlement(key.address, Action.ADVANCE, label, _what_becomes_of(copy, record, look))
@@ -289,7 +289,7 @@ def _kept(key: Key, record: KeyRecord, look: Outlook) -> Step:
 
 def clears_quarantine(record: KeyRecord, look: Outlook) -> bool:
     """Whether what lies in quarantine beside a key in service is looked at next; a successor waits there."""
-    copy = look.arrival(record.address, Place.QUARANTINE)
+    copy = taken_copy(record, look)
     if copy is None or record.published is None:
         return False
     if copy.fingerprint == record.published.fingerprint:

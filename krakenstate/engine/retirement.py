@@ -104,7 +104,8 @@ class Retirement:
         task = self._work.delete_key(
             record.model_copy(update={"key_name": None}),  # names are unique, so it has another one
             owner,
-            f"it was handed in beside another key, so nobody uses it.{named}",
+            _unless_used(record, second.fingerprint)
+            or f"it was handed in beside another key, so nobody uses it.{named}",
             subject=second.fingerprint,
             last_four=second.last_four,
         )
@@ -181,6 +182,8 @@ class Retirement:
         candidate = record.candidate
         if candidate is None or held_elsewhere(self._run.state, key.address, candidate.fingerprint):
             return False
+        if _unless_used(record, candidate.fingerprint):  # it may be in use, and was to be dropped unasked
+            return False
         self._delete(key, record, candidate, why, misplaced)
         return True
 
@@ -195,7 +198,7 @@ class Retirement:
         self._work.delete_key(
             record,
             key.process.owner,
-            why,
+            _unless_used(record, candidate.fingerprint) or why,
             subject=candidate.fingerprint,
             last_four=candidate.last_four,
             misplaced=misplaced,
@@ -219,3 +222,10 @@ class Retirement:
                 why = why_not_taken(self._run.state, record.address, fingerprint)
                 reason = self.turn_away(record, record.candidate, why)
                 self._session.audience.say(f"{record.address}: {reason}.")
+
+
+def _unless_used(record: KeyRecord, fingerprint: str) -> str:
+    """Why to delete a key that was handed in as an adopted one and is another; empty of any other key."""
+    if record.adopted is None or record.adopted.turned_away != fingerprint:
+        return ""
+    return "it was handed in as the adopted key and is another. See first that nobody uses it"

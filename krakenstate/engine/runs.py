@@ -23,6 +23,7 @@ from krakenstate.engine.observe import observe
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.planner import HORIZON, build_plan
 from krakenstate.engine.promotion import judged
+from krakenstate.engine.recognition import is_compared, recognise
 from krakenstate.engine.recovery import foresee, recover
 from krakenstate.engine.scope import EVERYTHING, Scope
 from krakenstate.engine.session import Session, Writing
@@ -356,14 +357,6 @@ def expect_hand_in(session: Session, address: str) -> Key:
             address=address,
             source=resource.source,
         )
-    if record.is_as_adopted and record.rotation is None:
-        raise HandInNotExpected(
-            f"{address} was adopted and is in use. A key that is handed in is asked with the smallest nonces "
-            "there are, which one in use refuses.",
-            next_step="To let its secret be known, put it at a path of yours and declare vault_path=...",
-            address=address,
-            source=resource.source,
-        )
     if record.rotation is not None and not record.rotation.replaces:
         raise HandInNotExpected(
             f"{address} is being revoked, and nothing replaces it.",
@@ -378,7 +371,16 @@ def expect_hand_in(session: Session, address: str) -> Key:
             address=address,
             source=resource.source,
         )
-    if record.is_in_use and not record.awaits_successor:
+    if record.is_as_adopted and record.rotation is None and not is_compared(record):
+        raise HandInNotExpected(
+            f"{address} was adopted and is in use, and its secret is not in Vault: there is nothing to "
+            "compare with, and to ask a key that a process uses could disturb that process.",
+            next_step="Put it at a path of yours, declare vault_path=..., and apply; it is known then by its "
+            f"fingerprint. Or have it replaced: krakenstate key rotate {address} --now",
+            address=address,
+            source=resource.source,
+        )
+    if record.is_in_use and not record.awaits_successor and not is_compared(record):
         raise HandInNotExpected(
             f"{address} is in service already; a second key is not taken beside it.",
             next_step="If somebody made a new key for it, delete that key in the web page.",
@@ -424,6 +426,8 @@ def hand_in(
     slot = session.shelf(record) if record else session.slot(key.process.address, key.address)
     try:
         with writing(session, "key ingest", wait_s=wait_s, stop=stop) as run:
+            if is_compared(run.state.key(key.address)):
+                return recognise(run, key, credential, stored)
             handover = Handover(run)
             held = handover.quarantine(key, credential)
             stored(held.path)
@@ -433,6 +437,8 @@ def hand_in(
             run.save()
             return outcome
     except LockHeld as busy:
+        if is_compared(record):  # nobody waits for it, and no settle takes it up
+            raise
         held = session.custody.store_quarantine(slot, credential)
         stored(held.path)
         session.audience.say(busy.message)

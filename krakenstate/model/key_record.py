@@ -85,6 +85,7 @@ class Adoption(Model):
     ``key_name`` is what it is called at Kraken. ``vault_path`` is where its secret lies below the stack's
     mount, ``fields`` what its halves are called there; krakenstate never writes to it. ``used_by`` are the
     programs that use the key as the list has them: none means that nobody knows, several that they share it.
+    ``turned_away`` is the fingerprint of a key that was handed in as this one, and is another.
     All this is kept when the next generation has replaced the key.
     """
 
@@ -95,6 +96,7 @@ class Adoption(Model):
     fields: VaultFields = VaultFields()
     used_by: tuple[str, ...] = ()
     last_used: date | None = None
+    turned_away: str = ""
 
     @property
     def is_shared(self) -> bool:

@@ -1,5 +1,6 @@
 """A desk of forty keys made by hand comes under review, and none of them is touched."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -111,6 +112,12 @@ def test_declared_by_hand_it_is_imported_by_an_apply(existing):
     assert (shown["generation"], shown["provenance"], shown["key_name"]) == (0, "attested", key.name)
     assert shown["published"]["last_four"] == key.last4
     assert [check["code"] for check in desk.data("plan")["checks"]] == []
+    typed = json.dumps({half: key.made[half] for half in ("api_key", "api_secret")})
+    desk.run("key", "ingest", "spot_key.old", stdin=typed, expect="asking it would move its nonce")
+    another = next(one for one in made.keys if one is not key and one.api == "spot")
+    other = json.dumps({half: another.made[half] for half in ("api_key", "api_secret")})
+    desk.run("key", "ingest", "spot_key.old", stdin=other, code=1, expect="(KS2204)")
+    desk.run("plan", expect="KS2202")
     assert desk.signed_calls() == []
 
 

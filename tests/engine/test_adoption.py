@@ -164,13 +164,15 @@ def test_an_adopted_path_is_never_written_to(world, made):
         session.custody.publish(slot, world.make_key(spot_key()), None)
 
 
-def test_an_adopted_key_is_not_handed_in(world, made):
-    """Taking its secret would ask it."""
-    world.declare(KEY)
+def test_an_adopted_key_whose_secret_is_not_in_vault_is_not_handed_in(world):
+    """There is nothing to compare with, and asking it could disturb its process."""
+    world.declare(spot_key(key_name="K"))
     world.initialise()
     world.apply()
-    with pytest.raises(HandInNotExpected, match="adopted"):
+    with pytest.raises(HandInNotExpected, match="nothing to compare with") as refused:
         world.hand_in(KEY.address, world.make_key(spot_key()))
+    assert "declare vault_path=" in refused.value.next_step
+    assert world.quarantine("pnl", KEY.address) is None
 
 
 def test_only_observed_it_is_not_recorded(world):

@@ -25,6 +25,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired
 from krakenstate.model.inventory import InventoryEntry
 from krakenstate.model.plan import Action
+from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import CallKind
 from krakenstate.model.task import TaskKind
 from tests.support.seams import (
@@ -63,6 +64,7 @@ AT_COLO = derivatives_key(allowlist=[COLO])
 DAILY = spot_key(probe_in_service=True)
 ADOPTED = spot_key(key_name="K")
 ADOPTED_AT = spot_key(key_name="K", vault_path="trading/pnl")
+ADOPTED_HEDGER = derivatives_key(key_name="K", vault_path="trading/hedger")
 REPLACED = spot_key(key_name="K", vault_path="trading/pnl", rotate_every=timedelta(days=90))
 AGING = spot_key(rotate_every=timedelta(days=90))
 MANAGED = grant(auth=AppRole(), manage=True)
@@ -334,6 +336,22 @@ def of_the_desk(stage: Stage) -> None:
     then(declared(ADOPTED_AT), applied, declared(REPLACED))(stage)
 
 
+def shown_late(stage: Stage) -> None:
+    """A key of the desk's own is recorded, and only then its secret comes to the desk's path."""
+    then(declared(ADOPTED_HEDGER), applied, made(ADOPTED_HEDGER))(stage)
+    stage.world.kv.write("trading/hedger", halves(stage.memo["made"]), 0)
+
+
+def recognised(stage: Stage) -> None:
+    """``key ingest`` of an adopted key, which may be repeated until it has told what it is."""
+    session = stage.world.session()
+    key = runs.expect_hand_in(session, HEDGER)
+    if stage.world.state.key(HEDGER).provenance is not Provenance.OBSERVED:
+        made = stage.memo["made"]
+        stored = lambda _path: stage.books.promise(made, "hedger", HEDGER)  # noqa: E731 - said in one place
+        runs.hand_in(session, key, made, stored=stored, wait_s=0)
+
+
 def ordered(order):
     """An order of the night of a leak; whoever was not told that it is carried out gives it again."""
 
@@ -527,6 +545,7 @@ SCENARIOS = {
     "apply removes a managed grant": Scenario(then(declared(MANAGED), applied, declared()), applied),
     "apply adopts a key": Scenario(declared(ADOPTED), applied),
     "import": Scenario(declared(ADOPTED), imported, imported),
+    "key ingest of an adopted key": Scenario(shown_late, recognised, recognised),
     "settle leaves an adopted key": Scenario(
         then(
             declared(ADOPTED),

@@ -125,12 +125,15 @@ class Books:
     def _is_at_its_place(self, promise: Promise, state: State) -> bool:
         """Where it was promised to be, or where another key's record says that it is."""
         wanted, of_key = halves(promise.credential).items(), promise.credential.fingerprint
+        desks = []
         slots = {f"{promise.process}/{promise.address}"}
         for record in state.records:
             if isinstance(record, KeyRecord):
                 held = (record.published, record.candidate)
                 if of_key in {one.fingerprint for one in held if one is not None}:
                     slots.add(f"{record.process.name}/{record.shelf}")
+                if record.published and record.published.fingerprint == of_key:
+                    desks.append(record.published.path.partition("/")[2])
         places = (SECRETS, f"{STATE}/quarantine", f"{STATE}/inbox")
         paths = [f"{place}/{slot}" for place in places for slot in slots]
         retired = [
@@ -139,7 +142,9 @@ class Books:
             for slot in slots
             if path.startswith(f"{STATE}/retired/{slot}-g")
         ]
-        found = [entry.data.items() for path in (*paths, *retired) if (entry := self._world.kv.read(path))]
+        found = [
+            entry.data.items() for path in (*paths, *desks, *retired) if (entry := self._world.kv.read(path))
+        ]
         return any(wanted <= there for there in found)
 
     def _no_secret_is_anywhere_else(self) -> None:
