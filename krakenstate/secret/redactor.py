@@ -34,8 +34,10 @@ class Redactor:
         """From now on these appear in no scrubbed text."""
         texts = {(v if isinstance(v, str) else v.get_secret_value()).strip() for v in values}
         new = texts - self._registered
+        if not new:
+            return
         found = {form for text in new for form in _forms(text) if len(form) >= MIN_CHARACTERS}
-        found |= {_escapes_in_capitals(form) for form in found}
+        found |= {_escapes_in_capitals(form) for form in found if "%" in form}
         with self._mutex:
             for form in found:
                 head = form[:MIN_CHARACTERS]

@@ -15,10 +15,9 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import cache, lru_cache
 from typing import Self
 
 import httpx
@@ -107,8 +106,8 @@ class HttpOrigin:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
-        self._timeout = httpx.Timeout(read_timeout_s, connect=connect_timeout_s)
-        self._idle: deque[httpx.Client] = deque()
+        self._timeouts = httpx.Timeout(read_timeout_s, connect=connect_timeout_s).as_dict()
+        self._idle: deque[httpx.HTTPTransport] = deque()
 
     def request(
         self,
@@ -141,8 +140,8 @@ class HttpOrigin:
         try:
             with (
                 self._meter(method, path) as exchange,
-                self._borrowed() as client,
-                client.stream(method, url, headers=headers, content=content) as response,
+                self._borrowed() as transport,
+                closing(transport.handle_request(self._made(method, url, headers, content))) as response,
             ):
                 log.debug("%s %s%s answered %s", method, self.origin, path, response.status_code)
                 answer = self._read(response, f"{method} {path}")
@@ -166,27 +165,35 @@ class HttpOrigin:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _borrowed(self) -> Iterator[httpx.Client]:
-        """A client that nobody uses. There are as many as there were calls at the same time, one per lane.
+    def _made(
+        self, method: str, url: str, headers: Mapping[str, str] | None, content: bytes | None
+    ) -> httpx.Request:
+        return httpx.Request(
+            method,
+            _parsed(url),
+            headers={**self._headers, **(headers or {})},
+            content=content,
+            extensions={"timeout": self._timeouts},
+        )
 
-        A pool that all lanes share looks at all of its connections for each call.
+    @contextmanager
+    def _borrowed(self) -> Iterator[httpx.HTTPTransport]:
+        """A transport that nobody uses. There are as many as there were calls at the same time, one per lane.
+
+        A pool that all lanes share looks at all of its connections for each call. A client around it would
+        merge settings, cookies, redirects and logins into each request, of which there are none here.
         """
         try:
-            client = self._idle.pop()
+            transport = self._idle.pop()
         except IndexError:
-            client = httpx.Client(
-                headers=self._headers,
-                timeout=self._timeout,
-                verify=_trusted_authorities() if self.origin.startswith("https:") else _no_authorities(),
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                follow_redirects=False,
-                trust_env=False,
+            is_tls = self.origin.startswith("https:")
+            transport = httpx.HTTPTransport(
+                verify=_trusted_authorities() if is_tls else _no_authorities(), trust_env=False
             )
         try:
-            yield client
+            yield transport
         finally:
-            self._idle.append(client)
+            self._idle.append(transport)
 
     def _say(self, method: str, path: str, why: str) -> str:
         return f"{method} {path} at {self.origin}: {why}."
@@ -227,6 +234,12 @@ def _why(problem: httpx.HTTPError) -> str:
         if isinstance(problem, kind):
             return words
     return "the request could not be completed"
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    """The same few are asked again and again, key after key."""
+    return httpx.URL(url)
 
 
 @cache

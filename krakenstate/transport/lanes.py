@@ -113,8 +113,10 @@ class Lanes:
         ends: dict[Address, float] = {}
         budgets: dict[tuple[Address, Api], Budget] = {}
         for account, api, call in calls:
-            known = self._lane(account).budgets.get(api)
-            budget = budgets.setdefault((account, api), deepcopy(known) or self._tariffs[api].budget())
+            if (account, api) not in budgets:
+                spent = deepcopy(self._lane(account).budgets.get(api))
+                budgets[account, api] = spent or self._tariffs[api].budget()
+            budget = budgets[account, api]
             cost, at = self._tariffs[api].costs[call], ends.get(account, begin)
             ends[account] = at + budget.wait_s(cost, at)
             budget.charge(cost, ends[account])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from urllib.parse import urlencode
 
 import certifi
 from hvac.adapters import RawAdapter
-from urllib3 import PoolManager, Timeout
+from urllib3 import HTTPConnectionPool, Timeout, connection_from_url
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -64,15 +65,16 @@ class _Pool:
 
     def __init__(self, cacert: str | None, timeout_s: float) -> None:
         self._cacert = cacert
-        self._timeout_s = timeout_s
-        self._plain = PoolManager(maxsize=KEPT_OPEN)
-        self._secure: PoolManager | None = None
+        self._timeout = Timeout(connect=timeout_s, read=timeout_s)
+        self._by_origin: dict[str, HTTPConnectionPool] = {}
+        self._context: ssl.SSLContext | None = None
+        self._mutex = threading.Lock()
 
     def close(self) -> None:
         """Closes idle connections."""
-        for pool in (self._plain, self._secure):
-            if pool is not None:
-                pool.clear()
+        with self._mutex:
+            while self._by_origin:
+                self._by_origin.popitem()[1].close()
 
     def request(
         self,
@@ -85,25 +87,29 @@ class _Pool:
         **_of_requests: object,
     ) -> _Response:
         """Sends once; raises what urllib3 does."""
-        found = self._for(url).urlopen(
+        path_at = url.index("/", len("https://"))
+        path = url[path_at:]
+        found = self._for(url[:path_at]).urlopen(
             method.upper(),
-            f"{url}?{urlencode(params)}" if params else url,
+            f"{path}?{urlencode(params)}" if params else path,
             body=body,
             headers={**headers, "Content-Type": "application/json"} if body is not None else headers,
-            timeout=Timeout(connect=self._timeout_s, read=self._timeout_s),
             retries=False,
             redirect=False,
         )
         return _Response(found.status, found.headers, found.data)
 
-    def _for(self, url: str) -> PoolManager:
-        """Certificates are read when https is first spoken, and once."""
-        if not url.startswith("https:"):
-            return self._plain
-        if self._secure is None:
-            context = ssl.create_default_context(cafile=self._cacert or certifi.where())
-            self._secure = PoolManager(maxsize=KEPT_OPEN, ssl_context=context)
-        return self._secure
+    def _for(self, origin: str) -> HTTPConnectionPool:
+        """Of one node. Certificates are read when https is first spoken, and once."""
+        with self._mutex:
+            if origin not in self._by_origin:
+                if origin.startswith("https:") and self._context is None:
+                    self._context = ssl.create_default_context(cafile=self._cacert or certifi.where())
+                secure = {"ssl_context": self._context} if origin.startswith("https:") else {}
+                self._by_origin[origin] = connection_from_url(
+                    origin, maxsize=KEPT_OPEN, timeout=self._timeout, **secure
+                )
+            return self._by_origin[origin]
 
 
 class Sender:
