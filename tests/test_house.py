@@ -21,7 +21,7 @@ MAX_MODULE_LINES = 450
 LIBRARY_USERS = {
     "click": ("krakenstate.cli",),
     "deepdiff": ("krakenstate.engine.diff",),
-    "httpx": ("krakenstate.transport", "krakenstate.sim"),
+    "httpx": ("krakenstate.transport.connections", "krakenstate.sim"),
     "hvac": ("krakenstate.providers.vault.client",),
     "requests": ("krakenstate.providers.vault.client",),
     "rich": ("krakenstate.cli", "krakenstate.views"),
@@ -95,8 +95,8 @@ def machine_path_pattern(*folders: Path) -> re.Pattern[str]:
     [
         pytest.param("hvac", "krakenstate.providers.vault.client", True, id="the named module"),
         pytest.param("hvac", "krakenstate.providers.vault.provider", False, id="its neighbour"),
-        pytest.param("httpx", "krakenstate.transport.client", True, id="below the named package"),
-        pytest.param("httpx", "krakenstate.transport_extras", False, id="a name that only begins alike"),
+        pytest.param("httpx", "krakenstate.sim.server", True, id="below the named package"),
+        pytest.param("httpx", "krakenstate.simulation", False, id="a name that only begins alike"),
         pytest.param("json", "krakenstate.model.plan", True, id="a library outside the table"),
     ],
 )

@@ -69,6 +69,7 @@ def apply(
     from krakenstate.engine import runs
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.guardrails import refuse_guarded
+    from krakenstate.engine.scope import EVERYTHING
     from krakenstate.views.plan_text import render_plan
 
     refuse_pull_request(os.environ)
@@ -99,7 +100,7 @@ def apply(
             snapshot,
             commit=commit_of(wired.loaded.path),
             isolation=wired.loaded.isolation,
-            scope=scope,
+            scope=scope or EVERYTHING,
         )
         if as_json:
             tell_plan(output, made)

@@ -167,13 +167,15 @@ def exit_code_for_outcomes(outcomes: Iterable[Outcome]) -> int:
     return 3 if {o.code for o in outcomes} & _REJECTED_BY_KRAKEN else 0
 
 
-def scope_of(targets: list[str] | None, excluded: list[str] | None) -> Scope:
-    """What ``--target`` and ``--exclude`` ask for.
+def scope_of(targets: list[str] | None, excluded: list[str] | None) -> Scope | None:
+    """What ``--target`` and ``--exclude`` ask for; ``None`` for everything.
 
     Raises:
         UsageError: Both were given.
         AddressUnknown: One is no address.
     """
+    if not targets and not excluded:
+        return None
     from krakenstate.engine.scope import Scope
     from krakenstate.model.address import Address
 

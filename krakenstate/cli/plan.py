@@ -90,8 +90,6 @@ def plan(
     from krakenstate.cli.saved import require_plan_name, save_plan
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.guard import Guard
-    from krakenstate.engine.runs import load_for_reading, make_plan
-    from krakenstate.views.saved_text import saved_line
 
     form = chosen_format(form, as_json)
     output = Output(json=form is PlanFormat.JSON)
@@ -99,7 +97,12 @@ def plan(
         require_plan_name(out)
     scope = scope_of(target, exclude)
     guard = Guard(strict=strict, force_threshold=force_threshold)
-    wired = wire(stack, output=output, desired=desired, site=site, guard=guard, stats=stats)
+    asks = refresh and observed is None
+    wired = wire(stack, output=output, desired=desired, site=site, guard=guard, stats=stats, asks=asks)
+    # Imported by now, while the stack file ran.
+    from krakenstate.engine.runs import load_for_reading, make_plan
+    from krakenstate.engine.scope import EVERYTHING
+
     session = wired.session
     look_ahead = what_if(as_of, session.clock())
     state = load_for_reading(session)
@@ -112,10 +115,12 @@ def plan(
         isolation=wired.loaded.isolation,
         horizon=timedelta(seconds=within),
         as_of=look_ahead,
-        scope=scope,
+        scope=scope or EVERYTHING,
     )
     print_plan(output, made, form=form, now=session.clock(), comment_limit=comment_limit, explain=explain)
     if out is not None:
+        from krakenstate.views.saved_text import saved_line
+
         save_plan(made, out)
         output.progress(saved_line(made, str(out), hints=shows_hints()))
     if forge:

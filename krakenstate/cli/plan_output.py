@@ -110,25 +110,29 @@ def print_plan(
     is_saved: bool = False,
 ) -> None:
     """The plan as result of a command; of a saved one, how old it is as well."""
-    from krakenstate.cli.common import shows_hints
-    from krakenstate.cli.wiring import run_link
-    from krakenstate.views.plan_html import render_plan_html
-    from krakenstate.views.plan_json import plan_json
-    from krakenstate.views.plan_markdown import render_plan_markdown
-    from krakenstate.views.plan_text import render_plan
-    from krakenstate.views.saved_text import saved_heading, staleness
-
     match form:
         case PlanFormat.JSON:
+            from krakenstate.views.plan_json import plan_json
+            from krakenstate.views.saved_text import staleness
+
             age = {"saved": staleness(plan, now)} if is_saved else {}
             output.data({**plan_json(plan, now=now, explain=explain), **age})
         case PlanFormat.MARKDOWN:
+            from krakenstate.cli.wiring import run_link
+            from krakenstate.views.plan_markdown import render_plan_markdown
+
             run = run_link(os.environ)
             text = render_plan_markdown(plan, now=now, run=run, most=comment_limit, explain=explain)
             output.result(text.rstrip("\n"))
         case PlanFormat.HTML:
+            from krakenstate.views.plan_html import render_plan_html
+
             output.result(render_plan_html(plan, now=now, explain=explain))
         case PlanFormat.TEXT:
+            from krakenstate.cli.common import shows_hints
+            from krakenstate.views.plan_text import render_plan
+            from krakenstate.views.saved_text import saved_heading
+
             if is_saved:
                 output.result(saved_heading(plan, now=now, colour=output.colour, width=output.width))
             output.result(

@@ -6,10 +6,13 @@ import json
 import os
 import re
 import time
+from typing import TYPE_CHECKING
 
 from krakenstate.cli.output import Output, when_command_ends
-from krakenstate.model.desired import StackHead
 from krakenstate.model.traffic import Meter, Traffic
+
+if TYPE_CHECKING:
+    from krakenstate.model.desired import StackHead
 
 _UID = re.compile(r"(?<=/subaccount/)[^/]+")
 

@@ -1,7 +1,7 @@
 """The composition root: the one place that knows every room and introduces them to each other.
 
 The rooms are imported inside functions: while the stack file runs in its own processes, this one
-imports them.
+imports them. What starts those processes is imported at the top, and needs no model.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from krakenstate import __version__
 from krakenstate.cli.output import Output
@@ -36,7 +35,8 @@ from krakenstate.errors import (
 )
 from krakenstate.model.traffic import Traffic, uncounted
 from krakenstate.secret import redactor
-from krakenstate.stack.load import LoadedStack, load
+from krakenstate.stack.find import find_stack
+from krakenstate.stack.running import run_stack
 
 if TYPE_CHECKING:
     from krakenstate.engine.guard import Guard
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from krakenstate.providers.base import Greeter, Providers
     from krakenstate.providers.vault.custody import VaultCustody
     from krakenstate.providers.vault.kv import VaultClient
+    from krakenstate.stack.load import LoadedStack
     from krakenstate.store.base import Records
     from krakenstate.transport.lanes import Lanes
 
@@ -78,11 +79,13 @@ def wire(
     check_mount: bool = True,
     guard: Guard | None = None,
     stats: bool = False,
+    asks: bool = True,
 ) -> Wired:
     """Everything one run needs, opened nowhere yet: the first call opens the first connection.
 
     With ``stats`` its calls are counted, and told when the command ends. Without ``check_mount`` Vault is not
-    asked here: for a command that says itself what is wrong there.
+    asked here: for a command that says itself what is wrong there. Without ``asks`` what speaks to Kraken is
+    imported only if it is asked after all.
 
     Raises:
         StackNotExecutedInCi: Under CI a rendered stack is needed.
@@ -98,7 +101,7 @@ def wire(
             "open a pull request may have written."
         )
     traffic = count_calls(output) if stats else None
-    loaded = _load_beside_imports(stack, desired)
+    loaded = _load_beside_imports(stack, desired, (*_ROOMS, _SPEAKER) if asks else _ROOMS)
     from krakenstate.cli.desk import desk_of
     from krakenstate.cli.event_stream import EventStream
     from krakenstate.cli.progress import Progress
@@ -140,13 +143,14 @@ def wire_alone(env: Mapping[str, str]) -> tuple[Providers, Callable[[], datetime
     """
     from krakenstate.model.declarations import Environment
 
+    import_module(_SPEAKER)  # now, so that the first call's time is the network's alone
     origins = origins_of(Environment.production(), env)
     providers, _ = _providers(origins)
     return providers, clock_of(origins, env)
 
 
-def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack:
-    """Renders the stack in its own processes while a thread imports what every run needs.
+def _load_beside_imports(stack: str | None, desired: Path | None, rooms: Iterable[str]) -> LoadedStack:
+    """Starts the stack's own processes, then imports in a thread what every run needs while they run.
 
     The rendering stays with the main thread, where Ctrl-C ends it, its processes first. What is imported and
     loaded stays until the end, and looking for garbage among it takes a third of the time, so nobody looks.
@@ -154,8 +158,15 @@ def _load_beside_imports(stack: str | None, desired: Path | None) -> LoadedStack
     gc.disable()
     try:
         with ThreadPoolExecutor(1, "imports") as pool:
-            importing = [pool.submit(import_module, name) for name in _ROOMS]
-            loaded = load(stack, desired)
+            importing: list[Future[ModuleType]] = []
+
+            def import_rooms() -> None:
+                importing.extend(pool.submit(import_module, name) for name in rooms)
+
+            ran = run_stack(find_stack(stack), meanwhile=import_rooms) if desired is None else None
+            from krakenstate.stack.load import load, read_stack
+
+            loaded = load(stack, desired) if ran is None else read_stack(ran)
             for done in importing:
                 done.result()
     finally:
@@ -169,6 +180,7 @@ _GARBAGE = (100_000, 20, 100)
 """When to look for garbage: a run keeps nearly all it makes, and Python's own pace costs a third of it."""
 
 _ROOMS = (
+    "krakenstate.stack.load",
     "krakenstate.engine.runs",
     "krakenstate.providers.kraken_derivatives.provider",
     "krakenstate.providers.kraken_spot.provider",
@@ -176,6 +188,7 @@ _ROOMS = (
     "krakenstate.providers.vault.custody",
     "krakenstate.store.vault.state",
 )
+_SPEAKER = "krakenstate.transport.connections"
 
 
 def origins_of(environment: Environment, env: Mapping[str, str]) -> Origins:
@@ -272,6 +285,8 @@ def _lanes(clock: Callable[[], datetime], traffic: Traffic | None) -> Lanes:
 
 
 def _vault_client(desired: Desired, env: Mapping[str, str], traffic: Traffic | None) -> VaultClient:
+    from pydantic import SecretStr
+
     from krakenstate.providers.vault.kv import VaultClient
 
     missing = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not env.get(name, "").strip()]

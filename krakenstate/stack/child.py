@@ -20,7 +20,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
@@ -43,6 +43,7 @@ from krakenstate.model.desired import plain_declaration, reference_to
 from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting
 from krakenstate.stack.authoring import Stack
 from krakenstate.stack.confine import Isolation, confine, drop_privileges
+from krakenstate.stack.errand import Errand
 from krakenstate.stack.text import clean
 
 MODULE_NAME = "__stack__"
@@ -78,43 +79,6 @@ Sources: Unicode Standard Annex 9 and its abuse, CVE-2021-42574.
 """
 
 _leave: Callable[[int], NoReturn] = os._exit
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What the parent asks for; travels as JSON.
-
-    Args:
-        file: The stack file, absolute.
-        display: The same as the user named it; what tracebacks and sources show.
-        project: Folder that is not to be imported from.
-        report_fd: Where the report goes.
-        alarm_s: After this time the line that runs is reported.
-        cpu_s: Processor time after which the kernel ends the process.
-        output_max: Bytes it may print.
-        memory_max: Bytes of address space it may use.
-        confined: Whether the kernel is asked to hold it; only tests of the lesser isolation say no.
-        kernel_only: Run the file only if the kernel does.
-        libraries: Folders it may read beside those it imports from.
-        is_policy: Whether the file holds rules, whose data comes on standard input.
-    """
-
-    file: str
-    display: str
-    project: str
-    report_fd: int
-    alarm_s: float
-    cpu_s: int
-    output_max: int
-    memory_max: int
-    confined: bool
-    kernel_only: bool
-    libraries: tuple[str, ...]
-    is_policy: bool = False
-
-    def to_json(self) -> str:
-        """Plain text for an argument."""
-        return json.dumps(asdict(self))
 
 
 class Reporter:

@@ -21,7 +21,7 @@ from krakenstate.model.violation import Violation
 from krakenstate.stack import process
 from krakenstate.stack.plain import describe_place, parse_json
 from krakenstate.stack.process import Child, Ending
-from krakenstate.stack.render import SEEDS
+from krakenstate.stack.running import SEEDS
 from krakenstate.stack.text import clean
 
 FOLDER = "policies"

@@ -42,6 +42,7 @@ from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
 from krakenstate.stack.renames import check_renames, load_renames
 from krakenstate.stack.render import Run, renames_of, render_stack, stack_problems
+from krakenstate.stack.running import Ran, run_stack
 from krakenstate.stack.text import clean
 
 _VERSION = re.compile(r"1\.\d{1,6}")
@@ -127,12 +128,20 @@ def load_stack(
         StackProblems: Several are, each with its line.
     """
     stack = find_stack(name)
-    run = render_stack(
-        stack,
-        require_isolation=require_isolation,
-        time_max_s=time_max_s,
-        show=lambda line: _show(stack, line),
-    )
+    return read_stack(run_stack(stack, require_isolation=require_isolation, time_max_s=time_max_s))
+
+
+def read_stack(ran: Ran) -> LoadedStack:
+    """Checks what a stack file declared.
+
+    Lines that the stack printed appear on standard error.
+
+    Raises:
+        StackError: One thing is wrong.
+        StackProblems: Several are, each with its line.
+    """
+    stack = ran.stack
+    run = render_stack(ran, show=lambda line: _show(stack, line))
     loaded, problems = _declare(run.resources, run.placeholders)
     renames, more = _rename(*renames_of(run, stack), loaded, run.placeholders)
     raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
@@ -29,8 +29,8 @@ from typing import IO
 import pydantic
 
 import krakenstate
-from krakenstate.stack.child import Errand
 from krakenstate.stack.confine import Isolation
+from krakenstate.stack.errand import Errand
 
 TIME_MAX_S = 10.0
 START_MAX_S = 30.0
@@ -120,6 +120,7 @@ def run_children(
     *,
     kernel_only: bool = False,
     data: bytes | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> list[Child]:
     """Runs a stack file once per hash seed, all at the same time.
 
@@ -131,6 +132,7 @@ def run_children(
         time_max_s: After this time on the clock, from where a child begins the file, it is killed.
         kernel_only: Children that the kernel does not hold end before they run the file.
         data: For a policy file: what its rules look at.
+        meanwhile: Called once all have started.
 
     Returns:
         The children, ended, in the order of the seeds.
@@ -141,6 +143,8 @@ def run_children(
         for seed in seeds:
             child = _start(file, display, project, seed, time_max_s, kernel_only=kernel_only, data=data)
             children.append(child)  # one by one: those that started are ended
+        if meanwhile is not None:
+            meanwhile()
         _listen(children, time_max_s)
     finally:
         for child in children:

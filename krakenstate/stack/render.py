@@ -1,4 +1,4 @@
-"""Rendering: a stack file becomes plain data, in child processes, twice.
+"""Rendering: what a stack file's two processes reported becomes plain data.
 
 The second run has another hash seed. A stack whose declarations depend on it, on the clock or on chance would
 plan differently each time, so a difference between the runs is an error.
@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from krakenstate.errors import (
-    FileUnusable,
-    IsolationUnavailable,
     KrakenstateError,
     Source,
     StackError,
@@ -41,10 +39,9 @@ from krakenstate.stack.plain import (
     parse_report,
 )
 from krakenstate.stack.process import Child, Ending
+from krakenstate.stack.running import FILE_MAX, Ran
 from krakenstate.stack.text import clean
 
-SEEDS = (0, 20_011)
-FILE_MAX = 4 * 1024 * 1024
 _PRINTED_LINES_MAX = 200
 _LINE_SHOWN_MAX = 120
 
@@ -110,33 +107,17 @@ class Lines:
         return clean(lines[line - 1].strip(), _LINE_SHOWN_MAX) if 0 < line <= len(lines) else ""
 
 
-def render_stack(
-    stack: StackFile,
-    *,
-    require_isolation: bool = False,
-    time_max_s: float | None = None,
-    show: Callable[[str], None] | None = None,
-) -> Run:
-    """Runs a stack file twice and returns what it declared, problems included.
+def render_stack(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:
+    """What a stack file declared in its two runs, problems included.
 
     Args:
-        stack: The file.
-        require_isolation: Fail without kernel isolation.
-        time_max_s: Time on the clock; the usual limit unless given.
-        show: Takes each line the stack printed in its first run.
+        ran: The runs.
+        show: Takes each line the stack printed in the first.
 
     Raises:
-        IsolationUnavailable: It was required and not obtained; the stack file did not run.
-        FileUnusable: The file cannot be read.
-        StackUnstable: The two runs gave different declarations.
+        StackUnstable: The two gave different declarations.
     """
-    _check_readable(stack)
-    limit = process.TIME_MAX_S if time_max_s is None else time_max_s
-    children = process.run_children(
-        stack.path, stack.display, stack.project, SEEDS, limit, kernel_only=require_isolation
-    )
-    if require_isolation:
-        _require_kernel(children)
+    stack, children, limit = ran.stack, ran.children, ran.time_max_s
     lines = Lines(stack)
     if show:
         for line in _printed_lines(children[0]):
@@ -193,24 +174,6 @@ def renames_of(run: Run, stack: StackFile) -> tuple[tuple[RenderedMove, ...], tu
 def _is_same(one: Child, other: Child) -> bool:
     """Whether two runs ended by themselves and said the same, byte for byte; then it is read once."""
     return (one.ending, one.report) == (other.ending, other.report) and one.ending is Ending.BY_ITSELF
-
-
-def _require_kernel(children: Iterable[Child]) -> None:
-    for child in children:
-        if child.isolation.kind != "kernel" and child.ending is Ending.BY_ITSELF:
-            raise IsolationUnavailable(
-                f"--require-isolation was given, and {child.isolation.reason}. The stack file did not run."
-            )
-
-
-def _check_readable(stack: StackFile) -> None:
-    try:
-        with stack.path.open("rb") as file:
-            size = len(file.read(FILE_MAX + 1))
-    except OSError as problem:
-        raise FileUnusable(f"{stack.display} cannot be read: {problem.strerror}.") from problem
-    if size > FILE_MAX:
-        raise FileUnusable(f"{stack.display} is larger than {FILE_MAX // 2**20} MiB.")
 
 
 def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Run:

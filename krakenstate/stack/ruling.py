@@ -14,7 +14,8 @@ from typing import Any
 
 from krakenstate.errors import DeskRuleFailed, Source
 from krakenstate.model.violation import Violation
-from krakenstate.stack.child import Errand, Reporter
+from krakenstate.stack.child import Reporter
+from krakenstate.stack.errand import Errand
 
 TAKES = ("plan", "desired")
 _SAYS_MAX = 200

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from krakenstate.errors import AnswerUnreadable
-from krakenstate.transport.client import Answer
+from krakenstate.transport.attempt import Answer
 from krakenstate.transport.text import clean_text
 
 

@@ -184,6 +184,50 @@ def test_light_commands_import_nothing_heavy(tmp_path, arguments):
     assert done.returncode == 0, done.stderr
 
 
+STARTS_THE_STACK = """
+from krakenstate.cli.app import run
+from krakenstate.stack import process
+
+def started(*_, **__):
+    raise SystemExit(0)
+
+process._start = started
+run(["plan", "prod", "--refresh=false"])
+"""
+IMPORTS_THE_ROOMS = """
+from importlib import import_module
+from krakenstate.cli import wiring
+
+for name in wiring._ROOMS:
+    import_module(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "unused"),
+    [
+        pytest.param(STARTS_THE_STACK, ("hvac", "krakenstate.model.declarations"), id="stack"),
+        pytest.param(IMPORTS_THE_ROOMS, ("httpx", "deepdiff", "rich"), id="no call"),
+    ],
+)
+def test_a_plan_imports_what_it_needs_when_it_needs_it(tmp_path, program, unused):
+    """The stack's processes start before what reads their reports is there, and httpx waits for a call."""
+    write_stack(tmp_path, "")
+    told = (
+        f"import atexit, sys\natexit.register(lambda: print([n for n in {unused!r} if n in sys.modules]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", told + program],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
 def test_chdir_changes_the_folder_first(tmp_path):
     """Paths and stacks after --chdir are those of the other folder; a folder that is none is an error."""
     (tmp_path / "desk").mkdir()
@@ -540,11 +584,12 @@ def test_the_main_thread_renders_while_another_imports(monkeypatch):
     """Ctrl-C is raised in the main thread, so the one that waits for the stack's processes can end them."""
     seen = []
 
-    def load(stack, desired):
+    def run_stack(stack, meanwhile):
         seen.append((stack, threading.current_thread() is threading.main_thread(), gc.isenabled()))
         raise FileUnusable("Enough.")
 
-    monkeypatch.setattr(wiring, "load", load)
+    monkeypatch.setattr(wiring, "find_stack", lambda name: name)
+    monkeypatch.setattr(wiring, "run_stack", run_stack)
     with pytest.raises(FileUnusable):
         wiring.wire("prod", output=Output(), environment={})
     assert seen == [("prod", True, False)]

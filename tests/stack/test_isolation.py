@@ -14,6 +14,7 @@ from krakenstate.stack import confine, landlock, process, seccomp
 from krakenstate.stack.find import find_stack
 from krakenstate.stack.load import dump_rendered, load, load_stack
 from krakenstate.stack.render import render_stack
+from krakenstate.stack.running import run_stack
 from tests.stack.test_render import FORGE
 from tests.support.stacks import write_stack
 
@@ -82,7 +83,7 @@ def test_a_lesser_isolation_is_said_with_its_reason(project):
 def test_a_stack_cannot_claim_isolation(project):
     """What a stack writes about its isolation comes too late: the first line was written before it ran."""
     write_stack(project, FORGE + 'send(b\'{"kind": "kernel", "reason": null}\\n\')\n')
-    run = render_stack(find_stack("prod"))
+    run = render_stack(run_stack(find_stack("prod")))
     assert run.isolation.kind == "process"
     assert [type(problem) for problem in run.problems] == [StackResultInvalid]
 
@@ -179,7 +180,7 @@ def test_a_claimed_line_quotes_no_other_file(project, claimed):
     source = {"file": claimed, "line": 1}
     problem = {"code": "KS1002", "message": "m", "source": source}
     write_stack(project, FORGE + f"send(report | {{'finished': False, 'problems': [{problem!r}]}})\n")
-    (told,) = render_stack(find_stack("prod")).problems
+    (told,) = render_stack(run_stack(find_stack("prod"))).problems
     assert (told.source.file, told.source.line) == ("stacks/prod.py", 1)
     assert "3fa9" not in told.source.text
 

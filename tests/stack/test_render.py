@@ -24,6 +24,7 @@ from krakenstate.stack.load import dump_rendered, load_desired, load_stack
 from krakenstate.stack.plain import parse_report
 from krakenstate.stack.process import make_undumpable
 from krakenstate.stack.render import render_stack
+from krakenstate.stack.running import run_stack
 from krakenstate.stack.text import clean
 from tests.support.cli import ROOT, clean_environment
 from tests.support.stacks import write_stack
@@ -152,7 +153,7 @@ def test_the_child_has_nothing_of_the_caller(project, monkeypatch):
             "                  os.getsid(0) == os.getpid()]))\n",
         )
         printed = []
-        render_stack(find_stack("prod"), show=printed.append)
+        render_stack(run_stack(find_stack("prod")), show=printed.append)
     # a printed line is shown in part only, so it is read where the child left it
     assert len(printed) == 1
     children = process.run_children(

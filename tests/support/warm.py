@@ -118,15 +118,19 @@ def _remember_stacks(shelf: Path) -> None:
 
     run = process.run_children
 
-    def remembered(file: Path, display: str, project: Path, *how: Any, **more: Any) -> Any:
+    def remembered(
+        file: Path, display: str, project: Path, *how: Any, meanwhile: Any = None, **more: Any
+    ) -> Any:
         key = hashlib.sha256(repr((display, how, sorted(more.items()))).encode())
         for source in sorted(project.rglob("*.py")):
             key.update(f"{source.relative_to(project)}\0".encode() + source.read_bytes())
         kept = shelf / key.hexdigest()
         if kept.exists():
+            if meanwhile:
+                meanwhile()
             children = pickle.loads(kept.read_bytes())
         else:
-            children = run(file, display, project, *how, **more)
+            children = run(file, display, project, *how, meanwhile=meanwhile, **more)
             for child in children:
                 child.process = SimpleNamespace(returncode=child.process.returncode)
             if all(child.ending is process.Ending.BY_ITSELF for child in children):

@@ -8,7 +8,8 @@ import pytest
 
 from krakenstate.errors import AnswerUnreadable, KrakenUnreachable, OriginRefused, RedirectRefused
 from krakenstate.transport.answers import parse_json
-from krakenstate.transport.client import MAX_ANSWER_BYTES, Answer, ConnectionFailed, HttpOrigin
+from krakenstate.transport.attempt import MAX_ANSWER_BYTES, Answer, ConnectionFailed
+from krakenstate.transport.client import HttpOrigin
 from tests.support.kraken import AGENT
 from tests.support.scripted import http
 

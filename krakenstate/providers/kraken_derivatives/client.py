@@ -21,7 +21,8 @@ from krakenstate.model.credential import Credential
 from krakenstate.providers.kraken_derivatives.auth import sign
 from krakenstate.providers.kraken_derivatives.errors import find_error
 from krakenstate.transport.answers import parse_json
-from krakenstate.transport.client import Answer, ConnectionFailed, HttpOrigin
+from krakenstate.transport.attempt import Answer, ConnectionFailed
+from krakenstate.transport.client import HttpOrigin
 from krakenstate.transport.credentials import read_halves
 
 CHECK_PATH = "/api/auth/v1/api-keys/v3/check"

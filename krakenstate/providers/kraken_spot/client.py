@@ -24,7 +24,8 @@ from krakenstate.model.credential import Credential
 from krakenstate.providers.kraken_spot.auth import CONTENT_TYPE, PRIVATE_PREFIX, form_body, sign
 from krakenstate.providers.kraken_spot.errors import SpotError, read_errors
 from krakenstate.transport.answers import parse_json
-from krakenstate.transport.client import Answer, ConnectionFailed, HttpOrigin
+from krakenstate.transport.attempt import Answer, ConnectionFailed
+from krakenstate.transport.client import HttpOrigin
 from krakenstate.transport.credentials import read_halves
 
 _MAY_EXIST = (

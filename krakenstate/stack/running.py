@@ -1,0 +1,86 @@
+"""Running a stack file: two processes, from their start to their end.
+
+Nothing in here needs a model, so that a command can start these processes first and import all it needs while
+they run. What they report is read in ``render.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from krakenstate.errors import FileUnusable, IsolationUnavailable
+from krakenstate.stack import process
+from krakenstate.stack.find import StackFile
+from krakenstate.stack.process import Child, Ending
+
+SEEDS = (0, 20_011)
+FILE_MAX = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The two runs of a stack file, ended.
+
+    Args:
+        stack: The file.
+        children: Its processes, one for each seed.
+        time_max_s: The time on the clock that each had.
+    """
+
+    stack: StackFile
+    children: tuple[Child, Child]
+    time_max_s: float
+
+
+def run_stack(
+    stack: StackFile,
+    *,
+    require_isolation: bool = False,
+    time_max_s: float | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> Ran:
+    """Runs a stack file twice.
+
+    Args:
+        stack: The file.
+        require_isolation: Fail without kernel isolation.
+        time_max_s: Time on the clock; the usual limit unless given.
+        meanwhile: Called once both processes have started.
+
+    Raises:
+        IsolationUnavailable: It was required and not obtained; the stack file did not run.
+        FileUnusable: The file cannot be read.
+    """
+    _check_readable(stack)
+    limit = process.TIME_MAX_S if time_max_s is None else time_max_s
+    first, second = process.run_children(
+        stack.path,
+        stack.display,
+        stack.project,
+        SEEDS,
+        limit,
+        kernel_only=require_isolation,
+        meanwhile=meanwhile,
+    )
+    if require_isolation:
+        _require_kernel((first, second))
+    return Ran(stack, (first, second), limit)
+
+
+def _require_kernel(children: Iterable[Child]) -> None:
+    for child in children:
+        if child.isolation.kind != "kernel" and child.ending is Ending.BY_ITSELF:
+            raise IsolationUnavailable(
+                f"--require-isolation was given, and {child.isolation.reason}. The stack file did not run."
+            )
+
+
+def _check_readable(stack: StackFile) -> None:
+    try:
+        with stack.path.open("rb") as file:
+            size = len(file.read(FILE_MAX + 1))
+    except OSError as problem:
+        raise FileUnusable(f"{stack.display} cannot be read: {problem.strerror}.") from problem
+    if size > FILE_MAX:
+        raise FileUnusable(f"{stack.display} is larger than {FILE_MAX // 2**20} MiB.")
