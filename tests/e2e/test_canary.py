@@ -35,13 +35,13 @@ def published(name: str) -> str:
 def test_a_secret_is_at_its_place_in_vault_and_nowhere_else(new_desk: Callable[[str], Desk]) -> None:
     """By every way in and through every failure, no stream, file, record or process list holds it."""
     desk = new_desk(STACK)
-    desk.warm = None  # the process list is looked at, so each command is a process as users have it
     canaries = Canaries()
     desk.always = {"KRAKENSTATE_LOG": "debug"}
     with proxy(desk.kraken.origin) as way, canaries.watching_processes():
         desk.origin = way.origin
         desk.run("init")
         desk.run(*APPLY)
+        warm, desk.warm = desk.warm, None  # the process list is looked at: processes as users have them
         made = {}
         for name in NAMES:
             made[name] = desk.make_key(
@@ -69,6 +69,7 @@ def test_a_secret_is_at_its_place_in_vault_and_nowhere_else(new_desk: Callable[[
         answers_for_another_account(desk, canaries)
         is_not_stored_without_vault(desk, made["broken"])
         assert canaries.paths(desk.bao, desk.mount) == expected
+        desk.warm = warm
         for words in (
             ("plan", *AT_RUNNER, "--json"),
             ("drift", *AT_RUNNER),

@@ -71,7 +71,9 @@ class Canaries:
 
         def watch() -> None:
             while not ended.wait(_LOOK_EVERY_S):
-                self.sightings += [place for place, data in _process_list() if self.is_in(data)]
+                seen = list(_process_list())
+                if self.is_in(b"\0".join(data for _, data in seen)):  # one search, however many processes
+                    self.sightings += [place for place, data in seen if self.is_in(data)]
 
         thread = threading.Thread(target=watch)
         thread.start()
