@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from krakenstate.model.traffic import Tally, Traffic
+from krakenstate.views.words import count
 
 SYSTEMS = {"kraken": "Kraken", "vault": "Vault"}
 BUDGET = "budget"
@@ -28,7 +29,7 @@ def render_stats(traffic: Traffic, spent: Spent) -> str:
         calls = sum(t.calls for t in rows.values())
         sent, received = (sum(getattr(t, way) for t in rows.values()) for way in ("sent", "received"))
         sizes = f"; {_size(sent)} sent, {_size(received)} received" if calls else ""
-        lines.append(f"{name}: {calls} calls{sizes}")
+        lines.append(f"{name}: {count(calls, 'call')}{sizes}")
         wide = max(map(len, rows), default=0)
         lines += [f"  {endpoint:<{wide}}{_columns(tally)}" for endpoint, tally in rows.items()]
     waited = traffic.waited_s

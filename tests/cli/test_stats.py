@@ -46,7 +46,7 @@ def counted() -> Traffic:
 def test_calls_are_told_by_system_and_endpoint(counted):
     """A failed call counts too; an account's id does not show; time is told by what it went for."""
     assert render_stats(counted, Spent(elapsed_s=5, computing_s=0.75)) == (
-        "Kraken: 1 calls; 10 B sent, 0 B received\n"
+        "Kraken: 1 call; 10 B sent, 0 B received\n"
         "  GET /derivatives/api/v3/subaccount/{uid}/trading-enabled"
         "       1       10 B        0 B      1.00s\n"
         "Vault: 2 calls; 0 B sent, 2.0 KiB received\n"
