@@ -40,7 +40,7 @@ def desk_of(
 
     project = Path() if from_file else StackFile(loaded.path, "").project
     here = {file.name for file in find_rules(project)}
-    absent = [name for name in loaded.rendered.policies if name not in here]
+    absent = [name for name in loaded.policies if name not in here]
     if not here and not absent:
         return None
 
