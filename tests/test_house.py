@@ -23,11 +23,11 @@ LIBRARY_USERS = {
     "deepdiff": ("krakenstate.engine.diff",),
     "httpx": ("krakenstate.transport.connections", "krakenstate.sim"),
     "hvac": ("krakenstate.providers.vault.client",),
-    "requests": ("krakenstate.providers.vault.client",),
+    "requests": (),
     "rich": ("krakenstate.cli", "krakenstate.views"),
     "starlette": ("krakenstate.sim",),
     "typer": ("krakenstate.cli",),
-    "urllib3": ("krakenstate.providers.vault.client",),
+    "urllib3": (),
     "uvicorn": ("krakenstate.sim",),
 }
 

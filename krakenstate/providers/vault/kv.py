@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
@@ -35,6 +36,7 @@ from krakenstate.store.base import Entry, Metadata
 log = logging.getLogger("krakenstate.vault")
 _KEPT_BY_DEFAULT = 10
 """Versions of an entry. Source: OpenBao and Vault, KV version 2 API, max_versions (read in November 2026)."""
+_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
 
 
 class VaultClient:
@@ -401,11 +403,13 @@ def _mounted(answer: Answer, path: str) -> Answer:
 
 
 def _encode(path: str) -> str:
-    """A path with its parts percent-encoded.
+    """A path with its parts percent-encoded; nearly all are plain, and nothing in them is to be encoded.
 
     Raises:
         ValueError: A part is empty or made of dots, and would lead elsewhere.
     """
+    if _PLAIN.fullmatch(path):
+        return path
     parts = path.split("/")
     if any(part in {"", ".", ".."} for part in parts):
         raise ValueError("a path below the mount has no empty and no dots-only part")
