@@ -8,7 +8,7 @@ from krakenstate.engine.asking import BREAKER_LASTS
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.steps import held_up, settlement, waiting
 from krakenstate.model.base import format_instant
-from krakenstate.model.declarations import Key
+from krakenstate.model.declarations import Key, SpotKey
 from krakenstate.model.network import IPNetwork, admits
 from krakenstate.model.plan import Action, Reason, Step
 from krakenstate.model.provenance import Provenance
@@ -16,7 +16,6 @@ from krakenstate.model.report import Report
 from krakenstate.model.rotation import Rotation, Stage
 from krakenstate.model.state import KeyRecord
 from krakenstate.model.task import Task, TaskKind, TaskStatus
-from krakenstate.model.terms import KeyTerms
 
 ROTATE_BEFORE = timedelta(days=14)
 """How long before its expiry a key is replaced, unless it declares otherwise."""
@@ -61,7 +60,7 @@ def why_rotate(key: Key, record: KeyRecord, look: Outlook) -> tuple[Reason, str]
     last, today = expiry_of(record, look), look.now.date()
     if record.is_as_adopted and key.rotate_before is None:
         last = None
-    again = KeyTerms.of(key).expires
+    again = _end_of(key)
     if last is not None and last < today:
         return Reason.EXPIRED, f"it expired on {last}"
     if last is not None and last - lead_of(key) <= today:
@@ -81,10 +80,15 @@ def why_rotate(key: Key, record: KeyRecord, look: Outlook) -> tuple[Reason, str]
 
 def cannot_be_made(key: Key, look: Outlook) -> str:
     """Why no key can be made as declared now, in a sentence; empty if one can."""
-    last = KeyTerms.of(key).expires
+    last = _end_of(key)
     if last is not None and last < look.now.date():
         return f"expires={last} lies in the past, so no key can be made as declared: declare a later day"
     return ""
+
+
+def _end_of(key: Key) -> date | None:
+    """The last day that its declaration gives the next generation."""
+    return key.expires if isinstance(key, SpotKey) else None
 
 
 def adoption_told(record: KeyRecord, report: Report | None) -> datetime | None:

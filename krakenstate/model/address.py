@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
@@ -25,11 +26,7 @@ class Address(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Address:
-        if isinstance(text, Address):
-            return text
-        if not _ADDRESS.fullmatch(text) or len(text.partition(".")[2]) > NAME_MAX:
-            raise AddressUnknown(f'"{text[:100]}" is not of the form type.name.')
-        return super().__new__(cls, text)
+        return text if isinstance(text, Address) else _checked(text)
 
     @classmethod
     def of(cls, type_: str, name: str) -> Address:
@@ -57,3 +54,10 @@ class Address(str):
         return core_schema.no_info_after_validator_function(
             validate, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
         )
+
+
+@lru_cache(65536)  # each stands in a dozen places of a run: looked at once, and kept once
+def _checked(text: str) -> Address:
+    if not _ADDRESS.fullmatch(text) or len(text.partition(".")[2]) > NAME_MAX:
+        raise AddressUnknown(f'"{text[:100]}" is not of the form type.name.')
+    return str.__new__(Address, text)

@@ -235,6 +235,8 @@ class Key(Declaration):
         """All networks of its allowlists; empty means open to the world, ``None`` not managed."""
         if self.allowlist is None:
             return None
+        if len(self.allowlist) == 1:
+            return self.allowlist[0].networks  # in order already
         return sort_networks(network for listed in self.allowlist for network in listed.networks)
 
     @property

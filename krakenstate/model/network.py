@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -26,7 +27,11 @@ def parse_network(text: object) -> IPNetwork:
         return text
     if not isinstance(text, str):
         raise ValueError("a network is a text like 203.0.113.7 or 2001:db8::/64")
-    cleaned = text.strip()
+    return _network(text.strip())
+
+
+@lru_cache(4096)  # thousands of keys share a few allowlists, and a parse costs 25 us
+def _network(cleaned: str) -> IPNetwork:
     try:
         return ipaddress.ip_network(cleaned)
     except ValueError:

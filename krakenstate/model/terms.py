@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any
 
 from pydantic import PlainSerializer
 
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import DerivativesKey, Key, SpotKey
 from krakenstate.model.network import Network
-from krakenstate.model.vocabulary import Access, Api, NonceUnit
+from krakenstate.model.vocabulary import Access, Api, NonceUnit, Permission
 
 
 class KeyTerms(Model):
@@ -33,10 +34,9 @@ class KeyTerms(Model):
         """The terms of a declaration, whose parts were checked when it was made."""
         controls = str(key.controls.address) if key.controls else None
         if isinstance(key, SpotKey):
-            permissions = None if key.permissions is None else tuple(sorted(p.value for p in key.permissions))
-            return cls.model_construct(
+            return _made(
                 api=key.api,
-                permissions=permissions,
+                permissions=key.permissions,
                 networks=key.networks,
                 expires=key.expires,
                 query_from=key.query_from,
@@ -46,13 +46,19 @@ class KeyTerms(Model):
                 controls=controls,
             )
         assert isinstance(key, DerivativesKey)  # noqa: S101 - the two types of key there are
-        return cls.model_construct(
+        return _made(
             api=key.api,
             general=key.general,
             transfer=key.transfer,
             networks=key.networks,
             controls=controls,
         )
+
+
+@lru_cache(4096)  # most keys of a desk are made alike, and making a model takes 20 us
+def _made(*, permissions: frozenset[Permission] | None = None, **fields: Any) -> KeyTerms:
+    words = None if permissions is None else tuple(sorted(p.value for p in permissions))
+    return KeyTerms.model_construct(permissions=words, **fields)
 
 
 Nonce = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
@@ -87,6 +93,11 @@ class KeyDescription(Model):
 
 def falls_on(instant: datetime, day: date) -> bool:
     """Whether an instant is on that day in any time zone (UTC-12 to UTC+14)."""
-    start = datetime.combine(day, time(), tzinfo=UTC) - timedelta(hours=14)
-    end = datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1, hours=12)
+    start, end = _anywhere(day)
     return start <= instant < end
+
+
+@lru_cache(1024)
+def _anywhere(day: date) -> tuple[datetime, datetime]:
+    midnight = datetime.combine(day, time(), tzinfo=UTC)
+    return midnight - timedelta(hours=14), midnight + timedelta(days=1, hours=12)

@@ -69,10 +69,15 @@ def networks_are_narrow(case: Case) -> Iterator[Finding]:
         if broad and listed.address in used:
             broad_lists.add(listed.address)
             yield Finding(listed, f"{listed.address} {_admits(broad)}, and keys of production refer to it.")
+    judged: dict[tuple[Address, ...], list[IPNetwork]] = {}
     for key in keys:
-        broad = _broad(key.networks or ())
-        if broad and not any(listed.address in broad_lists for listed in key.allowlist or ()):
-            yield Finding(key, f"{key.address} {_admits(broad)}, taken all its allowlists together.")
+        lists = tuple(listed.address for listed in key.allowlist or ())
+        if len(lists) < 2 or not broad_lists.isdisjoint(lists):
+            continue  # one list alone was judged above
+        if lists not in judged:
+            judged[lists] = _broad(key.networks or ())
+        if judged[lists]:
+            yield Finding(key, f"{key.address} {_admits(judged[lists])}, taken all its allowlists together.")
 
 
 def movers_of_funds_are_bounded(case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from krakenstate.engine import diff
 from krakenstate.engine.diff import compare_descriptions, compare_terms, compare_values, terms_values
 from krakenstate.model.network import parse_network
 from krakenstate.model.terms import KeyDescription, KeyTerms
@@ -277,3 +278,22 @@ def test_terms_show_what_is_managed_under_the_names_people_see():
         "expires": "2027-06-30",
         "nonce_window": 0,
     }
+
+
+_DAYS = st.sampled_from([None, DAY, DAY + timedelta(days=1)])
+_INSTANTS = st.sampled_from([None, *(datetime.combine(DAY, time(h), tzinfo=UTC) for h in (0, 12, 23))])
+_RIGHTS = st.sampled_from([None, (), ("query-funds",), ("close-trades", "query-funds")])
+_LISTS = st.sampled_from([(), networks("192.0.2.0/25", "192.0.2.128/25"), networks("192.0.2.0/24")])
+_WINDOWS = st.sampled_from([None, 0, 5])
+
+
+@given(
+    st.builds(terms, permissions=_RIGHTS, networks=st.none() | _LISTS, expires=_DAYS, nonce_window=_WINDOWS),
+    st.builds(says, permissions=_RIGHTS, networks=_LISTS, valid_until=_INSTANTS, nonce_window=_WINDOWS),
+)
+def test_what_is_equal_at_a_glance_is_equal_when_looked_at(declared, described):
+    """The short cut for a key that is plainly as declared finds no key alike that differs."""
+    at_a_glance = compare_terms(declared, described)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diff, "_is_plainly_so", lambda *_: False)
+        assert compare_terms(declared, described) == at_a_glance

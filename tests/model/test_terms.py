@@ -76,3 +76,10 @@ def test_a_day_lasts_from_its_first_to_its_last_time_zone(instant, is_met):
 def test_instants_are_written_in_one_way():
     """UTC, whole seconds, a Z."""
     assert format_instant(datetime(2026, 11, 2, 9, 0, 1, 999999, tzinfo=UTC)) == "2026-11-02T09:00:01Z"
+
+
+def test_keys_made_alike_share_their_terms():
+    """Thousands of them take the room of one, and are compared at a glance."""
+    assert KeyTerms.of(spot_key(name="one")) is KeyTerms.of(spot_key(name="two"))
+    assert KeyTerms.of(derivatives_key(name="one")) is KeyTerms.of(derivatives_key(name="two"))
+    assert KeyTerms.of(spot_key(nonce_window=0)) != KeyTerms.of(spot_key(nonce_window=1))

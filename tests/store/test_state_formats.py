@@ -6,7 +6,7 @@ import pytest
 
 from krakenstate.errors import StateDamaged, StateTooNew
 from krakenstate.model.index import FORMAT_VERSION
-from krakenstate.store.vault.formats import is_sealed, seal, upgrade
+from krakenstate.store.vault.formats import digest_of, is_of, is_sealed, seal, upgrade
 from krakenstate.store.vault.state import VaultStateStore
 from tests.store.test_vault_state import NOW, PATH, account, task
 from tests.support.cli import ROOT
@@ -102,3 +102,13 @@ def test_a_seal_notices_every_change(change):
     sealed = seal({"format_version": 2, "serial": 7, "documents": {"stack": {"version": 1}}})
     assert is_sealed(sealed)
     assert not is_sealed(sealed | change)
+
+
+@pytest.mark.parametrize("data", [{"a": 1, "b": ["x", None, True]}, {"b": {"d": 1, "c": "\u00e4"}, "a": "/"}])
+def test_a_digest_speaks_of_content_in_any_order(data):
+    """An entry whose fields come in another order is as it was written; one that differs is not."""
+    digest = digest_of(data)
+    assert is_of(data, digest)
+    assert is_of(dict(reversed(data.items())), digest)
+    assert not is_of({**data, "a": "other"}, digest)
+    assert not is_of({**data, "z": "\ud800"}, digest)

@@ -36,7 +36,7 @@ from krakenstate.errors import (
 from krakenstate.model.index import Index, Pin
 from krakenstate.model.state import Document, State
 from krakenstate.store.base import Entry, KeyValue, Metadata
-from krakenstate.store.vault.formats import digest_of, is_sealed, seal, unsealed, upgrade
+from krakenstate.store.vault.formats import is_of, is_sealed, seal, unsealed, upgrade
 from krakenstate.store.vault.parts import Part, divide, document_named, unite
 from krakenstate.store.vault.pins import Page, is_page, pages_of
 from krakenstate.store.vault.records import ATTEMPTS, parse, side_by_side
@@ -266,7 +266,7 @@ class VaultStateStore:
                     f"-versions={pin.version} {shown}\n\n{_REBUILD}"
                 ),
             )
-        if digest_of(entry.data) != pin.digest:
+        if not is_of(entry.data, pin.digest):
             raise StateDamaged(
                 f"Version {pin.version} of {shown} is not what the index pinned. Nothing was written.",
                 next_step=f"Restore it from a backup of Vault, {_REBUILD}",
@@ -335,7 +335,7 @@ class VaultStateStore:
             # A run died before its index. What it left is used if it is what is wanted, so that repeated
             # deaths do not push the pinned version out of the entry's history.
             left = self._kv.read(path)
-            if left is not None and digest_of(left.data) == content.digest:
+            if left is not None and is_of(left.data, content.digest):
                 return Pin(version=left.version, digest=content.digest)
         self._keep_history(path, head, pin.version if pin else 0)
         self._roomy.add(path)
