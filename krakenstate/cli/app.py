@@ -20,11 +20,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from krakenstate.cli import logs, options, version
+from krakenstate.cli import logs, version
 from krakenstate.cli.frame import USAGE_ERROR, FrontGroup, is_help_request, usage_message
 from krakenstate.cli.front import drop_stdout
 from krakenstate.cli.output import Output, command_ended, exit_code_of, switch_colour_off
 from krakenstate.cli.overview import ABOUT, OPTIONS
+from krakenstate.cli.words import asks_for_json, normalise_arguments, streams_events
 from krakenstate.errors import (
     FileUnusable,
     InternalError,
@@ -66,11 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Runs the command line and returns its exit code; errors have been printed by then."""
-    words = options.normalise_arguments(arguments)
+    words = normalise_arguments(arguments)
     end = words.index("--") if "--" in words else len(words)
     switch_colour_off("--no-color" in words[:end])
     words = [word for index, word in enumerate(words) if word != "--no-color" or index >= end]
-    output = Output(json=options.asks_for_json(words[:end]), events=options.streams_events(words[:end]))
+    output = Output(json=asks_for_json(words[:end]), events=streams_events(words[:end]))
     before = _end_in_order_on_sigterm()
     try:
         logs.configure(os.environ)

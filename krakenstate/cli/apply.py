@@ -27,7 +27,7 @@ from krakenstate.cli.options import (
     TargetOpt,
 )
 from krakenstate.cli.output import Output
-from krakenstate.cli.pipelines import is_pull_request
+from krakenstate.cli.pipelines import is_ci, is_pull_request
 from krakenstate.cli.signals import stopping_between_steps
 from krakenstate.errors import ApplyOnPullRequest, ApplyPartial, ApprovalNeeded, DigestMismatch
 
@@ -65,7 +65,7 @@ def apply(
     from krakenstate.cli.common import check_policy, commit_of, scope_of
     from krakenstate.cli.event_stream import begin_events, tell_plan
     from krakenstate.cli.saved import is_plan_file, refuse_options
-    from krakenstate.cli.wiring import is_ci, wire
+    from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.guardrails import refuse_guarded

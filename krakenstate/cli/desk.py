@@ -34,7 +34,7 @@ def desk_of(
         credentials: Whether this command holds any. Under CI such a one lets no code of the repository run
             that the kernel does not hold.
     """
-    from krakenstate.cli.wiring import is_ci
+    from krakenstate.cli.pipelines import is_ci
     from krakenstate.stack.desk import find_rules, look_at_rules
     from krakenstate.stack.find import StackFile
 

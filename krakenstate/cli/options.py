@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -18,27 +17,6 @@ _DAY_S = _UNITS_S["d"]
 WITHIN_MAX_DAYS = 3650
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)")
-
-SWITCHES = ("--refresh", "--input")
-"""Options that are on unless said otherwise, in Terraform's way: ``--refresh=false``."""
-
-FLAGS = (
-    "--auto-approve",
-    "--detailed-exitcode",
-    "--explain",
-    "--force-threshold",
-    "--forge",
-    "--in-use",
-    "--json",
-    "--no-color",
-    "--now",
-    "--refresh-only",
-    "--report",
-    "--require-isolation",
-    "--stats",
-    "--strict",
-)
-"""Options that are off unless given; ``--json=true`` and ``--json=false`` are understood as well."""
 
 
 def parse_duration(text: str | float) -> float:
@@ -83,33 +61,6 @@ def parse_day(text: str | date) -> date:
     except ValueError:
         pass
     raise typer.BadParameter(f'"{text[:40]}" is no date; write it like 2027-01-31.')
-
-
-def normalise_arguments(arguments: list[str]) -> list[str]:
-    """Boolean options in Terraform's spelling, as the parser below understands them."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    out: list[str] = []
-    for argument in arguments[:end]:
-        option, equals, value = argument.partition("=")
-        truth = {"true": True, "1": True, "false": False, "0": False}.get(value.lower()) if equals else None
-        if truth is not None and option in SWITCHES:
-            out.append(option if truth else option.replace("--", "--no-", 1))
-        elif truth is not None and option in FLAGS:
-            out.extend([option] if truth else [])
-        else:
-            out.append(argument)
-    return out + arguments[end:]
-
-
-def asks_for_json(words: list[str]) -> bool:
-    """Whether a command line wants JSON, and so its failures as JSON too."""
-    return bool({"--json", "--format=json"} & set(words)) or ("--format", "json") in pairwise(words)
-
-
-def streams_events(words: list[str]) -> bool:
-    """Whether a command line wants what happens as events, one JSON object a line."""
-    command = next((w for b, w in pairwise(["", *words]) if not w.startswith("-") and b != "--chdir"), "")
-    return command in {"apply", "settle"} and asks_for_json(words)
 
 
 def complete_stack(incomplete: str) -> list[str]:

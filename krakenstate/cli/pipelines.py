@@ -1,8 +1,10 @@
-"""What a pipeline says of its run in the environment: whether it runs for a pull request."""
+"""What a pipeline says of its run in the environment: whether it is one, and for a pull request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False  # as in typing, which what asks first does without
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _EVENTS = {
     "GITHUB_EVENT_NAME": "pull_request",  # and pull_request_target, pull_request_review; Gitea, Forgejo too
@@ -25,6 +27,11 @@ _NUMBERS = (
 )
 VARIABLES = (*_EVENTS, *_NUMBERS)
 """What is looked at, for rehearsals that are nobody's pull request, wherever they run."""
+
+
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Whether this is a pipeline's run."""
+    return environment.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def is_pull_request(environment: Mapping[str, str]) -> bool:

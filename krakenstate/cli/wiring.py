@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from krakenstate import __version__
 from krakenstate.cli.output import Output
-from krakenstate.cli.pipelines import is_pull_request
+from krakenstate.cli.pipelines import is_ci, is_pull_request
 from krakenstate.cli.stats import count_calls, kraken_meter, vault_meter
 from krakenstate.errors import (
     NowRefused,
@@ -62,11 +62,6 @@ class Wired:
     vault: VaultClient
     derivatives: Greeter
     who: str
-
-
-def is_ci(environment: Mapping[str, str]) -> bool:
-    """Whether this is a pipeline's run."""
-    return environment.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def wire(

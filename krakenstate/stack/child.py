@@ -3,7 +3,7 @@
 How this works: the parent (``process.py``) starts an interpreter whose only argument of substance is an
 ``Errand``. Before the file runs, the process gives up what it can (``confine.py``) and writes one line
 about it to the pipe of the report: what comes first there cannot be the stack's word. The file then runs
-with empty ``os.environ``, under limits, and its declarations follow as JSON; what it prints goes elsewhere.
+without the environment, under limits, and its declarations follow as JSON; what it prints goes elsewhere.
 The rest in here is no defence against a hostile stack, which the kernel, the limits, the parent's clock and
 the parent's distrust are. It is diagnosis: naming the line.
 """
@@ -42,8 +42,8 @@ from krakenstate.errors import (
 from krakenstate.model.desired import plain_declaration, reference_to
 from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting
 from krakenstate.stack.authoring import Stack
-from krakenstate.stack.confine import Isolation, confine, drop_privileges
-from krakenstate.stack.errand import Errand
+from krakenstate.stack.confine import confine, drop_privileges
+from krakenstate.stack.errand import NO_PLUGINS, Errand, Isolation
 from krakenstate.stack.text import clean
 
 MODULE_NAME = "__stack__"
@@ -350,6 +350,7 @@ def _describe_stack(stack: Stack) -> dict[str, Any]:
 def _hide_surroundings(errand: Errand) -> None:
     """Takes away what a stack could come to lean on: variables, arguments, modules of the project."""
     os.environ.clear()
+    os.environ.update(NO_PLUGINS)
     sys.argv[:] = [errand.display]
     homes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
     checkout = Path(krakenstate.__file__).resolve().parent.parent  # on the path of an editable install

@@ -16,11 +16,11 @@ import signal
 import struct
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from krakenstate.stack import landlock, seccomp
+from krakenstate.stack.errand import Isolation
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _AF_UNIX, _SOCK_STREAM = 1, 1
@@ -36,19 +36,6 @@ _SHARED = (
     "/etc/ld.so.cache",
 )
 """Where the system keeps shared libraries, their index, and time zones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """What keeps a stack file from its surroundings.
-
-    Args:
-        kind: ``kernel`` if the kernel holds all that is promised, else ``process``.
-        reason: Why it is no more than ``process``.
-    """
-
-    kind: Literal["kernel", "process"]
-    reason: str | None = None
 
 
 def drop_privileges() -> None:

@@ -1,9 +1,13 @@
-"""What the parent asks of a child process, in a module that both can import at once: it needs no model."""
+"""What parent and child process say to each other first; both import it at once, so it needs no model."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
+
+NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""The only variable a stack file sees. Pydantic would look for plugins in all packages, and run them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +45,16 @@ class Errand:
     def to_json(self) -> str:
         """Plain text for an argument."""
         return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What keeps a stack file from its surroundings.
+
+    Args:
+        kind: ``kernel`` if the kernel holds all that is promised, else ``process``.
+        reason: Why it is no more than ``process``.
+    """
+
+    kind: Literal["kernel", "process"]
+    reason: str | None = None

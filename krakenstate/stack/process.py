@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import json
 import os
 import selectors
@@ -18,19 +19,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO
 
-import pydantic
-
 import krakenstate
-from krakenstate.stack.confine import Isolation
-from krakenstate.stack.errand import Errand
+from krakenstate.stack.errand import NO_PLUGINS, Errand, Isolation
 
 TIME_MAX_S = 10.0
 START_MAX_S = 30.0
@@ -121,6 +118,7 @@ def run_children(
     kernel_only: bool = False,
     data: bytes | None = None,
     meanwhile: Callable[[], None] | None = None,
+    started: Sequence[Child] = (),
 ) -> list[Child]:
     """Runs a stack file once per hash seed, all at the same time.
 
@@ -133,25 +131,54 @@ def run_children(
         kernel_only: Children that the kernel does not hold end before they run the file.
         data: For a policy file: what its rules look at.
         meanwhile: Called once all have started.
+        started: From ``start_children`` for the very same, if they run already.
 
     Returns:
         The children, ended, in the order of the seeds.
     """
+    children = list(started)
+    try:
+        if not children:
+            children = start_children(
+                file, display, project, seeds, time_max_s, kernel_only=kernel_only, data=data
+            )
+        if meanwhile is not None:
+            meanwhile()
+        _listen(children, time_max_s)
+    finally:
+        end_children(children)
+    for child in children:
+        child.part_report()
+    return children
+
+
+def start_children(
+    file: Path,
+    display: str,
+    project: Path,
+    seeds: Sequence[int],
+    time_max_s: float,
+    *,
+    kernel_only: bool = False,
+    data: bytes | None = None,
+) -> list[Child]:
+    """Starts a child for each hash seed; the arguments are those of ``run_children``, which ends them."""
     make_undumpable()
     children: list[Child] = []
     try:
         for seed in seeds:
             child = _start(file, display, project, seed, time_max_s, kernel_only=kernel_only, data=data)
             children.append(child)  # one by one: those that started are ended
-        if meanwhile is not None:
-            meanwhile()
-        _listen(children, time_max_s)
-    finally:
-        for child in children:
-            _end(child)
-    for child in children:
-        child.part_report()
+    except BaseException:
+        end_children(children)
+        raise
     return children
+
+
+def end_children(children: Iterable[Child]) -> None:
+    """Kills what still runs of them, and whatever they started, and reaps them."""
+    for child in children:
+        _end(child)
 
 
 def make_undumpable() -> None:
@@ -175,7 +202,7 @@ def _start(
     given = _given(data)
     try:
         package = Path(krakenstate.__file__).resolve()
-        libraries = Path(pydantic.__file__).resolve().parent.parent
+        libraries = _libraries()
         errand = Errand(
             file=str(file),
             display=display,
@@ -229,10 +256,20 @@ def _given(data: bytes | None) -> IO[bytes] | None:
     """A file without a name that holds the data, to be read from its beginning."""
     if data is None:
         return None
+    from tempfile import TemporaryFile  # noqa: PLC0415 - a stack file's processes wait for these imports
+
     file = TemporaryFile()  # noqa: SIM115 - closed once the child has it
     file.write(data)
     file.seek(0)
     return file
+
+
+def _libraries() -> Path:
+    """Where pydantic lies, which is not imported here: the children would wait for it."""
+    found = importlib.util.find_spec("pydantic")
+    assert found is not None  # noqa: S101 - krakenstate depends on it
+    assert found.origin is not None  # noqa: S101 - and it is no namespace
+    return Path(found.origin).resolve().parent.parent
 
 
 def _interpreter_folders(project: Path) -> list[str]:
@@ -248,7 +285,7 @@ def _homes() -> list[str]:
 def _environment(seed: int, project: Path) -> dict[str, str]:
     """What the interpreter needs to start; the child empties even this before the stack runs."""
     ours = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": str(seed)}
-    return _loader_variables(project) | ours
+    return _loader_variables(project) | ours | NO_PLUGINS
 
 
 def _loader_variables(project: Path) -> dict[str, str]:

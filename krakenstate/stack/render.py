@@ -28,7 +28,7 @@ from krakenstate.errors import (
 )
 from krakenstate.model.desired import RenderedMove, RenderedRemoval, RenderedResource, RenderedSource
 from krakenstate.stack import process
-from krakenstate.stack.confine import Isolation
+from krakenstate.stack.errand import Isolation
 from krakenstate.stack.find import StackFile
 from krakenstate.stack.plain import (
     Report,

@@ -1,17 +1,18 @@
 """Running a stack file: two processes, from their start to their end.
 
 Nothing in here needs a model, so that a command can start these processes first and import all it needs while
-they run. What they report is read in ``render.py``.
+they run; with ``running_ahead`` they run before there is a command. ``render.py`` reads what they report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from krakenstate.errors import FileUnusable, IsolationUnavailable
+from krakenstate.errors import FileUnusable, IsolationUnavailable, KrakenstateError
 from krakenstate.stack import process
-from krakenstate.stack.find import StackFile
+from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.process import Child, Ending
 
 SEEDS = (0, 20_011)
@@ -31,6 +32,52 @@ class Ran:
     stack: StackFile
     children: tuple[Child, Child]
     time_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """Processes that run before they were asked for, and what they were started for."""
+
+    stack: StackFile
+    require_isolation: bool
+    children: list[Child]
+
+
+_ahead: list[_Ahead] = []
+
+
+@contextmanager
+def running_ahead(name: str | None, *, require_isolation: bool = False) -> Iterator[None]:
+    """For the block's duration a stack file runs that ``run_stack`` will most likely be asked for.
+
+    What keeps it from running is not said: ``run_stack`` comes to the same. What nobody asked for by the end
+    of the block is ended.
+    """
+    try:
+        stack = find_stack(name)
+        _check_readable(stack)
+    except KrakenstateError:
+        yield
+        return
+    children = process.start_children(
+        stack.path, stack.display, stack.project, SEEDS, process.TIME_MAX_S, kernel_only=require_isolation
+    )
+    _ahead.append(_Ahead(stack, require_isolation, children))
+    try:
+        yield
+    finally:
+        while _ahead:
+            process.end_children(_ahead.pop().children)
+
+
+def _take_ahead(stack: StackFile, require_isolation: bool) -> list[Child]:
+    """The processes that run for the very same already; others that run are ended."""
+    while _ahead:
+        found = _ahead.pop()
+        if (found.stack, found.require_isolation) == (stack, require_isolation):
+            return found.children
+        process.end_children(found.children)
+    return []
 
 
 def run_stack(
@@ -62,6 +109,7 @@ def run_stack(
         limit,
         kernel_only=require_isolation,
         meanwhile=meanwhile,
+        started=_take_ahead(stack, require_isolation) if time_max_s is None else (),
     )
     if require_isolation:
         _require_kernel((first, second))

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from krakenstate.cli import app, event_stream, options
+from krakenstate.cli import app, event_stream
 from krakenstate.cli.output import Output
+from krakenstate.cli.words import streams_events
 from krakenstate.engine import runs
 from krakenstate.errors import LockHeld, PolicyError, Source, StackProblems
 from krakenstate.model.plan import Action
@@ -212,7 +213,7 @@ def test_several_problems_stand_in_one_line():
 )
 def test_apply_and_settle_alone_print_events(words, streams):
     """Others print one document."""
-    assert options.streams_events(words) is streams
+    assert streams_events(words) is streams
 
 
 def test_a_usage_error_of_apply_is_an_event_too(capsys):

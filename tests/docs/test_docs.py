@@ -14,7 +14,7 @@ import krakenstate
 from krakenstate import errors
 from krakenstate.cli.app import PROGRAM, build
 from krakenstate.cli.commands import ENTRIES, PANELS
-from krakenstate.cli.options import FLAGS, SWITCHES
+from krakenstate.cli.words import FLAGS, SWITCHES
 from krakenstate.errors import KrakenstateError, StackProblems, catalogue
 from krakenstate.model import declarations, roles
 from krakenstate.model.entry import Declaration

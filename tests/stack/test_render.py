@@ -160,7 +160,7 @@ def test_the_child_has_nothing_of_the_caller(project, monkeypatch):
         project / "stacks" / "prod.py", "stacks/prod.py", project, [0], process.TIME_MAX_S
     )
     environment, arguments, links, initial, folder, path, leads = json.loads(children[0].printed)
-    assert environment == {}
+    assert environment == {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
     assert arguments == ["stacks/prod.py"]
     assert not [link for link in links if "secret" in link]
     assert "canary" not in initial
