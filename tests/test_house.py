@@ -21,6 +21,7 @@ MAX_MODULE_LINES = 450
 LIBRARY_USERS = {
     "click": ("krakenstate.cli",),
     "deepdiff": ("krakenstate.engine.diff",),
+    "httpcore": ("krakenstate.transport.connections",),
     "httpx": ("krakenstate.transport.connections", "krakenstate.sim"),
     "hvac": ("krakenstate.providers.vault.client",),
     "requests": (),

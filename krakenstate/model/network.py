@@ -33,7 +33,7 @@ def parse_network(text: object) -> IPNetwork:
 @lru_cache(4096)  # thousands of keys share a few allowlists, and a parse costs 25 us
 def _network(cleaned: str) -> IPNetwork:
     try:
-        return ipaddress.ip_network(cleaned)
+        return _read(cleaned)
     except ValueError:
         pass
     try:
@@ -44,6 +44,12 @@ def _network(cleaned: str) -> IPNetwork:
     raise HostBits(
         f'"{cleaned}" has host bits set: write {network} for the range, or {address} for one address'
     )
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> IPNetwork:
+    """A desk has few networks and names them with each key, so most have been read before."""
+    return ipaddress.ip_network(text)
 
 
 Network = Annotated[
@@ -72,6 +78,12 @@ def collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
 
 def covers(outer: Iterable[IPNetwork], inner: Iterable[IPNetwork]) -> bool:
     """Whether every address of ``inner`` is in ``outer``; an empty ``inner`` is covered by anything."""
+    return _covers(tuple(outer), tuple(inner))
+
+
+@lru_cache(maxsize=1024)
+def _covers(outer: tuple[IPNetwork, ...], inner: tuple[IPNetwork, ...]) -> bool:
+    """The same few lists are compared key after key."""
     wide = collapse(outer)
     return all(
         any(n.version == w.version and n.subnet_of(w) for w in wide)  # type: ignore[arg-type]  # same version
