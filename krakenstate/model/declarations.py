@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     InstanceOf,
+    PlainSerializer,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -249,6 +250,10 @@ def _in_order(calls: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(calls)))
 
 
+def _sorted(permissions: frozenset[Permission] | None) -> list[Permission] | None:
+    return None if permissions is None else sorted(permissions)
+
+
 class SpotKey(Key):
     """A key for Spot. ``permissions=[]`` is no rights; ``allowlist=[]`` is open to the whole world.
 
@@ -264,7 +269,9 @@ class SpotKey(Key):
         ]
         | None
     ) = None
-    permissions: frozenset[Permission] | None = Field(default=None, validate_default=True)
+    permissions: Annotated[frozenset[Permission] | None, PlainSerializer(_sorted, when_used="json")] = Field(
+        default=None, validate_default=True
+    )
     expires: date | None = None
     query_from: date | None = None
     query_to: date | None = None

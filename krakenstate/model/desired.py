@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from krakenstate.errors import AddressUnknown, KrakenstateError, ReferenceNotAdded, Source
 from krakenstate.model.address import Address
@@ -25,7 +25,7 @@ from krakenstate.model.declarations import (
     Removed,
     Vault,
 )
-from krakenstate.model.entry import Collector, Declaration, Name, Reference, collecting
+from krakenstate.model.entry import Declaration, Name, Reference, problems_of
 from krakenstate.model.limits import Limits, Thresholds
 from krakenstate.model.promotion import Promotion
 from krakenstate.model.vocabulary import Api
@@ -175,32 +175,13 @@ class Desired:
 
 def dump_declaration(declaration: Declaration) -> RenderedResource:
     """A declaration as plain data, without the fields left at their defaults."""
-    return RenderedResource.model_validate(plain_declaration(declaration))
-
-
-def plain_declaration(declaration: Declaration) -> dict[str, Any]:
-    """The same as a dictionary that JSON can hold."""
-    references = _references(type(declaration))
-    plain: dict[str, Any] = declaration.model_dump(
-        mode="json", exclude={*references, "name"}, exclude_defaults=True
+    plain: dict[str, Any] = declaration.model_dump(mode="json", exclude_defaults=True)
+    return RenderedResource(
+        type=declaration.type_name,
+        name=plain.pop("name"),
+        attributes=dict(sorted(plain.items())),
+        source=dump_source(declaration.source),
     )
-    for field, value in plain.items():
-        kept = getattr(declaration, field)
-        if isinstance(kept, frozenset) and isinstance(value, list):
-            plain[field] = sorted(value)
-    for field in references:
-        value = getattr(declaration, field)
-        if isinstance(value, Declaration):
-            plain[field] = reference_to(value)
-        elif isinstance(value, tuple):
-            plain[field] = [reference_to(item) for item in value]
-    source = declaration.source
-    return {
-        "type": declaration.type_name,
-        "name": declaration.name,
-        "attributes": dict(sorted(plain.items())),
-        "source": {"file": source.file, "line": source.line, "text": source.text} if source else None,
-    }
 
 
 def dump_source(source: Source | None) -> RenderedSource | None:
@@ -208,83 +189,79 @@ def dump_source(source: Source | None) -> RenderedSource | None:
     return RenderedSource(file=source.file, line=source.line, text=source.text) if source else None
 
 
-def reference_to(declaration: Declaration) -> str:
-    """The address as text, without insisting on its form: a placeholder may have any name or none."""
-    name = getattr(declaration, "name", None)
-    return f"{declaration.type_name}.{name if isinstance(name, str) else '?'}"
+class PlainDeclaration(NamedTuple):
+    """One declaration as plain data: its name apart from other fields, addresses for what it refers to."""
+
+    type: str
+    name: str
+    attributes: Mapping[str, Any]
+    source: Source | None = None
+
+    @classmethod
+    def of(cls, rendered: RenderedResource) -> Self:
+        """What a rendered stack says of one resource."""
+        line = rendered.source
+        source = Source(line.file, line.line, line.text) if line else None
+        return cls(rendered.type, rendered.name, rendered.attributes, source)
+
+    @property
+    def address(self) -> str:
+        """``type.name``, of whatever form."""
+        return f"{self.type}.{self.name}"
 
 
 def load_declarations(
-    rendered: Iterable[RenderedResource], *, broken: Iterable[str] = ()
+    plain: Iterable[PlainDeclaration], *, broken: Iterable[str] = ()
 ) -> tuple[list[Declaration], list[KrakenstateError]]:
     """Plain data as declarations again, and the problems met on the way.
 
     Args:
-        rendered: Untrusted: every field is validated anew.
+        plain: Untrusted: every field is validated anew.
         broken: Addresses already reported as wrong; what refers to them is left out without a second report.
     """
-    collector = Collector()
-    token = collecting.set(collector)
+    problems: list[KrakenstateError] = []
     loaded: dict[str, Declaration] = {}
     out: list[Declaration] = []
     unusable = set(broken)
     order = {name: number for number, name in enumerate(_TYPES)}
-    try:
-        for item in sorted(rendered, key=lambda r: order.get(r.type, -1)):
-            source = Source(item.source.file, item.source.line, item.source.text) if item.source else None
-            cls = _TYPES.get(item.type)
-            if cls is None:
-                collector.problems.append(
-                    AddressUnknown(f'"{item.type[:60]}" is not a resource type.', source=source)
-                )
-                continue
-            address = f"{item.type}.{item.name}"
-            fields, missing = _resolve(cls, item, loaded)
-            if set(missing) - unusable:
-                for target in sorted(set(missing) - unusable):
-                    collector.problems.append(
-                        ReferenceNotAdded(
-                            f"{address} refers to {target}, which was never added to the stack.",
-                            address=address,
-                            source=source,
-                        )
-                    )
-            if missing:
-                unusable.add(address)
-                continue
-            before = len(collector.problems)
-            made = cls(**{**fields, "name": item.name}).with_source(source)
-            for problem in collector.problems[before:]:
-                problem.source = source
-            if len(collector.problems) > before:
-                unusable.add(address)
-                continue
-            out.append(made)
-            loaded.setdefault(address, made)
-    finally:
-        collecting.reset(token)
-    return out, collector.problems
+    for item in sorted(plain, key=lambda each: order.get(each.type, -1)):
+        cls = _TYPES.get(item.type)
+        if cls is None:
+            text = f'"{item.type[:60]}" is not a resource type.'
+            problems.append(AddressUnknown(text, source=item.source))
+            continue
+        fields, missing = _resolve(cls, item, loaded)
+        if missing:
+            for target in sorted(set(missing) - unusable):
+                text = f"{item.address} refers to {target}, which was never added to the stack."
+                problems.append(ReferenceNotAdded(text, address=item.address, source=item.source))
+            unusable.add(item.address)
+            continue
+        try:
+            made = cls.model_validate(fields).with_source(item.source)
+        except ValidationError as invalid:
+            problems += problems_of(cls, fields, invalid, item.source)
+            unusable.add(item.address)
+            continue
+        out.append(made)
+        loaded.setdefault(made.address, made)
+    return out, problems
 
 
 def _resolve(
-    cls: type[Declaration], item: RenderedResource, loaded: Mapping[str, Declaration]
+    cls: type[Declaration], item: PlainDeclaration, loaded: Mapping[str, Declaration]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Fields with addresses replaced by declarations, and the addresses that stand for nothing."""
-    fields: dict[str, Any] = dict(item.attributes)
+    """All fields, with addresses replaced by declarations, and the addresses that stand for nothing."""
+    fields: dict[str, Any] = {**item.attributes, "name": item.name}
     missing: list[str] = []
-
-    def look_up(target: object) -> object:
-        if isinstance(target, str) and target in loaded:
-            return loaded[target]
-        missing.append(str(target)[:100])
-        return None
-
     for field in _references(cls):
         value = fields.get(field)
-        if isinstance(value, list):
-            fields[field] = tuple(look_up(target) for target in value)
-        elif value is not None:
-            fields[field] = look_up(value)
+        if value is None:
+            continue
+        targets = value if isinstance(value, list) else [value]
+        found = [loaded.get(target) if isinstance(target, str) else None for target in targets]
+        missing += [str(target)[:100] for target, one in zip(targets, found, strict=True) if one is None]
+        fields[field] = tuple(found) if isinstance(value, list) else found[0]
     return fields, missing
 
 

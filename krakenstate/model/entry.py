@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from types import FrameType
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
-from pydantic_core import ErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from krakenstate.errors import (
     CallsExceedRights,
@@ -47,6 +47,7 @@ KEY_NAME_MAX = 26
 """So that ``<name>-g<generation>`` stays within the 32 characters a key's name may have at Kraken."""
 
 _INSIDE = frozenset({"krakenstate", "pydantic"})
+_NAME = re.compile(NAME_PATTERN)
 _SHOWN_INPUT_MAX = 60
 
 
@@ -64,7 +65,7 @@ def check_name(name: str, longest: int = NAME_MAX) -> str:
     Raises:
         BadName: It does not match ``[a-z][a-z0-9_-]*``, or is longer than ``longest``.
     """
-    if not re.fullmatch(NAME_PATTERN, name):
+    if not _NAME.fullmatch(name):
         raise BadName(f'"{name[:_SHOWN_INPUT_MAX]}" does not match {NAME_PATTERN}')
     if len(name) > longest:
         raise BadName(f'"{name[:_SHOWN_INPUT_MAX]}" has {len(name)} characters; at most {longest} fit')
@@ -77,7 +78,23 @@ KeyName = Annotated[str, AfterValidator(lambda name: check_name(name, KEY_NAME_M
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Marks a field that holds another declaration; rendered as its address."""
+    """Marks a field that holds another declaration, or several; as plain data it is their addresses."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        as_addresses = core_schema.plain_serializer_function_ser_schema(_refer)
+        return {**handler(source), "serialization": as_addresses}
+
+
+def _refer(value: Declaration | tuple[Declaration, ...] | None) -> str | list[str] | None:
+    if isinstance(value, tuple):
+        return [reference_to(each) for each in value]
+    return reference_to(value) if isinstance(value, Declaration) else None
+
+
+def reference_to(declaration: Declaration) -> str:
+    """The address as text, without insisting on its form: a placeholder may have any name or none."""
+    name = getattr(declaration, "name", None)
+    return f"{declaration.type_name}.{name if isinstance(name, str) else '?'}"
 
 
 class Collector:
@@ -95,24 +112,34 @@ collecting: ContextVar[Collector | None] = ContextVar("collecting", default=None
 def locate(frame: FrameType | None) -> Source | None:
     """The innermost line outside krakenstate and pydantic, seen from a frame."""
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] not in _INSIDE:
-            file = frame.f_code.co_filename
-            text = linecache.getline(file, frame.f_lineno).strip()
-            return Source(file, frame.f_lineno, text[:120])
+        if not _is_inside(str(frame.f_globals.get("__name__", ""))):
+            return _source_at(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
     return None
 
 
+@cache  # thousands of declarations come from a handful of modules and lines
+def _is_inside(module: str) -> bool:
+    return module.partition(".")[0] in _INSIDE
+
+
+@cache
+def _source_at(file: str, line: int) -> Source:
+    return Source(file, line, linecache.getline(file, line).strip()[:120])
+
+
 class _EntryType(ModelMetaclass):
     """Gives each new declaration its line, and hands its problems to the collector."""
+
+    __instancecheck__ = type.__instancecheck__
+    """Without pydantic's search for classes registered elsewhere, which would be made for each reference."""
 
     def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - the methods of a metaclass see classes
         source, collector = locate(sys._getframe(1)), collecting.get()
         try:
             entry = super().__call__(*args, **fields)
         except ValidationError as invalid:
-            problems = [_explain(cls, fields, error, source) for error in invalid.errors(include_url=False)]
+            problems = problems_of(cls, fields, invalid, source)
             if collector is None:
                 raise problems[0] from None
             collector.problems.extend(problems)
@@ -123,31 +150,33 @@ class _EntryType(ModelMetaclass):
             collector.placeholders.append(entry)
         if collector is not None:
             collector.made.append(entry)
-        entry._source = source
+        vars(entry)[_SOURCE] = source
         return entry
 
 
-class Entry(Model, metaclass=_EntryType):
-    """Anything ``stack.add()`` takes."""
+_SOURCE = "_source"
+"""Where an entry keeps its line: beside its fields, and no part of what it equals.
 
-    _source: Source | None = PrivateAttr(default=None)
+A private attribute of pydantic's would be a dictionary for each entry, and two calls to make it.
+"""
+
+
+class Entry(Model, metaclass=_EntryType):
+    """Anything ``stack.add()`` takes. The line it was declared on is no trait of it."""
 
     @property
     def source(self) -> Source | None:
         """The line it was declared on, or ``None`` for one that was read from a file."""
-        return self._source
+        return vars(self).get(_SOURCE)
 
     def with_source(self, source: Source | None) -> Self:
         """Itself, with the line a rendered stack gives for it."""
-        self._source = source
+        vars(self)[_SOURCE] = source
         return self
 
 
 class Part(Entry):
-    """A value inside a declaration, checked like one, never added by itself; its line is no trait of it."""
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and dict(self) == dict(other)
+    """A value inside a declaration, checked like one, never added by itself."""
 
     def __hash__(self) -> int:
         return hash(type(self))
@@ -186,13 +215,20 @@ class Declaration(Entry):
         """A copy with some fields changed, unchecked; what was derived from them is made anew."""
         copied = super().model_copy(update=update, deep=deep)
         fields = type(self).model_fields
-        for derived in [name for name in vars(copied) if name not in fields]:
+        for derived in [name for name in vars(copied) if name not in fields and name != _SOURCE]:
             del vars(copied)[derived]
         return copied
 
 
+def problems_of(
+    cls: type, fields: Mapping[str, Any], invalid: ValidationError, source: Source | None
+) -> list[KrakenstateError]:
+    """What is wrong with the fields given for a declaration, each in the words of whoever wrote them."""
+    return [_explain(cls, fields, error, source) for error in invalid.errors(include_url=False)]
+
+
 def _explain(
-    cls: type, fields: dict[str, Any], error: ErrorDetails, source: Source | None
+    cls: type, fields: Mapping[str, Any], error: ErrorDetails, source: Source | None
 ) -> KrakenstateError:
     """One validation error as a problem with a code, without repeating more of the input than it must."""
     where = [str(part) for part in error["loc"] if not str(part).startswith("function-")]

@@ -19,8 +19,9 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
@@ -39,8 +40,7 @@ from krakenstate.errors import (
     StackSyntax,
     StackTimeout,
 )
-from krakenstate.model.desired import plain_declaration, reference_to
-from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting
+from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting, reference_to
 from krakenstate.stack.authoring import Stack
 from krakenstate.stack.confine import confine, drop_privileges
 from krakenstate.stack.errand import NO_PLUGINS, Errand, Isolation
@@ -48,6 +48,9 @@ from krakenstate.stack.text import clean
 
 MODULE_NAME = "__stack__"
 _MESSAGE_MAX = 300
+_LONG = 4000
+_AT_ONCE = 1000
+"""Resources that are written at once, so that a large report is not held twice."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _REFUSED = (
     "os.chmod",
@@ -100,16 +103,18 @@ class Reporter:
 
     def send(self) -> NoReturn:
         """Writes the report and leaves, without any clean-up the stack may have arranged."""
+        signal.setitimer(signal.ITIMER_REAL, 0)  # no line runs any more that could be told
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        data = self._report().encode()
-        while data:
-            data = data[os.write(self.errand.report_fd, data) :]
+        for piece in self._report():
+            data = piece.encode()
+            while data:
+                data = data[os.write(self.errand.report_fd, data) :]
         _leave(0)
 
-    def _report(self) -> str:
-        """The report as JSON; each resource is made into text once, where a failure names it."""
+    def _report(self) -> Iterator[str]:
+        """The report as JSON, in pieces; each resource is made into text once, where a failure names it."""
         wrong = {id(part) for part in self.collector.placeholders if isinstance(part, Part)}
         if wrong:
             self.collector.placeholders += [
@@ -120,9 +125,14 @@ class Reporter:
             ]
         broken = {id(entry) for entry in self.collector.placeholders}
         entries = [entry for stack in Stack.made for entry in stack.entries if id(entry) not in broken]
-        resources = [self._dump(entry) for entry in entries if isinstance(entry, Declaration)]
-        rest = json.dumps(self._rest(entries))
-        return f'{rest[:-1]}, "resources": [{", ".join(text for text in resources if text)}]}}'
+        lines: dict[Source | None, int] = {}
+        dumped = [self._dump(entry, lines) for entry in entries if isinstance(entry, Declaration)]
+        resources = [text for text in dumped if text]
+        rest = json.dumps(self._rest(entries) | {"lines": [_plain_source(line) for line in lines]})
+        yield f'{rest[:-1]}, "resources": ['
+        for start in range(0, len(resources), _AT_ONCE):
+            yield ("," if start else "") + ",".join(resources[start : start + _AT_ONCE])
+        yield "]}"
 
     def _rest(self, entries: Sequence[Entry]) -> dict[str, Any]:
         """What a report holds beside resources."""
@@ -137,7 +147,7 @@ class Reporter:
                 {
                     "kind": type(entry).__name__,
                     "source": _plain_source(entry.source),
-                    **{name: str(value) for name, value in entry},
+                    **{name: str(getattr(entry, name)) for name in type(entry).model_fields},
                 }
                 for entry in entries
                 if not isinstance(entry, Declaration)
@@ -173,16 +183,22 @@ class Reporter:
             if id(entry) not in known
         ]
 
-    def _dump(self, declaration: Declaration) -> str | None:
+    def _dump(self, declaration: Declaration, lines: dict[Source | None, int]) -> str | None:
+        """A declaration's type, the number of its line among ``lines``, and its fields."""
         try:
-            text = json.dumps(plain_declaration(declaration), ensure_ascii=False)
-            text.encode("utf-8")
+            fields = declaration.model_dump_json(exclude_defaults=True)
+            if len(fields) > _LONG:
+                json.loads(fields)  # a number of thousands of digits is written, and not read again
+            line = lines.setdefault(declaration.source, len(lines))
+            return f"[{_quoted(declaration.type_name)},{line},{fields}]"
         except Exception as wrong:  # noqa: BLE001 - whatever a value does, the other declarations count
             message = f"{reference_to(declaration)} cannot be written as data: {_words_of(wrong)}"
             self.problems.append(DeclarationInvalid(message, source=declaration.source))
             self.collector.placeholders.append(declaration)
             return None
-        return text
+
+
+_quoted = cache(json.dumps)
 
 
 class _CountedStream(io.TextIOWrapper):

@@ -18,12 +18,12 @@ from krakenstate.errors import (
     FileUnusable,
     IsolationUnavailable,
     KrakenstateError,
-    Source,
     StackResultInvalid,
 )
 from krakenstate.model.declarations import Moved, Removed
 from krakenstate.model.desired import (
     Desired,
+    PlainDeclaration,
     Rendered,
     RenderedMove,
     RenderedRemoval,
@@ -169,15 +169,13 @@ def load_desired(path: Path) -> LoadedStack:
         rendered = Rendered.model_validate(known | {"format_version": "1.0"})
     except ValidationError as invalid:
         raise StackResultInvalid(f"{shown} is wrong at {describe_place(invalid)}.") from None
-    admitted: list[RenderedResource] = []
+    admitted: list[PlainDeclaration] = []
     problems: list[KrakenstateError] = []
     for item in rendered.resources:
-        harmless = _clean_source(item)
-        source = _source_of(harmless)
-        good, wrong = admit(harmless, source)
+        good, wrong = admit(PlainDeclaration.of(_clean_source(item)))
         problems += wrong
         admitted += [good] if good else []
-    broken = {f"{i.type}.{i.name}" for i in rendered.resources} - {f"{i.type}.{i.name}" for i in admitted}
+    broken = {f"{i.type}.{i.name}" for i in rendered.resources} - {i.address for i in admitted}
     loaded, more = _declare(admitted, broken)
     renames, wrong = _rename(
         [_clean_source(move) for move in rendered.moves],
@@ -199,7 +197,7 @@ def dump_rendered(rendered: Rendered) -> str:
 
 
 def _declare(
-    resources: Sequence[RenderedResource], broken: Iterable[str]
+    resources: Sequence[PlainDeclaration], broken: Iterable[str]
 ) -> tuple[list[Declaration], list[KrakenstateError]]:
     loaded, problems = load_declarations(resources, broken=broken)
     return loaded, [*problems, *check_declarations(loaded)]
@@ -265,10 +263,6 @@ def _clean_source(item: R) -> R:
     line = max(1, min(item.source.line, 10**7))
     told = {"file": clean(item.source.file, 300), "line": line, "text": clean(item.source.text, 120)}
     return item.model_copy(update={"source": item.source.model_copy(update=told)})
-
-
-def _source_of(item: RenderedResource) -> Source | None:
-    return Source(item.source.file, item.source.line, item.source.text) if item.source else None
 
 
 def _show(stack: StackFile, line: str) -> None:

@@ -12,12 +12,11 @@ from krakenstate.errors import (
     DeclarationInvalid,
     FieldUnknown,
     KrakenstateError,
-    Source,
     StackResultInvalid,
 )
 from krakenstate.model.base import Model
 from krakenstate.model.declarations import RESOURCE_TYPES
-from krakenstate.model.desired import RenderedResource
+from krakenstate.model.desired import PlainDeclaration
 from krakenstate.stack.text import clean
 
 DEPTH_MAX = 12
@@ -71,12 +70,17 @@ class ReportedExtra(Model):
     address: str = Field(default="", max_length=200)
 
 
+ReportedResource = tuple[str, int, dict[str, Any]]
+"""Type, number of the line among the report's lines, and the fields, its name among them."""
+
+
 class Report(Model):
     """All a child says about the stack file that it ran."""
 
     finished: bool
     stacks: tuple[ReportedStack, ...] = Field(max_length=100)
-    resources: tuple[RenderedResource, ...] = Field(max_length=100_000)
+    lines: tuple[ReportedSource | None, ...] = Field(max_length=100_000)
+    resources: tuple[ReportedResource, ...] = Field(max_length=100_000)
     placeholders: tuple[str, ...] = Field(max_length=100_000)
     extras: tuple[ReportedExtra, ...] = Field(max_length=10_000)
     problems: tuple[ReportedProblem, ...] = Field(max_length=10_000)
@@ -92,8 +96,7 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     Raises:
         StackResultInvalid: It is something else.
     """
-    if sum(map(data.count, (b",", b"[", b"{"))) > VALUES_MAX:
-        raise StackResultInvalid(f"{what} holds more than {VALUES_MAX} values.")
+    _refuse_many(data, what)
     try:
         value = json.loads(
             data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_doubles
@@ -107,17 +110,28 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def parse_report(data: bytes, what: str) -> Report:
-    """A child's report.
+def parse_report(data: bytes | bytearray, what: str) -> Report:
+    """A child's report. Unlike a file, which others read too, it may name a thing twice: the last counts.
 
     Raises:
         StackResultInvalid: It is not of the form the child writes.
     """
-    value = parse_json(data, what)
+    _refuse_many(data, what)
     try:
-        return Report.model_validate(value)
+        report = Report.model_validate_json(data)
     except ValidationError as invalid:
+        if invalid.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise StackResultInvalid(f"{what} is not JSON of the expected form.") from None
         raise StackResultInvalid(f"{what} is wrong at {describe_place(invalid)}.") from None
+    for number, (_, _, fields) in enumerate(report.resources):
+        if not isinstance(fields.get("name"), str):
+            raise StackResultInvalid(f"{what} is wrong at resources.{number} (it has no name).")
+    return report
+
+
+def _refuse_many(data: bytes | bytearray, what: str) -> None:
+    if sum(map(data.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        raise StackResultInvalid(f"{what} holds more than {VALUES_MAX} values.")
 
 
 def describe_place(invalid: ValidationError) -> str:
@@ -127,36 +141,46 @@ def describe_place(invalid: ValidationError) -> str:
     return clean(f"{place or 'the top'} ({first['msg'].removeprefix('Value error, ')})", 200)
 
 
-def admit(
-    item: RenderedResource, source: Source | None
-) -> tuple[RenderedResource | None, list[KrakenstateError]]:
-    """A resource with harmless texts, known fields and readable numbers; or what is wrong with it."""
-    label = clean(f"{item.type}.{item.name}", 130)
-    known = _FIELDS.get(item.type)
+def admit(item: PlainDeclaration) -> tuple[PlainDeclaration | None, list[KrakenstateError]]:
+    """The same with harmless texts, known fields and readable numbers; or what is wrong with it."""
+    known = _FIELDS.get(item.type, item.attributes.keys())
+    attributes: dict[str, JsonValue] = {}
     problems: list[KrakenstateError] = []
     for field, value in item.attributes.items():
-        if known is not None and field not in known:
-            problems.append(FieldUnknown(f"{label} has no field {clean(field, 60)}.", source=source))
-        elif not is_modest(value):
-            problems.append(
-                DeclarationInvalid(f"{label}: field {field}: the number is too large.", source=source)
-            )
-        elif isinstance(value, list | dict) and len(value) > ITEMS_MAX:
-            text = f"{label}: field {field}: {len(value)} entries are more than {ITEMS_MAX}."
-            problems.append(DeclarationInvalid(text, source=source))
+        if field not in known:
+            text = f"{clean(item.address, 130)} has no field {clean(field, 60)}."
+            problems.append(FieldUnknown(text, source=item.source))
+            continue
+        try:
+            attributes[field] = _harmless(value)
+        except ValueError as wrong:
+            text = f"{clean(item.address, 130)}: field {clean(field, 60)}: {wrong}."
+            problems.append(DeclarationInvalid(text, source=item.source))
     if problems:
         return None, problems
-    attributes = {field: _scrub(value) for field, value in item.attributes.items()}
-    return item.model_copy(update={"attributes": attributes}), []
+    return PlainDeclaration(item.type, item.name, attributes, item.source), []
 
 
-def _scrub(value: JsonValue) -> JsonValue:
+def _harmless(value: JsonValue, layers: int = DEPTH_MAX) -> JsonValue:
+    """A value whose texts are safe to show.
+
+    Raises:
+        ValueError: It is too deep or too long, or a number in it is not one for all readers of JSON.
+    """
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, list):
-        return [_scrub(each) for each in value]
-    if isinstance(value, dict):
-        return {clean(key): _scrub(each) for key, each in value.items()}
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, list | dict):
+        if not layers:
+            raise ValueError(f"there are more than {DEPTH_MAX} layers")
+        if len(value) > ITEMS_MAX:
+            raise ValueError(f"{len(value)} entries are more than {ITEMS_MAX}")
+        if isinstance(value, list):
+            return [_harmless(each, layers - 1) for each in value]
+        return {clean(key): _harmless(each, layers - 1) for key, each in value.items()}
+    if not is_modest(value):
+        raise ValueError("the number is too large")
     return value
 
 

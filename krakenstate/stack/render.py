@@ -26,7 +26,13 @@ from krakenstate.errors import (
     StackUnstable,
     catalogue,
 )
-from krakenstate.model.desired import RenderedMove, RenderedRemoval, RenderedResource, RenderedSource
+from krakenstate.model.desired import (
+    PlainDeclaration,
+    RenderedMove,
+    RenderedRemoval,
+    RenderedSource,
+    dump_source,
+)
 from krakenstate.stack import process
 from krakenstate.stack.errand import Isolation
 from krakenstate.stack.find import StackFile
@@ -51,7 +57,7 @@ class Run:
     """What one run of a stack file gave, believed as far as it can be checked here."""
 
     report: Report | None
-    resources: tuple[RenderedResource, ...]
+    resources: tuple[PlainDeclaration, ...]
     placeholders: tuple[str, ...]
     problems: tuple[KrakenstateError, ...]
     isolation: Isolation
@@ -65,7 +71,7 @@ class Lines:
         self._texts: dict[Path, list[str]] = {}
         self._sources: dict[tuple[str, int], Source] = {}
 
-    def source(self, claimed: ReportedSource | RenderedSource | None) -> Source:
+    def source(self, claimed: ReportedSource | None) -> Source:
         """A line the child claims, if it is in the stack file or in Python below the project; else the first.
 
         The text of the line is shown, so a claim must not choose another kind of file, nor one that is
@@ -161,9 +167,8 @@ def renames_of(run: Run, stack: StackFile) -> tuple[tuple[RenderedMove, ...], tu
         return (), ()
     lines = Lines(stack)
 
-    def told(entry: ReportedExtra) -> RenderedSource:
-        source = lines.source(entry.source)
-        return RenderedSource(file=source.file, line=source.line, text=source.text)
+    def told(entry: ReportedExtra) -> RenderedSource | None:
+        return dump_source(lines.source(entry.source))
 
     extras = run.report.extras
     moves = (RenderedMove(old=e.old, new=e.new, source=told(e)) for e in extras if e.kind == "Moved")
@@ -183,20 +188,22 @@ def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Ru
     except StackError as problem:
         return Run(None, (), (), (problem,), child.isolation)
     problems = [_problem_of(problem, lines) for problem in report.problems]
-    resources: list[RenderedResource] = []
+    resources: list[PlainDeclaration] = []
     broken = [clean(address, 130) for address in report.placeholders]
-    for item in report.resources:
-        source = lines.source(item.source)
-        admitted, wrong = admit(item, source)
-        problems += wrong
-        if admitted is None:
-            broken.append(clean(f"{item.type}.{item.name}", 130))
-            continue
-        told = RenderedSource(file=source.file, line=source.line, text=source.text)
-        resources.append(admitted.model_copy(update={"source": told}))
+    places = [lines.source(line) for line in report.lines]
+    for type_, number, fields in report.resources:
+        source = places[number] if 0 <= number < len(places) else lines.source(None)
+        item = PlainDeclaration(type_, fields.pop("name"), fields, source)
+        admitted, wrong = admit(item)
+        if admitted is not None:
+            resources.append(admitted)
+        else:
+            problems += wrong
+            broken.append(clean(item.address, 130))
     if not report.finished and not problems:
         problems.append(StackExited("It did not run to its end.", source=lines.source(None)))
-    return Run(report, tuple(resources), tuple(broken), tuple(problems), child.isolation)
+    rest = report.model_copy(update={"lines": (), "resources": ()})
+    return Run(rest, tuple(resources), tuple(broken), tuple(problems), child.isolation)
 
 
 def _report_of(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Report:
@@ -214,7 +221,7 @@ def _report_of(child: Child, stack: StackFile, lines: Lines, time_max_s: float) 
     if not child.report:
         raise StackExited(f"Its process ended {_ending_of(child)} before it had reported.", source=top)
     try:
-        return parse_report(bytes(child.report), f"What the process of {stack.display} sent back")
+        return parse_report(child.report, f"What the process of {stack.display} sent back")
     except StackResultInvalid as problem:
         problem.source = top
         raise
@@ -250,7 +257,7 @@ def _compare(first: Run, second: Run, lines: Lines) -> None:
         if one.get(address) != other.get(address):
             item = (one.get(address) or other[address])[0]
             raise StackUnstable(
-                f"{hint} declarations, first of {address}.", address=address, source=lines.source(item.source)
+                f"{hint} declarations, first of {address}.", address=address, source=item.source
             )
     if first.report and second.report and first.report.stacks != second.report.stacks:
         raise StackUnstable(f"{hint} stacks.", source=top)
@@ -258,10 +265,10 @@ def _compare(first: Run, second: Run, lines: Lines) -> None:
         raise StackUnstable(f"{hint} entries.", source=top)
 
 
-def _by_address(resources: Iterable[RenderedResource]) -> dict[str, list[RenderedResource]]:
-    out: dict[str, list[RenderedResource]] = {}
+def _by_address(resources: Iterable[PlainDeclaration]) -> dict[str, list[PlainDeclaration]]:
+    out: dict[str, list[PlainDeclaration]] = {}
     for item in resources:
-        out.setdefault(clean(f"{item.type}.{item.name}", 130), []).append(item)
+        out.setdefault(clean(item.address, 130), []).append(item)
     return out
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -66,9 +66,9 @@ class RulesReporter(Reporter):
                 )
             self._violations.append({"rule": rule.__name__, **each.model_dump(mode="json")})
 
-    def _report(self) -> str:
+    def _report(self) -> Iterator[str]:
         first = self.problems[0] if self.problems else None
-        return json.dumps(
+        yield json.dumps(
             {
                 "finished": self.finished,
                 "rules": self._rules,

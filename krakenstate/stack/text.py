@@ -11,7 +11,8 @@ def clean(text: str, longest: int | None = None) -> str:
     """One line without control, direction-changing or unassigned characters, at most ``longest`` long."""
     if longest is not None:
         text = text[: longest * 4]
-    spaced = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
-    if not (spaced.isascii() and spaced.isprintable()):
+    spaced = text
+    if not (text.isascii() and text.isprintable()):
+        spaced = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
         spaced = "".join(c for c in spaced if unicodedata.category(c) not in _DROPPED)
     return spaced if longest is None or len(spaced) <= longest else spaced[: longest - 1] + "…"

@@ -7,7 +7,7 @@ import pytest
 from krakenstate import Access, DerivativesKey, Permission, SpotKey, roles
 from krakenstate.errors import CallsExceedRights, CallUnknown
 from krakenstate.model.calls import DERIVATIVES_CALLS, SPOT_CALLS, permissions_of
-from krakenstate.model.desired import dump_declaration, load_declarations
+from krakenstate.model.desired import PlainDeclaration, dump_declaration, load_declarations
 from krakenstate.model.endpoints import DERIVATIVES, SPOT
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import MOVES_FUNDS
@@ -166,9 +166,9 @@ def test_calls_and_permissions_declare_the_same_key():
 
 def test_a_rendered_key_keeps_its_calls_and_what_they_need():
     """The rendered stack says both, and reading it again gives the same key."""
-    rendered = dump_declaration(spot(calls=["Ledgers"]))
+    *basis, rendered = map(dump_declaration, [*BASIS, spot(calls=["Ledgers"])])
     assert rendered.attributes["calls"] == ["Ledgers"]
     assert rendered.attributes["permissions"] == ["query-ledger"]
-    [*_, loaded], problems = load_declarations([*map(dump_declaration, BASIS), rendered])
+    [*_, loaded], problems = load_declarations(map(PlainDeclaration.of, [*basis, rendered]))
     assert problems == []
     assert (loaded.calls, loaded.permissions) == (("Ledgers",), frozenset({Permission.QUERY_LEDGER}))

@@ -39,7 +39,7 @@ def send(value):
         except OSError:
             continue
     os.kill(os.getpid(), 9)
-report = dict(finished=True, stacks=[], resources=[], placeholders=[], extras=[], problems=[])
+report = dict(finished=True, stacks=[], lines=[], resources=[], placeholders=[], extras=[], problems=[])
 """
 """Lines with which a stack sends a report of its own making, and ends."""
 
@@ -286,7 +286,7 @@ def test_clean_keeps_what_can_be_read(text, shown):
 
 def test_a_report_is_checked_field_by_field():
     """A line number that is none, or a list that is too long, is refused with its place."""
-    value = {"finished": True, "stacks": [], "resources": [], "extras": [], "placeholders": []}
+    value = {"finished": True, "stacks": [], "lines": [], "resources": [], "extras": [], "placeholders": []}
     value["problems"] = [{"code": "KS1001", "message": "m", "source": {"file": "f", "line": 0}}]
     with pytest.raises(StackResultInvalid, match=r"problems\.0\.source\.line"):
         parse_report(json.dumps(value).encode(), "The report")

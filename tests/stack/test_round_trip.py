@@ -21,7 +21,7 @@ from krakenstate import (
     SpotKey,
     SpotSubaccount,
 )
-from krakenstate.model.desired import RenderedResource, dump_declaration, load_declarations
+from krakenstate.model.desired import PlainDeclaration, RenderedResource, dump_declaration, load_declarations
 from krakenstate.stack.plain import admit
 from krakenstate.stack.text import clean
 
@@ -113,9 +113,10 @@ def stacks(draw):
 @given(stacks(), st.randoms(use_true_random=False))
 def test_loading_what_was_dumped_gives_the_same(declared, order):
     """In whatever order plain data arrives, the declarations that come out equal those that went in."""
-    plain = [RenderedResource.model_validate_json(dump_declaration(d).model_dump_json()) for d in declared]
+    dumped = [RenderedResource.model_validate_json(dump_declaration(d).model_dump_json()) for d in declared]
+    plain = [PlainDeclaration.of(each) for each in dumped]
     order.shuffle(plain)
-    admitted = [admit(item, None) for item in plain]
+    admitted = [admit(item) for item in plain]
     assert [wrong for _, wrong in admitted if wrong] == []
     loaded, problems = load_declarations([item for item, _ in admitted])
     assert problems == []

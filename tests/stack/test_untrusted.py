@@ -9,6 +9,7 @@ from krakenstate.errors import KrakenstateError, StackProblems, StackResultInval
 from krakenstate.stack import process
 from krakenstate.stack.load import dump_rendered, load_desired, load_stack
 from krakenstate.stack.plain import ITEMS_MAX, VALUES_MAX, parse_json
+from krakenstate.stack.running import SEEDS
 from tests.support.stacks import write_stack
 
 STACK = """
@@ -90,16 +91,15 @@ def project(tmp_path, monkeypatch):
 
 def test_a_report_may_hold_anything(project, monkeypatch):
     """Half characters, NUL, long names, other kinds of values: told as a problem, in each place."""
-    kept = []
-    run = process.run_children
-    monkeypatch.setattr(process, "run_children", lambda *a, **k: kept.extend(run(*a, **k)) or kept)
-    load_stack("prod")
+    kept = process.run_children(
+        project / "stacks" / "prod.py", "stacks/prod.py", project, SEEDS, process.TIME_MAX_S
+    )
     report = json.loads(kept[0].report)
     report["problems"] = [PROBLEM]
+    monkeypatch.setattr(process, "run_children", lambda *a, **k: kept)
     for data in variants(report):
         for child in kept:
             child.report = bytearray(data)
-        monkeypatch.setattr(process, "run_children", lambda *a, **k: kept)
         ends_well(lambda: load_stack("prod"))
 
 
