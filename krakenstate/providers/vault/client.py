@@ -1,11 +1,10 @@
-"""One request to one node of Vault or OpenBao: the only module that knows hvac.
+"""One request to one node of Vault or OpenBao: its headers and verbs, and what an answer is read as.
 
-How this works: hvac's adapter knows Vault's headers and verbs, and speaks through what it takes for a session
-of requests. Ours is ``connections.py``: requests would take half of the time of a run that writes hundreds of
-secrets, and its sessions are not made for several threads.
+How this works: what Vault's API asks of a client is three headers, and a GET for its own verb LIST. Here that
+is done as hvac does it: to import hvac, with requests below it, took a fifth of what a plan of one key costs
+(80 ms of 420). The connections are those of ``connections.py``.
 
-Exceptions of the libraries below carry headers and bodies, hence tokens and secrets; so none of them is ever
-a cause or a context of ours: what they mean comes back as a value.
+Source: hvac 2.4.0, adapters.py.
 """
 
 from __future__ import annotations
@@ -13,9 +12,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
-
-from hvac.adapters import RawAdapter
 
 from krakenstate.model.traffic import Exchange, Meter, uncounted
 from krakenstate.providers.vault.answers import Answer, Silence
@@ -47,28 +43,26 @@ class Sender:
     def _send(
         self, origin: str, request: Request, headers: Mapping[str, str], exchange: Exchange
     ) -> Answer | Silence:
-        adapter = RawAdapter(
-            base_uri=origin,
-            token=request.token.get_secret_value() or None,
-            allow_redirects=False,
-            session=self._connections,
-            namespace=None if request.at_root else self._namespace,
-            strict_http=True,
-        )
-        more: dict[str, Any] = {"params": dict(request.params), "headers": dict(headers)}
-        if request.body is not None:
-            more["body"] = json.dumps(request.body).encode()
+        said = {**headers, "X-Vault-Request": "true"}
+        if token := request.token.get_secret_value():
+            said["X-Vault-Token"] = token
+        if self._namespace and not request.at_root:
+            said["X-Vault-Namespace"] = self._namespace
+        method, params = request.method.upper(), dict[str, object](request.params)
+        if method == "LIST":  # not a method of HTTP's, so not every proxy lets it through
+            method, params = "GET", {**params, "list": "true"}
+        body = None if request.body is None else json.dumps(request.body).encode()
         try:
-            response = adapter.request(request.method, f"/v1/{request.path}", raise_exception=False, **more)
+            response = self._connections.request(method, f"{origin}/v1/{request.path}", said, params, body)
         except NoAnswer as nothing:
             return nothing.silence
-        log.debug("%s %s answered %s", request.method, request.path, response.status_code)
-        exchange.sent, exchange.received = len(more.get("body", b"")), len(response.content)
+        log.debug("%s %s answered %s", request.method, request.path, response.status)
+        exchange.sent, exchange.received = len(body or b""), len(response.content)
         return _read(response)
 
 
 def _read(response: Response) -> Answer:
-    status = response.status_code
+    status = response.status
     if 300 <= status < 400:
         return Answer(status, None, redirect=response.headers.get("Location", ""))
     try:
