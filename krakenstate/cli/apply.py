@@ -69,6 +69,8 @@ def apply(
     from krakenstate.engine import runs
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.guardrails import refuse_guarded
+    from krakenstate.engine.observe import take_snapshot
+    from krakenstate.engine.reading import make_plan
     from krakenstate.engine.scope import EVERYTHING
     from krakenstate.views.plan_text import render_plan
 
@@ -93,8 +95,8 @@ def apply(
         stopping_between_steps() as stop,
         runs.writing(session, "apply", wait_s=lock_timeout, stop=stop) as run,
     ):
-        snapshot = runs.take_snapshot(session, run.state)
-        made = runs.make_plan(
+        snapshot = take_snapshot(session, run.state)
+        made = make_plan(
             session,
             run.state,
             snapshot,

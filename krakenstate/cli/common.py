@@ -115,12 +115,12 @@ def snapshot_for(wired: Wired, state: State, *, refresh: bool, observed: Path | 
     Raises:
         FileUnusable, StackResultInvalid: The file is not a snapshot of this state.
     """
-    from krakenstate.engine.runs import take_snapshot
-
     session = wired.session
     if observed is not None:
         return _read_snapshot(observed, state)
     if refresh:
+        from krakenstate.engine.observe import take_snapshot
+
         return take_snapshot(session, state)
     stored = session.records.snapshots.load_snapshot()
     if stored is None or stored.lineage != state.index.lineage:

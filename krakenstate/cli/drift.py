@@ -41,7 +41,8 @@ def drift(
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.drift import findings_digest, findings_of
     from krakenstate.engine.guard import Guard
-    from krakenstate.engine.runs import load_for_reading, make_plan, take_snapshot
+    from krakenstate.engine.observe import take_snapshot
+    from krakenstate.engine.reading import load_for_reading, make_plan
     from krakenstate.engine.thresholds import STOPS
     from krakenstate.views.drift_issue import render_drift_issue
     from krakenstate.views.drift_text import drift_json, render_drift

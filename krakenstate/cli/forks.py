@@ -28,6 +28,7 @@ _WEIGHTY = (
     "krakenstate.cli.app",
     *(f"krakenstate.cli.{entry.module}" for entry in ENTRIES.values()),
     "krakenstate.cli.progress",
+    "krakenstate.engine.reading",
     "krakenstate.engine.runs",
     "krakenstate.providers.kraken_derivatives.provider",
     "krakenstate.providers.kraken_spot.provider",

@@ -89,7 +89,7 @@ def _outline(
     wired: Wired, head: StackHead, fields: VaultFields, owner: str
 ) -> tuple[Outline, list[InventoryEntry]]:
     from krakenstate.engine.adoption import linked, look_at
-    from krakenstate.engine.runs import load_for_reading
+    from krakenstate.engine.reading import load_for_reading
     from krakenstate.model.declarations import Account, Allowlist, Process
     from krakenstate.model.inventory import speaks_of
     from krakenstate.stack.outline import Held, outline

@@ -66,7 +66,7 @@ def list_entries(stack: StackOpt = None, desired: DesiredOpt = None, as_json: Js
     """List the keys of the inventory, and which the stack manages."""
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.plan_adopted import managed_by
-    from krakenstate.engine.runs import load_state
+    from krakenstate.engine.reading import load_state
     from krakenstate.views.inventory_text import inventory_json, render_inventory
 
     output = Output(json=as_json)

@@ -121,6 +121,7 @@ def panic(
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import leak, runs
+    from krakenstate.engine.reading import load_state
     from krakenstate.errors import HandInError, KrakenError, KrakenstateError, VaultError
     from krakenstate.model.declarations import Account, DerivativesSubaccount
     from krakenstate.views.style import plain, plain_lines
@@ -136,7 +137,7 @@ def panic(
             next_step="Name it by its address, such as derivatives_subaccount.carry",
         )
     [chosen] = named
-    listed = leak.deletions(session, runs.load_state(session), chosen, why)
+    listed = leak.deletions(session, load_state(session), chosen, why)
     head = f"{len(listed)} keys of {chosen.address}, in the order in which to delete them:"
     output.result(head if listed else f"No key of {chosen.address} is recorded.")
     for number, (title, text) in enumerate(listed, 1):

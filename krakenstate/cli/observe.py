@@ -22,7 +22,8 @@ def observe(
     """
     from krakenstate.cli.common import exit_code_for_gaps
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_for_reading, take_snapshot
+    from krakenstate.engine.observe import take_snapshot
+    from krakenstate.engine.reading import load_for_reading
     from krakenstate.views.observe_text import render_snapshot, snapshot_json
 
     output = Output(json=as_json)

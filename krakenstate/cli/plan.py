@@ -100,7 +100,7 @@ def plan(
     asks = refresh and observed is None
     wired = wire(stack, output=output, desired=desired, site=site, guard=guard, stats=stats, asks=asks)
     # Imported by now, while the stack file ran.
-    from krakenstate.engine.runs import load_for_reading, make_plan
+    from krakenstate.engine.reading import load_for_reading, make_plan
     from krakenstate.engine.scope import EVERYTHING
 
     session = wired.session

@@ -43,7 +43,7 @@ def credentials(
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.credentials import build_report
     from krakenstate.engine.moves import foreseen
-    from krakenstate.engine.runs import load_for_reading
+    from krakenstate.engine.reading import load_for_reading
     from krakenstate.views.credentials import credentials_csv, credentials_json, render_credentials
 
     if as_json and form is Format.CSV:

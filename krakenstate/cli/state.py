@@ -16,7 +16,7 @@ app = typer.Typer(help="What is recorded of each resource.", cls=Group, no_args_
 def list_records(stack: StackOpt = None, desired: DesiredOpt = None, as_json: JsonOpt = False) -> None:
     """List the addresses in the state."""
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state
+    from krakenstate.engine.reading import load_state
     from krakenstate.views.state_text import render_state_list, state_list_json
 
     output = Output(json=as_json)
@@ -35,7 +35,7 @@ def show(
 ) -> None:
     """Show everything recorded at an address."""
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state
+    from krakenstate.engine.reading import load_state
     from krakenstate.model.address import Address
     from krakenstate.views.state_text import record_json, render_record
 
@@ -59,7 +59,7 @@ def pull(
     """
     from krakenstate.cli.common import write_file
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state
+    from krakenstate.engine.reading import load_state
     from krakenstate.views.state_text import whole_state
 
     output = Output(json=as_json)

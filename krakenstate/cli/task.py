@@ -32,7 +32,7 @@ def list_tasks(
 ) -> None:
     """List open tasks."""
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state
+    from krakenstate.engine.reading import load_state
     from krakenstate.views.task_text import render_task_list, task_list_json
 
     output = Output(json=as_json)
@@ -50,7 +50,7 @@ def show(
 ) -> None:
     """Show a task: the click list or ticket, and what closes it."""
     from krakenstate.cli.wiring import wire
-    from krakenstate.engine.runs import load_state
+    from krakenstate.engine.reading import load_state
     from krakenstate.views.task_text import render_task, task_json
 
     output = Output(json=as_json)

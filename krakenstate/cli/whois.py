@@ -37,7 +37,7 @@ def whois(
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.credentials import build_report
     from krakenstate.engine.moves import foreseen
-    from krakenstate.engine.runs import load_for_reading
+    from krakenstate.engine.reading import load_for_reading
     from krakenstate.engine.whois import find_owners
     from krakenstate.errors import KeyNotRecognised
     from krakenstate.stack.find import other_stacks

@@ -39,6 +39,7 @@ from krakenstate.stack.find import find_stack
 from krakenstate.stack.running import run_stack
 
 if TYPE_CHECKING:
+    from krakenstate.engine.audience import Audience
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Origins, Session
     from krakenstate.model.declarations import Allowlist, Environment
@@ -96,10 +97,8 @@ def wire(
             "open a pull request may have written."
         )
     traffic = count_calls(output) if stats else None
-    loaded = _load_beside_imports(stack, desired, (*_ROOMS, _SPEAKER) if asks else _ROOMS)
+    loaded = _load_beside_imports(stack, desired, (*_ROOMS, *_ASKING) if asks else _ROOMS)
     from krakenstate.cli.desk import desk_of
-    from krakenstate.cli.event_stream import EventStream
-    from krakenstate.cli.progress import Progress
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Session
     from krakenstate.providers.vault.administration import VaultAdministration
@@ -121,7 +120,7 @@ def wire(
         clock=clock,
         version=__version__,
         lanes=_lanes(clock, traffic),
-        audience=EventStream(output) if output.events else Progress(output),
+        audience=_audience(output),
         on_pull_request=is_pull_request(env),
         guard=replace(
             guard or Guard(), desk=desk_of(loaded, from_file=desired is not None, credentials=True)
@@ -176,7 +175,7 @@ _GARBAGE = (100_000, 20, 100)
 
 _ROOMS = (
     "krakenstate.stack.load",
-    "krakenstate.engine.runs",
+    "krakenstate.engine.reading",
     "krakenstate.providers.kraken_derivatives.provider",
     "krakenstate.providers.kraken_spot.provider",
     "krakenstate.providers.vault.kv",
@@ -184,6 +183,7 @@ _ROOMS = (
     "krakenstate.store.vault.state",
 )
 _SPEAKER = "krakenstate.transport.connections"
+_ASKING = ("krakenstate.engine.observe", _SPEAKER)
 
 
 def origins_of(environment: Environment, env: Mapping[str, str]) -> Origins:
@@ -263,6 +263,16 @@ def _providers(origins: Origins, traffic: Traffic | None = None) -> tuple[Provid
         verbs={**SPOT_VERBS, **DERIVATIVES_VERBS, **VAULT_VERBS},
     )
     return providers, derivatives
+
+
+def _audience(output: Output) -> Audience:
+    if output.events:
+        from krakenstate.cli.event_stream import EventStream
+
+        return EventStream(output)
+    from krakenstate.cli.progress import Progress
+
+    return Progress(output)
 
 
 def _lanes(clock: Callable[[], datetime], traffic: Traffic | None) -> Lanes:

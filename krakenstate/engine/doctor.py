@@ -21,7 +21,7 @@ from krakenstate.engine.observe import (
     whereabouts,
 )
 from krakenstate.engine.promotion import verified_upstream
-from krakenstate.engine.runs import load_state
+from krakenstate.engine.reading import load_state
 from krakenstate.engine.session import Session
 from krakenstate.errors import Interrupted, KrakenstateError, VaultDenied
 from krakenstate.model.base import format_instant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from krakenstate.engine.runs import load_state
+from krakenstate.engine.reading import load_state
 from krakenstate.engine.session import Session
 from krakenstate.errors import AddressUnknown, HandInNotExpected
 from krakenstate.model.address import Address

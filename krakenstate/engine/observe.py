@@ -20,6 +20,7 @@ from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
 from krakenstate.engine.grants import observe_grants
 from krakenstate.engine.identity import misplacement
+from krakenstate.engine.moves import foreseen
 from krakenstate.engine.plan_adopted import NOT_ASKED
 from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
@@ -54,6 +55,13 @@ def observe(session: Session, state: State) -> Snapshot:
     """
     offset = check_clock(session)
     return _Observer(session, state).observe(offset)
+
+
+def take_snapshot(session: Session, state: State) -> Snapshot:
+    """Observes, and keeps the result for plans that hold no credentials."""
+    snapshot = observe(session, foreseen(session.desired, state)[0])
+    session.records.snapshots.save_snapshot(snapshot)
+    return snapshot
 
 
 def check_clock(session: Session) -> timedelta:

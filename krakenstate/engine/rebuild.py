@@ -18,7 +18,8 @@ from krakenstate.engine.moves import foreseen, rename
 from krakenstate.engine.observe import observe
 from krakenstate.engine.plan_adopted import is_adopted
 from krakenstate.engine.plan_keys import FIRST_GENERATION, name_at_kraken
-from krakenstate.engine.runs import Stop, load_state, never, new_index
+from krakenstate.engine.reading import load_state
+from krakenstate.engine.runs import Stop, never, new_index
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.work import Work, policies_of
 from krakenstate.errors import CredentialMalformed, LineageMissing, StateDamaged, StateHealthy

@@ -1,4 +1,4 @@
-"""Whole runs: reading the state, observing, planning, and holding the lock while writing.
+"""Whole runs that write: the lock is held while they do.
 
 How this works: a writing run takes the lock, reads the state under it, closes what an earlier run left
 unfinished, does its work, and gives the lock back whatever happens. Its journal is opened by the first remote
@@ -12,22 +12,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from krakenstate.engine import approval, leak, moves
 from krakenstate.engine.apply import Application, outlook_of
 from krakenstate.engine.guardrails import refuse_guarded
 from krakenstate.engine.handover import Handover
 from krakenstate.engine.lazy_journal import LazyJournal
-from krakenstate.engine.observe import observe
-from krakenstate.engine.outlook import Outlook
-from krakenstate.engine.planner import HORIZON, build_plan
-from krakenstate.engine.promotion import judged
+from krakenstate.engine.observe import take_snapshot
+from krakenstate.engine.planner import build_plan
+from krakenstate.engine.reading import load_state, make_plan
 from krakenstate.engine.recognition import is_compared, recognise
-from krakenstate.engine.recovery import foresee, recover
-from krakenstate.engine.scope import EVERYTHING, Scope
+from krakenstate.engine.recovery import recover
+from krakenstate.engine.scope import Scope
 from krakenstate.engine.session import Session, Writing
-from krakenstate.engine.work import policies_of
 from krakenstate.errors import (
     HandInNotExpected,
     Interrupted,
@@ -35,11 +32,9 @@ from krakenstate.errors import (
     LineageExists,
     LineageMissing,
     LockHeld,
-    OriginMismatch,
     PlanLooksAhead,
     StateError,
     StateLost,
-    StateOfAnother,
     VaultError,
 )
 from krakenstate.model.credential import Credential
@@ -102,81 +97,6 @@ def _refuse_lost(session: Session) -> None:
             f"{session.desired.head.name} lie in Vault ({listed}{', ...' if len(shelf) > 5 else ''}). An "
             "empty state would ask for everything once more."
         )
-
-
-def load_state(session: Session) -> State:
-    """The stack's state, made for this stack and these servers.
-
-    Raises:
-        LineageMissing: There is none; never taken for an empty one.
-        StateOfAnother: It is another stack's or environment's.
-        OriginMismatch: It was initialised against other servers.
-    """
-    state = session.records.state.load()
-    index, head, origins = state.index, session.desired.head, session.origins
-    if (index.stack, index.environment) != (head.name, head.environment.name):
-        raise StateOfAnother(
-            f"The state at {session.records.state.location} was made for the stack {index.stack} in "
-            f"{index.environment}; this is {head.name} in {head.environment.name}."
-        )
-    if (index.spot_origin, index.futures_origin) != (origins.spot, origins.futures):
-        raise OriginMismatch(
-            f"The state at {session.records.state.location} was initialised against {index.spot_origin} and "
-            f"{index.futures_origin}; this run points at {origins.spot} and {origins.futures}. Keys of one "
-            "would be invalid at the other, and count as failed authentications."
-        )
-    return state
-
-
-def load_for_reading(session: Session) -> State:
-    """The state, with what an unfinished run may have done shown as unknown. Nothing is written."""
-    state = load_state(session)
-    for line in foresee(session, state):
-        session.audience.say(line)
-    return state
-
-
-def take_snapshot(session: Session, state: State) -> Snapshot:
-    """Observes, and keeps the result for plans that hold no credentials."""
-    snapshot = observe(session, moves.foreseen(session.desired, state)[0])
-    session.records.snapshots.save_snapshot(snapshot)
-    return snapshot
-
-
-def make_plan(
-    session: Session,
-    state: State,
-    snapshot: Snapshot,
-    *,
-    commit: str | None = None,
-    isolation: str = "process",
-    horizon: timedelta = HORIZON,
-    as_of: datetime | None = None,
-    scope: Scope = EVERYTHING,
-    now: datetime | None = None,
-) -> Plan:
-    """The plan, from what was read, of the whole stack or of a part, and what the policy says of it.
-
-    It is made by the session's clock in whole seconds, as a saved plan tells them, or as of ``now``.
-    """
-    look = Outlook(
-        desired=session.desired,
-        snapshot=snapshot,
-        state=state,
-        now=now or session.clock().replace(microsecond=0),
-        verbs=session.providers.verbs,
-        policies=policies_of(session.desired, session.providers.grants),
-    )
-    plan = build_plan(
-        look,
-        version=session.version,
-        commit=commit,
-        isolation=isolation,
-        horizon=horizon,
-        as_of=as_of,
-        scope=scope,
-    )
-    return judged(plan, look, session)
 
 
 @contextmanager

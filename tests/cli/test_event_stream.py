@@ -10,7 +10,7 @@ import pytest
 from krakenstate.cli import app, event_stream
 from krakenstate.cli.output import Output
 from krakenstate.cli.words import streams_events
-from krakenstate.engine import runs
+from krakenstate.engine import observe, reading, runs
 from krakenstate.errors import LockHeld, PolicyError, Source, StackProblems
 from krakenstate.model.plan import Action
 from krakenstate.model.run import Effect, Outcome
@@ -50,8 +50,8 @@ def apply(world: World) -> Output:
     output = streaming()
     event_stream.begin_events(output)
     with watched(world, output, "apply") as run:
-        snapshot = runs.take_snapshot(run.session, run.state)
-        plan = runs.make_plan(run.session, run.state, snapshot)
+        snapshot = observe.take_snapshot(run.session, run.state)
+        plan = reading.make_plan(run.session, run.state, snapshot)
         event_stream.tell_plan(output, plan)
         outcomes = runs.apply(run, snapshot, plan)
         event_stream.tell_end(output, "apply", outcomes, run.state.open_tasks(), plan)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from krakenstate.engine import runs
+from krakenstate.engine import observe, reading
 from krakenstate.model.plan import Action
 from tests.support.counting import Counting
 from tests.support.many import many_in_inbox
@@ -36,8 +36,8 @@ def test_a_plan_of_a_thousand_keys_asks_little(world):
     settled_desk(world, accounts=100, keys=10)
     counted = world.mains.inner = Counting(world.kv)
     session = world.session()
-    state = runs.load_for_reading(session)
-    plan = runs.make_plan(session, state, runs.take_snapshot(session, state))
+    state = reading.load_for_reading(session)
+    plan = reading.make_plan(session, state, observe.take_snapshot(session, state))
     assert {step.action for step in plan.steps} == {Action.NO_OP}
     assert len([step for step in plan.steps if step.address.type == "spot_key"]) == 1000
     assert world.calls() == []

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from krakenstate import NonceUnit
-from krakenstate.engine import runs
+from krakenstate.engine import observe, runs
 from krakenstate.engine.apply import outlook_of
 from krakenstate.errors import InvalidKey, KrakenstateError
 from krakenstate.model.credential import Credential
@@ -212,7 +212,7 @@ def test_a_switch_that_was_refused_is_not_sent_again(world):
     every_command(world)
     world.declare(CONTROLLER, CARRY.model_copy(update={"trading_enabled": False}))
     with world.writing("apply") as run:
-        snapshot = runs.take_snapshot(run.session, run.state)
+        snapshot = observe.take_snapshot(run.session, run.state)
         plan = runs.build_plan(outlook_of(run, snapshot), version="test")
         deleted(world, CONTROLLER, credential)
         since = len(world.calls(only=credential))

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from krakenstate import Access, Permission, Process, SpotSubaccount
-from krakenstate.engine import runs
+from krakenstate.engine import observe, reading, runs
 from krakenstate.engine.credentials import build_report
 from krakenstate.engine.planner import build_plan
 from krakenstate.errors import PlanLooksAhead
@@ -220,11 +220,11 @@ def test_a_plan_that_looks_ahead_is_never_carried_out(world):
     world.initialise()
     world.declare(KEY)
     session = world.session()
-    state = runs.load_state(session)
-    snapshot = runs.take_snapshot(session, state)
-    ahead = runs.make_plan(session, state, snapshot, as_of=datetime(2027, 7, 1, tzinfo=UTC))
+    state = reading.load_state(session)
+    snapshot = observe.take_snapshot(session, state)
+    ahead = reading.make_plan(session, state, snapshot, as_of=datetime(2027, 7, 1, tzinfo=UTC))
     assert ahead.proposals
     with pytest.raises(PlanLooksAhead), world.writing("apply") as run:
         runs.apply(run, snapshot, ahead)
-    assert runs.load_state(session).index.serial == state.index.serial
+    assert reading.load_state(session).index.serial == state.index.serial
     assert ahead.digest == world.plan().digest

@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 
 from krakenstate import AppRole, MasterAccount, Moved, NonceUnit, Permission, Removed
-from krakenstate.engine import leak, moves, runs
+from krakenstate.engine import leak, moves, reading, runs
 from krakenstate.engine.adoption import adopt_everything, keep_inventory
 from krakenstate.engine.rebuild import rebuild
 from krakenstate.engine.reporting import Here, report_here
@@ -304,7 +304,7 @@ def rebuilt(stage: Stage) -> None:
     """``state rebuild``, unless it is done."""
     session = stage.world.session()
     try:
-        runs.load_state(session)
+        reading.load_state(session)
     except LineageMissing:
         rebuild(session, lineage=None, wait_s=0)
 

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 import pytest
 
 from krakenstate import DerivativesSubaccount, MasterAccount, SpotSubaccount
-from krakenstate.engine import runs
+from krakenstate.engine import reading
 from krakenstate.engine.asking import Asker, Subject
+from krakenstate.engine.observe import take_snapshot
 from krakenstate.errors import BreakerOpen, Interrupted, TemporaryLockout
 from krakenstate.model.address import Address
 from krakenstate.model.provenance import Missing
@@ -47,7 +48,7 @@ def link(world, email):
 def observe(world):
     """One observation."""
     session = world.session()
-    return runs.take_snapshot(session, runs.load_state(session))
+    return take_snapshot(session, reading.load_state(session))
 
 
 def paths_since(world, before):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from krakenstate import NonceUnit, Permission, Promotion, Vault, Waiver
-from krakenstate.engine import runs
+from krakenstate.engine import observe, reading, runs
 from krakenstate.engine.promotion import find_proof, new_or_changed, verified_upstream
 from krakenstate.errors import NotPromoted, VaultDenied, catalogue
 from krakenstate.model.desired import Desired
@@ -235,8 +235,8 @@ def promoting(world, *keys, kv=None):
 
 def plan_of(session):
     """Observed and planned."""
-    state = runs.load_state(session)
-    return runs.make_plan(session, state, runs.take_snapshot(session, state))
+    state = reading.load_state(session)
+    return reading.make_plan(session, state, observe.take_snapshot(session, state))
 
 
 def found_in(plan):
@@ -273,7 +273,7 @@ def test_without_a_proof_the_plan_is_shown_and_refused(world):
         "spot_key.pnl there differs in permissions."
     )
     with runs.writing(session, "apply", wait_s=0) as run, pytest.raises(NotPromoted):
-        runs.apply(run, runs.take_snapshot(session, run.state), plan)
+        runs.apply(run, observe.take_snapshot(session, run.state), plan)
     assert world.open_tasks() == []
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from krakenstate import Permission
-from krakenstate.engine import runs
+from krakenstate.engine import observe, reading, runs
 from krakenstate.engine.scope import Scope
 from krakenstate.errors import PlanAppliedAlready, PlanLooksAhead, PlanOfAnother, PlanStale
 from krakenstate.model.address import Address
@@ -36,8 +36,10 @@ def apply_saved(world, saved):
 def plan_in(world, **changes):
     """A plan of this world, by a session that differs."""
     session = replace(world.session(), **changes)
-    state = runs.load_state(session)
-    return runs.make_plan(session, state, runs.take_snapshot(session, state), commit=changes.get("version"))
+    state = reading.load_state(session)
+    return reading.make_plan(
+        session, state, observe.take_snapshot(session, state), commit=changes.get("version")
+    )
 
 
 # -- the digest --------------------------------------------------------------------------------------------
@@ -229,9 +231,9 @@ def test_a_part_of_a_stack_is_planned_anew_as_that_part(ready):
     """What --target left out stays out."""
     ready.declare(KEY, grant())
     session = ready.session()
-    state = runs.load_state(session)
+    state = reading.load_state(session)
     part = Scope(targets=(Address("grant.pnl"),))
-    saved = runs.make_plan(session, state, runs.take_snapshot(session, state), scope=part)
+    saved = reading.make_plan(session, state, observe.take_snapshot(session, state), scope=part)
     assert [o.address for o in apply_saved(ready, saved)] == ["grant.pnl"]
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from krakenstate.engine import runs
+from krakenstate.engine import observe, reading, runs
 from krakenstate.engine.session import Writing
 from krakenstate.errors import KrakenstateError, VaultWriteUnknown
 from krakenstate.model.credential import Credential
@@ -335,8 +335,8 @@ class Stage:
     def plan(self) -> Plan:
         """As ``krakenstate plan``."""
         session = self.world.session()
-        state = runs.load_for_reading(session)
-        plan = runs.make_plan(session, state, runs.take_snapshot(session, state))
+        state = reading.load_for_reading(session)
+        plan = reading.make_plan(session, state, observe.take_snapshot(session, state))
         self.books.look_at(plan)
         return plan
 

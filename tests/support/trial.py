@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from krakenstate.engine import people, runs
+from krakenstate.engine import observe, people, reading, runs
 from krakenstate.engine.reach import edit_can_be_asked
 from krakenstate.errors import CredentialMalformed, KrakenstateError, StackProblems, StateRestored
 from krakenstate.model.credential import Credential
@@ -125,14 +125,14 @@ class Trial:
 
     def _plan(self) -> Plan:
         session = self.world.session(self.site)
-        state = runs.load_for_reading(session)
-        plan = runs.make_plan(session, state, runs.take_snapshot(session, state))
+        state = reading.load_for_reading(session)
+        plan = reading.make_plan(session, state, observe.take_snapshot(session, state))
         self.books.look_at(plan)
         return plan
 
     def _apply(self) -> list[Outcome]:
         with self.world.writing("apply", self.site) as run:
-            snapshot = runs.take_snapshot(run.session, run.state)
+            snapshot = observe.take_snapshot(run.session, run.state)
             plan = runs.build_plan(runs.outlook_of(run, snapshot), version="test")
             self.books.look_at(plan)
             self.books.approved += sum(1 for step in plan.proposals if step.action is Action.CREATE)

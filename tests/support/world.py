@@ -34,7 +34,7 @@ from krakenstate import (
     SpotSubaccount,
     Vault,
 )
-from krakenstate.engine import people, runs
+from krakenstate.engine import observe, people, reading, runs
 from krakenstate.engine.apply import outlook_of
 from krakenstate.engine.audience import Nobody
 from krakenstate.engine.runs import Settled
@@ -359,13 +359,13 @@ class World:
     def plan(self, site: str | None = "runner") -> Plan:
         """Observes and plans, as ``krakenstate plan`` does."""
         session = self.session(site)
-        state = runs.load_state(session)
-        return runs.make_plan(session, state, runs.take_snapshot(session, state))
+        state = reading.load_state(session)
+        return reading.make_plan(session, state, observe.take_snapshot(session, state))
 
     def observe(self, site: str | None = "runner") -> Snapshot:
         """As ``krakenstate observe`` does."""
         session = self.session(site)
-        return runs.take_snapshot(session, runs.load_state(session))
+        return observe.take_snapshot(session, reading.load_state(session))
 
     def step(self, address: str, site: str | None = "runner") -> Step:
         """The one step a plan has for an address."""
@@ -375,7 +375,7 @@ class World:
     def apply(self, site: str | None = "runner") -> list[Outcome]:
         """Plans and applies, as ``krakenstate apply --auto-approve`` does."""
         with self.writing("apply", site) as run:
-            snapshot = runs.take_snapshot(run.session, run.state)
+            snapshot = observe.take_snapshot(run.session, run.state)
             plan = runs.build_plan(outlook_of(run, snapshot), version="test")
             return runs.apply(run, snapshot, plan)
 
