@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import JsonValue
 
 from krakenstate.engine.session import Writing, result_of
-from krakenstate.engine.side_by_side import AT_MOST
+from krakenstate.engine.side_by_side import AT_MOST, STORE_AT_MOST
 from krakenstate.model.address import Address
 from krakenstate.model.run import Call, CallKind
 
@@ -37,8 +37,6 @@ T = TypeVar("T")
 U = TypeVar("U")
 Job = Callable[[Writing], T]
 
-STORE_AT_MOST = 8
-"""Calls to the secret store at the same time."""
 CHECKED_FOR_S = 5.0
 
 

@@ -6,15 +6,18 @@ read is ``unreadable`` and never an absence; only the master's complete list of 
 that a link is absent.
 
 How this works: accounts are looked at side by side, the keys of one account one after another. Each key is
-asked for its description at most once. A master's links are one list and one read per managed trading switch,
-asked with its controller's key after that key has said whose it is.
+asked for its description at most once; until it has answered, the next one's secret is read. A master's links
+are one list and one read per managed trading switch, asked with its controller's key after that key has said
+whose it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
+from itertools import zip_longest
 
 from krakenstate.engine import daily
 from krakenstate.engine.asking import Subject
@@ -24,7 +27,7 @@ from krakenstate.engine.moves import foreseen
 from krakenstate.engine.plan_adopted import NOT_ASKED
 from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
-from krakenstate.engine.side_by_side import run_all
+from krakenstate.engine.side_by_side import STORE_AT_MOST, Ahead, run_all
 from krakenstate.errors import ClockOff, KrakenstateError, SecretDisappeared, WrongAccount
 from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
@@ -40,7 +43,7 @@ from krakenstate.model.state import KeyRecord, State
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import Link, LinkList
-from krakenstate.secret.base import Held, Slot
+from krakenstate.secret.base import Held, Kept, Slot
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
@@ -112,16 +115,18 @@ class _Observer:
         self._now = session.clock()
         self._offset = timedelta(0)
         self._held: Mapping[Slot, Held | None] = {}
+        self._ahead = Ahead(STORE_AT_MOST)
+        self._coming: dict[Slot, Future[Kept | None]] = {}
         self._done: Callable[[], None] = lambda: None
 
     def observe(self, offset: timedelta) -> Snapshot:
         session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
         arrivals = addressed(session.custody.arrivals(slots), self._state)
-        self._held = self._at_once()
         asked = self._to_ask()
+        self._held = self._at_once({key.address for key in asked})
         calls = [(key.account.identity, key.api, SignedCall.DESCRIBE_KEY) for key in asked]
-        with session.audience.work(len(asked), session.lanes.least_s(calls)) as self._done:
+        with self._ahead, session.audience.work(len(asked), session.lanes.least_s(calls)) as self._done:
             found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
         found += [
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
@@ -152,9 +157,13 @@ class _Observer:
             return False
         return not self._asker.refusal(subject_of(key, record), record.published.fingerprint)
 
-    def _at_once(self) -> Mapping[Slot, Held | None]:
-        """What metadata tells of every published secret, where one call can tell it."""
-        records = (self._state.key(key.address) for key in self._session.desired.of(Key))
+    def _at_once(self, asked: set[Address]) -> Mapping[Slot, Held | None]:
+        """What metadata tells of every other published secret, where one call can tell it.
+
+        Of a key that is asked it is told beside its secret.
+        """
+        keys = (key for key in self._session.desired.of(Key) if key.address not in asked)
+        records = (self._state.key(key.address) for key in keys)
         shelves = [self._session.shelf(record) for record in records if record and record.published]
         return (self._session.custody.held_at_once(shelves) if shelves else None) or {}
 
@@ -173,38 +182,43 @@ class _Observer:
         self, keys: list[Key], master: MasterAccount | None, arrivals: list[Arrival]
     ) -> list[Observation]:
         """The keys of one account, then the links of a master."""
-        seen = {key.address: self._key(key, arrivals) for key in keys}
+        seen = {
+            key.address: self._key(key, arrivals, following) for key, following in zip_longest(keys, keys[1:])
+        }
         return [*seen.values(), *(self._links(master, seen) if master else ())]
 
-    def _key(self, key: Key, arrivals: list[Arrival]) -> Observation:
+    def _key(self, key: Key, arrivals: list[Arrival], following: Key | None) -> Observation:
         record = self._state.key(key.address)
         if record is not None and record.is_as_adopted:
             return _unknown(key.address, Missing.NOT_ASKED, NOT_ASKED)
         if record is None or record.published is None:
             return _unknown(key.address, Missing.PENDING, whereabouts(key.address, arrivals))
         try:
-            return self._published(key, record)
+            return self._published(key, record, following)
         except KrakenstateError as error:
             return _unreadable(key.address, error)
 
-    def _published(self, key: Key, record: KeyRecord) -> Observation:
+    def _published(self, key: Key, record: KeyRecord, following: Key | None) -> Observation:
         session, published = self._session, record.published
         assert published is not None  # noqa: S101 - the caller looked
         slot = session.shelf(record)
-        held = self._held[slot] if slot in self._held else session.custody.held(slot)
-        facts = {"secret": self._fact(held.fingerprint if held and held.version else None)}
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
         refusal = refusal_of(session, key, record, published.fingerprint)
         if refusal:
+            facts = self._labelled(self._told(slot))
             return self._as_last_asked(key, record, _unknown(key.address, Missing.NOT_ASKED, refusal, facts))
-        credential = session.custody.read_published(slot)
-        if credential is None:
+        kept = self._open(slot)
+        if kept is None:
+            facts = self._labelled(self._told(slot))
             return _unknown(key.address, Missing.PENDING, "its secret is not at its place", facts)
+        credential = kept.credential
         if credential.fingerprint != published.fingerprint:
             detail = "the secret at its place is another one"
             return _unknown(
                 key.address, Missing.NOT_ASKED, detail, {"secret": self._fact(credential.fingerprint)}
             )
+        facts = self._labelled(kept.held or self._told(slot))
+        self._read_ahead(following)
         if inspector.takes_nonce:
             answer = daily.ask(session, key, record, subject, credential, offset=self._offset)
         else:
@@ -217,6 +231,25 @@ class _Observer:
         return Observation(
             address=key.address, presence=Presence.PRESENT, facts=facts, description=answer, at=self._now
         )
+
+    def _read_ahead(self, key: Key | None) -> None:
+        """Begins to read the secret of the key that its lane asks next, if it will be asked for certain."""
+        record = self._state.key(key.address) if key else None
+        if key is not None and record is not None and self._is_asked(key):
+            slot = self._session.shelf(record)
+            self._coming[slot] = self._ahead.ask(partial(self._session.custody.open_published, slot))
+
+    def _open(self, slot: Slot) -> Kept | None:
+        """The secret, read already or read now."""
+        coming = self._coming.pop(slot, None)
+        return coming.result() if coming is not None else self._session.custody.open_published(slot)
+
+    def _told(self, slot: Slot) -> Held | None:
+        """What metadata alone tells of a published secret."""
+        return self._held[slot] if slot in self._held else self._session.custody.held(slot)
+
+    def _labelled(self, held: Held | None) -> dict[str, Fact]:
+        return {"secret": self._fact(held.fingerprint if held and held.version else None)}
 
     def _as_last_asked(self, key: Key, record: KeyRecord, observation: Observation) -> Observation:
         """With what the key said of itself on an earlier day, or in another run of this one."""

@@ -6,14 +6,19 @@ or SIGTERM, which the waiting main thread hears, can end the program while a cal
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
 AT_MOST = 32
 """Threads; each may hold one connection to Kraken and one to Vault."""
+STORE_AT_MOST = 8
+"""Calls to the secret store at the same time, where they are made by threads of their own."""
 
 
 def run_all(jobs: Sequence[Callable[[], T]], *, stop: Callable[[], None], at_most: int = AT_MOST) -> list[T]:
@@ -44,6 +49,49 @@ def run_all(jobs: Sequence[Callable[[], T]], *, stop: Callable[[], None], at_mos
     if crew.failures:
         raise crew.failures[min(crew.failures)]
     return [crew.results[number] for number in range(len(jobs))]
+
+
+class Ahead:
+    """Questions whose answers are wanted soon, asked by a few threads of their own, daemons as well.
+
+    Args:
+        at_most: How many are asked at the same time.
+    """
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._mutex = threading.Lock()
+        self._asked: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """What gives the answer, or raises what the question raised, once it is there."""
+        with self._mutex:
+            if len(self._threads) < self._at_most:
+                thread = threading.Thread(target=self._work, name="ahead", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        later: Future[T] = Future()
+        self._asked.put(partial(_answer, later, question))
+        return later
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _thread in self._threads:
+            self._asked.put(None)
+
+    def _work(self) -> None:
+        while (task := self._asked.get()) is not None:
+            task()
+
+
+def _answer(later: Future[T], question: Callable[[], T]) -> None:
+    try:
+        later.set_result(question())
+    except BaseException as error:  # noqa: BLE001 - whoever wants the answer raises it
+        later.set_exception(error)
 
 
 class _Crew(Generic[T]):

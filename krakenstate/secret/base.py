@@ -14,7 +14,17 @@ from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import NonceUnit
 from krakenstate.secret.form import check_form, from_fields
 
-__all__ = ["CredentialStore", "Delivery", "Held", "Label", "Shelved", "Slot", "check_form", "from_fields"]
+__all__ = [
+    "CredentialStore",
+    "Delivery",
+    "Held",
+    "Kept",
+    "Label",
+    "Shelved",
+    "Slot",
+    "check_form",
+    "from_fields",
+]
 
 
 _OURS = VaultFields()
@@ -83,6 +93,14 @@ class Shelved:
     recorded_as: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The secret at the process's path, and what metadata tells of it; ``None``: that must be asked for."""
+
+    credential: Credential
+    held: Held | None
+
+
 class CredentialStore(Protocol):
     """Where secrets rest. A missing entry is ``None`` only on a positive answer; a failed read raises.
 
@@ -127,6 +145,13 @@ class CredentialStore(Protocol):
 
         Raises:
             OriginRefused: It was made for another environment, so for other servers.
+        """
+
+    def open_published(self, slot: Slot) -> Kept | None:
+        """The same, with what metadata tells of it, in one call.
+
+        Raises:
+            OriginRefused: As ``read_published``.
         """
 
     def held(self, slot: Slot) -> Held | None:

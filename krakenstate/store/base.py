@@ -20,11 +20,22 @@ from krakenstate.model.terms import KeyDescription
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One version of a key-value entry; ``written_at`` as in ``Metadata``."""
+    """One version of a key-value entry; ``written_at`` as in ``Metadata``.
+
+    ``custom`` is the entry's custom metadata; ``None`` where the server does not tell it beside the data.
+    """
 
     data: dict[str, Any]
     version: int
     written_at: str = field(default="", compare=False)
+    custom: dict[str, str] | None = field(default=None, compare=False)
+
+    @property
+    def head(self) -> Metadata | None:
+        """The head of an entry of which this is the newest version, as far as it was told beside the data."""
+        if self.custom is None:
+            return None
+        return Metadata(self.version, self.custom, written_at=self.written_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,15 @@ def test_metadata_is_merged_and_survives_writes(kv):
     assert kv.metadata("a") == Metadata(version=2, custom={"k": "1", "l": "2"}, gone=False)
 
 
+def test_custom_metadata_is_told_beside_the_data(kv):
+    """Reading an entry tells its custom metadata as well; an entry without any has an empty one."""
+    kv.write("a", {"x": "1"}, cas=0)
+    assert kv.read("a").custom == {}
+    kv.write_metadata("a", {"k": "1"})
+    assert kv.read("a").custom == {"k": "1"}
+    assert kv.read("a").head == Metadata(version=1, custom={"k": "1"})
+
+
 def test_metadata_may_come_before_the_first_data(kv):
     """A head without data is at version 0, is listed, reads as nothing, and takes a first write."""
     kv.write_metadata("a/b", {"k": "v"})

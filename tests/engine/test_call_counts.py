@@ -31,6 +31,17 @@ def test_a_key_describes_itself_at_most_once_per_observation(world):
         assert spot.fingerprint not in {call["key_fingerprint"] for call in new}
 
 
+def test_of_keys_that_are_asked_metadata_is_told_beside_the_secret(world):
+    """Where every published key is asked, Vault is asked for each secret once and for none's metadata."""
+    keys = [derivatives_key(), derivatives_key(name="viewer")]
+    world.declare(*keys)
+    for key in keys:
+        world.put_in_service(key)
+    counted = world.mains.inner = Counting(world.kv)
+    world.observe()
+    assert (counted.data["secrets"], counted.heads_["secrets"]) == (2, 0)
+
+
 def test_a_plan_of_a_thousand_keys_asks_little(world):
     """Nothing changed: no signed call, no secret read, a read per account, and a handful of others."""
     settled_desk(world, accounts=100, keys=10)

@@ -1,6 +1,7 @@
 """Observing many accounts: side by side, one call at a time on each, and no more calls than the pages say."""
 
 import asyncio
+import threading
 from collections import Counter, defaultdict
 
 import pytest
@@ -105,6 +106,78 @@ def test_accounts_are_observed_side_by_side_and_keys_of_one_in_turn(world, switc
     seen = [snapshot.of(key.address).presence for key in READERS]
     assert seen == [Presence.PRESENT] * len(READERS)
     assert list(snapshot.observations) == sorted(snapshot.observations)
+
+
+class ReadsNoted:
+    """What was read, and a sign once a certain path was."""
+
+    def __init__(self, inner, awaited):
+        self.inner, self.awaited, self.was_read, self.paths = inner, awaited, threading.Event(), []
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def read(self, path, version=None):
+        self.paths.append(path)
+        found = self.inner.read(path, version)
+        if path.endswith(self.awaited):
+            self.was_read.set()
+        return found
+
+
+class Answerless:
+    """Answers a certain key only once ``until`` has happened."""
+
+    def __init__(self, inner, public, until):
+        self.inner, self.public, self.until = inner, public.encode(), until
+
+    async def __call__(self, scope, receive, send):
+        if dict(scope["headers"]).get(b"apikey") == self.public:
+            assert await asyncio.to_thread(self.until.wait, MANY_S)
+        await self.inner(scope, receive, send)
+
+
+def secrets_of(world):
+    """Three keys of one account, in service, in the order in which they are asked."""
+    keys = [derivatives_key(name=f"reader{n}", account=DESK) for n in range(3)]
+    return {key: world.put_in_service(key) for key in keys}
+
+
+def test_the_next_secret_is_read_until_a_key_has_answered(world, switchboard):
+    """The first key's answer waits for the read of the second one's secret, and each is read once."""
+    made = secrets_of(world)
+    first, second, _ = made
+    world.mains.inner = noted = ReadsNoted(world.kv, second.address)
+    public = made[first].api_key.get_secret_value()
+    switchboard.app = Answerless(switchboard.app, public, noted.was_read)
+
+    snapshot = observe(world)
+
+    assert [snapshot.of(key.address).presence for key in made] == [Presence.PRESENT] * 3
+    assert Counter(p for p in noted.paths if p.startswith(SECRETS)) == Counter(
+        f"{SECRETS}/{key.process.name}/{key.address}" for key in made
+    )
+
+
+def test_a_secret_that_was_read_ahead_is_not_used_under_an_open_breaker(world, switchboard):
+    """Two keys of an account are rejected, so the third is not asked, although its secret is in memory."""
+    made = secrets_of(world)
+    first, second, third = made
+    for key in (first, second):
+        public = made[key].api_key.get_secret_value()
+        world.people("delete-key", account=DESK.email, key=public)
+    world.mains.inner = noted = ReadsNoted(world.kv, third.address)
+    switchboard.app = Answerless(switchboard.app, made[second].api_key.get_secret_value(), noted.was_read)
+    before = len(world.calls())
+
+    snapshot = observe(world)
+
+    asked = [call["key_fingerprint"] for call in world.calls()[before:]]
+    assert asked == [made[first].fingerprint, made[second].fingerprint]
+    seen = snapshot.of(third.address)
+    assert (seen.missing, noted.was_read.is_set()) == (Missing.NOT_ASKED, True)
+    assert "its account is not asked until" in seen.detail
+    assert seen.facts["secret"].value == made[third].fingerprint
 
 
 def test_two_observations_say_the_same_whatever_thread_was_faster(world):

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from krakenstate.engine.side_by_side import run_all
+from krakenstate.engine.side_by_side import Ahead, run_all
 
 MANY_S = 20.0
 
@@ -110,3 +110,36 @@ def test_an_interrupted_caller_waits_for_nobody(heeded):
     assert stopped.is_set()
     assert len(begun) == 2
     let_go.set()
+
+
+def test_what_is_asked_ahead_is_answered_when_it_is_wanted():
+    """Answers and failures wait for whoever asked, in whatever order they are wanted."""
+
+    def falls():
+        raise PulledPlug
+
+    with Ahead(2) as ahead:
+        first, second, third = ahead.ask(lambda: "first"), ahead.ask(falls), ahead.ask(lambda: "third")
+        assert (third.result(MANY_S), first.result(MANY_S)) == ("third", "first")
+        with pytest.raises(PulledPlug):
+            second.result(MANY_S)
+
+
+def test_no_more_is_asked_ahead_at_the_same_time_than_allowed():
+    """The third of three questions waits until one of two that are under way is answered."""
+    let_go, begun = threading.Event(), []
+    two_began = threading.Barrier(3)
+
+    def waits():
+        begun.append(1)
+        two_began.wait(MANY_S)
+        assert let_go.wait(MANY_S)
+
+    with Ahead(2) as ahead:
+        asked = [ahead.ask(waits), ahead.ask(waits), ahead.ask(lambda: begun.append(1))]
+        two_began.wait(MANY_S)
+        assert len(begun) == 2
+        let_go.set()
+        for later in asked:
+            later.result(MANY_S)
+    assert len(begun) == 3

@@ -58,7 +58,8 @@ class MemoryKeyValue:
         if kept is None or wanted not in kept.texts:
             return None
         written_at = kept.written[wanted]
-        return Entry(data=json.loads(kept.texts[wanted]), version=wanted, written_at=written_at)
+        data = json.loads(kept.texts[wanted])
+        return Entry(data=data, version=wanted, written_at=written_at, custom=dict(kept.custom))
 
     def look(self, path: str) -> tuple[Entry | None, int]:
         kept = self._entries.get(path)

@@ -12,7 +12,6 @@ written, the two do not match and the fingerprint counts as unknown.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +23,6 @@ from pydantic import SecretStr
 from krakenstate.errors import (
     CredentialMalformed,
     KrakenstateError,
-    OriginRefused,
     PathNotManaged,
     QuarantineFailed,
     SecretDisappeared,
@@ -35,9 +33,8 @@ from krakenstate.model.credential import Credential
 from krakenstate.model.declarations import api_of
 from krakenstate.model.snapshot import Arrival, Place
 from krakenstate.model.vocabulary import Api
-from krakenstate.providers.vault import labels
-from krakenstate.providers.vault.entries import below, fingerprint_in, heads_in, in_our_words
-from krakenstate.secret.base import Delivery, Held, Label, Shelved, Slot, check_form, from_fields
+from krakenstate.providers.vault import entries, labels
+from krakenstate.secret.base import Delivery, Held, Kept, Label, Shelved, Slot, check_form, from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
 
 _NOW = partial(datetime.now, UTC)
@@ -95,7 +92,8 @@ class VaultCustody:
         """Mount and path of what lies in the inbox where none of these is handed in; nothing is read."""
         wanted = {f"{labels.process_name(slot)}/{slot.address}" for slot in slots}
         folder = f"{self._state}/{Place.INBOX}"
-        return [self._shown(f"{folder}/{name}") for name in below(self._kv, folder) if name not in wanted]
+        found = entries.below(self._kv, folder)
+        return [self._shown(f"{folder}/{name}") for name in found if name not in wanted]
 
     def open_inbox(self, slot: Slot) -> Delivery | None:
         """What lies in the inbox; its secret is registered with the redactor."""
@@ -156,18 +154,24 @@ class VaultCustody:
         Raises:
             OriginRefused: It was made for another environment, so for other servers.
         """
+        kept = self.open_published(slot)
+        return kept.credential if kept else None
+
+    def open_published(self, slot: Slot) -> Kept | None:
+        """The same, with what metadata tells of it, in one call.
+
+        Raises:
+            OriginRefused: As ``read_published``.
+        """
         path = self._published(slot)
         entry = self._kv.read(path)
         made_for = entry.data.get("environment") if entry else None
         if made_for and made_for != self._environment and slot.path is None:
-            raise OriginRefused(
-                f"The key at {self._shown(path)} was made for another environment than {self._environment}: "
-                "its field environment says which. It was not sent anywhere: a server that does not know a "
-                "key counts it as a failed authentication.",
-                next_step="Give each environment a secrets= path of its own, and hand the key in again.",
-                address=slot.address,
-            )
-        return self._credential(path, in_our_words(entry, slot.fields), None)
+            raise entries.made_elsewhere(self._shown(path), self._environment, slot.address)
+        credential = self._credential(path, entries.in_our_words(entry, slot.fields), None)
+        if entry is None or credential is None:
+            return None
+        return Kept(credential, self._held(path, entry.head) if entry.head else None)
 
     def held(self, slot: Slot) -> Held | None:
         """What metadata tells of the process's path; ``None`` also when its newest version was deleted."""
@@ -220,8 +224,9 @@ class VaultCustody:
             PathNotManaged: Another key lies aside already.
         """
         path = self._retired(slot, generation)
-        aside, there = self._kv.read(path), in_our_words(self._kv.read(self._published(slot)), slot.fields)
-        if aside is not None and fingerprint_in(aside) == fingerprint:
+        aside, found = self._kv.read(path), self._kv.read(self._published(slot))
+        there = entries.in_our_words(found, slot.fields)
+        if aside is not None and entries.fingerprint_in(aside) == fingerprint:
             return Held(self._shown(path), aside.version, fingerprint, managed=True, stack=self._stack)
         if aside is not None:
             raise PathNotManaged(
@@ -309,7 +314,7 @@ class VaultCustody:
         self._kv.write_metadata(path, custom)
 
     def _shelved(self, place: Place | None, folder: str) -> Iterator[Shelved]:
-        for process, address, head in sorted(heads_in(self._kv, folder), key=lambda found: found[:2]):
+        for process, address, head in sorted(entries.heads_in(self._kv, folder), key=lambda found: found[:2]):
             slot = Slot(process, address)
             if head.gone or labels.is_foreign(head, self._stack, slot):
                 continue
@@ -363,7 +368,7 @@ class VaultCustody:
 
     def _arrivals(self, place: Place, wanted: Mapping[str, set[str]]) -> Iterator[Arrival]:
         folder = f"{self._state}/{place}"
-        for process, address, head in heads_in(self._kv, folder, wanted):
+        for process, address, head in entries.heads_in(self._kv, folder, wanted):
             if address not in wanted[process] or head.gone:
                 continue
             fingerprint = labels.fingerprint(head) if place is Place.QUARANTINE else None
@@ -402,7 +407,7 @@ class VaultCustody:
         data = labels.halves(credential)
         present = self._kv.read(path) if head and not head.gone else None
         is_there = present is not None and present.data == data
-        if present is not None and not is_there and fingerprint_in(present) not in {None, replaces}:
+        if present is not None and not is_there and entries.fingerprint_in(present) not in {None, replaces}:
             raise QuarantineFailed(
                 f"Another key lies at {self._shown(path)}, and a run that is at work may be about to publish "
                 "it. Writing over it, or being removed with it, would lose one of the two.",
@@ -423,12 +428,7 @@ class VaultCustody:
         entry = self._kv.read(path, version)
         if entry is None:
             raise SecretDisappeared(f"Version {version} of {self._shown(path)} cannot be read back.")
-        expected = labels.halves(credential)
-        same = [
-            hmac.compare_digest(str(entry.data.get(name)).encode(), value.encode())
-            for name, value in expected.items()
-        ]
-        if not all(same):
+        if not entries.holds(entry, labels.halves(credential)):
             raise SecretDisappeared(f"Version {version} of {self._shown(path)} is not what was written.")
 
     def _held(self, path: str, head: Metadata) -> Held:

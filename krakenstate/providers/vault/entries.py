@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from krakenstate.errors import CredentialMalformed
+from krakenstate.errors import CredentialMalformed, OriginRefused
 from krakenstate.model.declarations import VaultFields
 from krakenstate.secret.base import from_fields
 from krakenstate.store.base import Entry, KeyValue, Metadata
@@ -55,7 +57,7 @@ def in_our_words(entry: Entry | None, fields: VaultFields) -> Entry | None:
     if entry is None or fields == VaultFields():
         return entry
     own = {name: entry.data.get(there) for name, there in fields.model_dump().items()}
-    return Entry({**entry.data, **own}, entry.version)
+    return replace(entry, data={**entry.data, **own})
 
 
 def fingerprint_in(entry: Entry) -> str | None:
@@ -64,3 +66,22 @@ def fingerprint_in(entry: Entry) -> str | None:
         return from_fields(entry.data).fingerprint
     except CredentialMalformed:
         return None
+
+
+def holds(entry: Entry, texts: Mapping[str, str]) -> bool:
+    """Whether an entry's fields are these, compared in a time that does not tell where they differ."""
+    same = [
+        hmac.compare_digest(str(entry.data.get(name)).encode(), text.encode()) for name, text in texts.items()
+    ]
+    return all(same)
+
+
+def made_elsewhere(shown: str, environment: str, address: str) -> OriginRefused:
+    """The refusal of a key that lies at ``shown`` and was made for another environment."""
+    return OriginRefused(
+        f"The key at {shown} was made for another environment than {environment}: "
+        "its field environment says which. It was not sent anywhere: a server that does not know a "
+        "key counts it as a failed authentication.",
+        next_step="Give each environment a secrets= path of its own, and hand the key in again.",
+        address=address,
+    )

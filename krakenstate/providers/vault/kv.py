@@ -371,22 +371,32 @@ def _entry(answer: Answer, full: str) -> Entry:
     data, head = found.get("data"), found.get("metadata")
     if not isinstance(data, dict) or not isinstance(head, dict):
         raise VaultAnswerUnexpected(f"The answer for {full} is not that of a KV version 2 engine.")
-    return Entry(data=data, version=number_in(head, "version", full), written_at=_written_at(head))
+    return Entry(
+        data=data,
+        version=number_in(head, "version", full),
+        written_at=_written_at(head),
+        custom=_custom(head) if "custom_metadata" in head else None,
+    )
 
 
 def _head(found: Mapping[str, Any], full: str) -> Metadata:
     current = number_in(found, "current_version", full)
-    versions, custom = found.get("versions"), found.get("custom_metadata")
+    versions = found.get("versions")
     newest = versions.get(str(current)) if isinstance(versions, dict) else None
     gone = not isinstance(newest, dict) or any(newest.get(mark) for mark in ("deletion_time", "destroyed"))
     keeps = found.get("max_versions")
     return Metadata(
         version=current,
-        custom={str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {},
+        custom=_custom(found),
         gone=gone,
         keeps=keeps if isinstance(keeps, int) else 0,
         written_at=_written_at(newest),
     )
+
+
+def _custom(head: Mapping[str, Any]) -> dict[str, str]:
+    found = head.get("custom_metadata")
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 def _written_at(head: object) -> str:
