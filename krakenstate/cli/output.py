@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from krakenstate.cli.indented import indented
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.secret.redactor import scrub
 from krakenstate.stack.text import clean
@@ -110,10 +111,13 @@ class Output:
         """Text on standard output."""
         print(text, file=self.stdout, flush=True)
 
-    def data(self, value: Any) -> None:
-        """JSON on standard output: one object, indented, written as it is made."""
-        for chunk in json.JSONEncoder(indent=2).iterencode(value):
-            self.stdout.write(chunk)
+    def data(self, value: Mapping[str, Any]) -> None:
+        """JSON on standard output: one object, indented, written as it is made.
+
+        What an iterator among its fields gives becomes a list, whose rows are made and written one by one.
+        """
+        for text in indented(value):
+            self.stdout.write(text)
         print(file=self.stdout, flush=True)
 
     def event(self, event: BaseModel) -> None:

@@ -112,11 +112,11 @@ def print_plan(
     """The plan as result of a command; of a saved one, how old it is as well."""
     match form:
         case PlanFormat.JSON:
-            from krakenstate.views.plan_json import plan_json
+            from krakenstate.views.plan_json import plan_fields
             from krakenstate.views.saved_text import staleness
 
             age = {"saved": staleness(plan, now)} if is_saved else {}
-            output.data({**plan_json(plan, now=now, explain=explain), **age})
+            output.data({**plan_fields(plan, now=now, explain=explain), **age})
         case PlanFormat.MARKDOWN:
             from krakenstate.cli.wiring import run_link
             from krakenstate.views.plan_markdown import render_plan_markdown

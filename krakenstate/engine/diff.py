@@ -106,7 +106,7 @@ def _is_then(day: date | None, instant: datetime | None) -> bool:
 
 def compare_descriptions(recorded: KeyDescription, observed: KeyDescription) -> list[AttributeChange]:
     """What somebody changed since a key was last recorded, managed or not."""
-    if recorded == observed:
+    if recorded is observed or recorded == observed:
         return []
     before, after = _described(recorded), _described(observed)
     if same_addresses(recorded.networks, observed.networks) and bool(recorded.networks) == bool(

@@ -45,7 +45,10 @@ class Outlook:
 
     def open_task(self, address: str, kind: TaskKind) -> Task | None:
         """The open task of a kind at an address, if any."""
-        return next((t for t in self.state.open_tasks(address) if t.kind is kind), None)
+        for task in self.state.open_tasks(address):
+            if task.kind is kind:
+                return task
+        return None
 
     def arrival(self, address: str, place: Place) -> Arrival | None:
         """A secret that waits for this address."""

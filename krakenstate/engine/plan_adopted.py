@@ -34,9 +34,10 @@ def plan_adoption(key: Key, record: KeyRecord | None, look: Outlook) -> Step | N
     Raises:
         AttributeFixed: A key that krakenstate itself brought into service cannot be adopted.
     """
+    if not key.is_adopted:
+        return None
     was_adopted = record is not None and record.adopted is not None
-    is_over = record is not None and was_adopted and (record.rotation or not record.is_as_adopted)
-    if not key.is_adopted or is_over:
+    if record is not None and was_adopted and (record.rotation or not record.is_as_adopted):
         return None
     if record is not None and not was_adopted and record.published is not None:
         raise AttributeFixed(

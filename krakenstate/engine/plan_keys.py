@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from krakenstate.engine.asking import is_second_probe
 from krakenstate.engine.diff import compare_terms, terms_values
+from krakenstate.engine.key_values import attributes_of, compared_values, recorded_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
 from krakenstate.engine.plan_adopted import plan_adoption, taken_copy
 from krakenstate.engine.plan_rotation import cannot_be_made, plan_stage, why_rotate
@@ -170,12 +171,13 @@ def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     """What is to do about a key in service: what expires is replaced first, what is old after all else."""
     _refuse_moved(key, record)
     why = why_rotate(key, record, look)
+    if why is None:
+        return _kept(key, record, look)
     impossible = cannot_be_made(key, look)
-    if why is not None and why[0] is not Reason.ROTATION_DUE and not impossible:
+    if why[0] is not Reason.ROTATION_DUE and not impossible:
         return _replace(key, record, *why, look)
     step = _kept(key, record, look)
-    is_unread = step.missing is Missing.UNREADABLE
-    if why is None or step.action not in {Action.NO_OP, Action.UNKNOWN} or is_unread:
+    if step.action not in {Action.NO_OP, Action.UNKNOWN} or step.missing is Missing.UNREADABLE:
         return step
     if impossible:
         return held_up(key.address, _label(key, record, look), f"{why[1]}; {impossible}")
@@ -190,8 +192,8 @@ def _replace(key: Key, record: KeyRecord, reason: Reason, why: str, look: Outloo
     if described:
         changes = compare_terms(KeyTerms.of(key), described)
     else:
-        changes = [*differences(recorded_values(record), _compared(key))]
-    was = {**_compared(key), **{change.name: change.before for change in changes}}
+        changes = [*differences(recorded_values(record), compared_values(key))]
+    was = {**compared_values(key), **{change.name: change.before for change in changes}}
     before = {**was, "generation": record.generation, "name": record.key_name}
     if record.adopted is not None and record.is_as_adopted:
         names["vault_path"] = f"{look.desired.head.vault.secrets}/{key.process.name}/{record.shelf}"
@@ -345,7 +347,7 @@ def _edit(key: Key, record: KeyRecord, changes: list[AttributeChange], label: st
 
 def _rerecord(key: Key, record: KeyRecord, label: str) -> Step:
     """The declaration changed in what Kraken does not hold, or holds so already."""
-    before, after = recorded_values(record), _compared(key)
+    before, after = recorded_values(record), compared_values(key)
     return by_api(
         key.address,
         Action.UPDATE,
@@ -379,7 +381,7 @@ def _create(
         waits_on=waits,
         before=before,
         after=after,
-        changes=additions(after) if before is None else differences(before, _compared(key)),
+        changes=additions(after) if before is None else differences(before, compared_values(key)),
     )
 
 
@@ -404,33 +406,6 @@ def _removing(record: KeyRecord, look: Outlook) -> Step:
 def rotation_comes_first(record: KeyRecord, look: Outlook) -> bool:
     """Whether the rotation of a key that is being removed has a stage to go on to."""
     return record.rotation is not None and plan_stage(None, record, "", look)[1]
-
-
-def attributes_of(key: Key) -> dict[str, JsonValue]:
-    """A key's declared attributes, as a plan shows them."""
-    spans = {"rotate_every": key.rotate_every, "rotate_before": key.rotate_before, "overlap": key.overlap}
-    return {
-        **_compared(key),
-        **{name: f"{span.total_seconds() / 86400:g} days" for name, span in spans.items() if span},
-    }
-
-
-def _compared(key: Key) -> dict[str, JsonValue]:
-    """Those of them that a record holds too."""
-    return {
-        "account": str(key.account.address),
-        "process": str(key.process.address),
-        **terms_values(KeyTerms.of(key)),
-    }
-
-
-def recorded_values(record: KeyRecord) -> dict[str, JsonValue]:
-    """A recorded key's attributes, as approved."""
-    return {
-        "account": str(record.account),
-        "process": str(record.process),
-        **terms_values(record.terms),
-    }
 
 
 def _label(key: Key, record: KeyRecord | None, look: Outlook) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from krakenstate.engine.key_values import recorded_values
 from krakenstate.engine.moves import Renames, what_stays
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
-from krakenstate.engine.plan_keys import recorded_values
 from krakenstate.engine.steps import by_api, held_up
 from krakenstate.errors import MoveImpossible, Protected, RenameLikely
 from krakenstate.model.address import Address
@@ -131,8 +131,10 @@ def _only_observed(step: Step) -> Step:
 
 def _protected(step: Step, resource: Declaration, look: Outlook) -> Step:
     """Recording that protection was switched on or off is a change of its own, once nothing else is to do."""
+    if step.action is not Action.NO_OP:
+        return step
     record = look.state.find(resource.address)
-    if record is None or record.protect is resource.protect or step.action is not Action.NO_OP:
+    if record is None or record.protect is resource.protect:
         return step
     return by_api(
         step.address,

@@ -7,9 +7,10 @@ stack.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from krakenstate.engine.approval import documents_touched
 from krakenstate.engine.drift import find_drift
@@ -27,7 +28,7 @@ from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.model.address import Address
 from krakenstate.model.decision import decide
-from krakenstate.model.declarations import Account, Grant, Key
+from krakenstate.model.declarations import RESOURCE_TYPES, Account, Grant, Key
 from krakenstate.model.entry import Declaration
 from krakenstate.model.plan import (
     Action,
@@ -59,6 +60,15 @@ _ORDER = {
     Action.UNKNOWN: 8,
     Action.NO_OP: 9,
 }
+
+
+_PLANNERS: Mapping[type[Declaration], Callable[[Any, Outlook], Step]] = {
+    cls: plan
+    for family, plan in ((Account, plan_account), (Key, plan_key), (Grant, plan_grant))
+    for cls in RESOURCE_TYPES
+    if issubclass(cls, family)
+}
+"""Who says what is to do about a resource. Processes and allowlists have no object of their own."""
 
 
 def build_plan(
@@ -130,16 +140,16 @@ def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:
     steps: list[Step] = []
     problems: list[KrakenstateError] = []
     chosen = scope.chosen(look)
-    for resource in look.desired.resources.values():
-        if resource.address not in chosen:
+    for address, resource in look.desired.resources.items():
+        plan = _PLANNERS.get(type(resource))
+        if plan is None or address not in chosen:
             continue
         try:
-            step = _declared(resource, look)
+            step = plan(resource, look)
         except KrakenstateError as problem:
             problems.append(problem.at(resource.source))
             continue
-        if step is not None:
-            steps.append(marked(explained(step, resource), resource, look, pending))
+        steps.append(marked(explained(step, resource), resource, look, pending))
     for record in look.state.records:
         if record.address in look.desired.resources or record.address not in chosen:
             continue
@@ -152,18 +162,6 @@ def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:
     if problems:
         raise StackProblems(problems)
     return steps
-
-
-def _declared(resource: Declaration, look: Outlook) -> Step | None:
-    match resource:
-        case Account():
-            return plan_account(resource, look)
-        case Key():
-            return plan_key(resource, look)
-        case Grant():
-            return plan_grant(resource, look)
-        case _:
-            return None  # processes and allowlists have no object of their own
 
 
 def _undeclared(record: AccountRecord | KeyRecord | GrantRecord, look: Outlook) -> Step:
@@ -190,13 +188,13 @@ def _sources(look: Outlook, steps: Iterable[Step]) -> dict[Address, PlanSource]:
 def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
     """How everything declared is known, in order of address."""
     facts: list[ObservationFact] = []
-    for resource in look.desired.resources.values():
-        if not isinstance(resource, Account | Key):
+    for address, resource in look.desired.resources.items():
+        if isinstance(resource, Grant) or type(resource) not in _PLANNERS:
             continue
-        seen = look.snapshot.of(resource.address)
-        record = look.state.account(resource.address) or look.state.key(resource.address)
+        seen = look.snapshot.of(address)
+        record = look.state.find(address)
         if seen.missing is None or seen.description is not None:
-            known: tuple[Provenance | None, object] = (Provenance.OBSERVED, seen.at)
+            known: tuple[Provenance | None, datetime | None] = (Provenance.OBSERVED, seen.at)
         elif isinstance(record, KeyRecord) and record.is_in_use:
             newest = known_of(record, seen)
             known = (newest.provenance, newest.at)
@@ -207,14 +205,12 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
         else:
             known = (None, None)
         facts.append(
-            ObservationFact.model_validate(
-                {
-                    "address": resource.address,
-                    "provenance": known[0],
-                    "at": known[1],
-                    "missing": seen.missing,
-                    "detail": seen.detail,
-                }
+            ObservationFact(
+                address=address,
+                provenance=known[0],
+                at=known[1],
+                missing=seen.missing,
+                detail=seen.detail,
             )
         )
     return tuple(facts)

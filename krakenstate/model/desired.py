@@ -128,7 +128,8 @@ class Desired:
     def of(self, cls: type[D]) -> list[D]:
         """All resources of a type or family, by address."""
         if cls not in self._families:
-            self._families[cls] = tuple(r for r in self.resources.values() if isinstance(r, cls))
+            of_family = {kind for kind in {type(r) for r in self.resources.values()} if issubclass(kind, cls)}
+            self._families[cls] = tuple(r for r in self.resources.values() if type(r) in of_family)
         return list(self._families[cls])  # type: ignore[arg-type]  # kept under the class they are of
 
     def get(self, address: str) -> Declaration:

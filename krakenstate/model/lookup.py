@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from krakenstate.model.address import Address
 from krakenstate.model.task import Task
 
 if TYPE_CHECKING:
@@ -32,7 +31,9 @@ class Lookup:
     def find(self, address: str) -> Record | None:
         """The record at an address, if there is one."""
         home = self._homes.get(address)
-        return None if home is None else self._documents[home].records[Address(address)]
+        if home is None:
+            return None
+        return self._documents[home].records[address]  # type: ignore[index]  # what has a home is an address
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -12,11 +12,12 @@ from krakenstate.model.base import Instant, Model
 from krakenstate.model.entry import Waiver
 from krakenstate.model.provenance import Missing, Provenance
 from krakenstate.model.task import TaskKind
+from krakenstate.model.vocabulary import Word
 
 FORMAT_VERSION = "1.0"
 
 
-class Action(StrEnum):
+class Action(Word):
     """What a step does."""
 
     CREATE = "create"
@@ -55,7 +56,7 @@ _CLASSES = {
 }
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """Why that action."""
 
     NOT_FOUND = "not_found"
@@ -134,7 +135,7 @@ class Step(Model):
     @property
     def step_class(self) -> StepClass | None:
         """Proposal, settlement, or neither."""
-        return StepClass.PROPOSAL if self.previous_address else self.action.step_class
+        return StepClass.PROPOSAL if self.previous_address else _CLASSES.get(self.action)
 
     @property
     def is_import(self) -> bool:

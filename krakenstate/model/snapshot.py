@@ -83,10 +83,9 @@ class Snapshot(Model):
 
     def of(self, address: str) -> Observation:
         """What is known of an address; not asked when nothing was noted."""
-        found = self.observations.get(Address(address))
-        return found or Observation(
-            address=Address(address), presence=Presence.UNKNOWN, missing=Missing.NOT_ASKED
-        )
+        at = Address(address)
+        found = self.observations.get(at)
+        return found or Observation(address=at, presence=Presence.UNKNOWN, missing=Missing.NOT_ASKED)
 
     @property
     def unreadable(self) -> list[Observation]:

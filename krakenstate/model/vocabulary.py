@@ -6,7 +6,16 @@ from enum import StrEnum
 from fractions import Fraction
 
 
-class Api(StrEnum):
+class Word(StrEnum):
+    """One of a fixed set of words, hashed as the text that it is.
+
+    An enumeration's own hash is a function in Python, and words are looked up many times for each key.
+    """
+
+    __hash__ = str.__hash__
+
+
+class Api(Word):
     """Kraken's two platforms, each with keys of its own; a key of one does not work on the other."""
 
     SPOT = "spot"
@@ -23,7 +32,7 @@ class SignedCall(StrEnum):
     WRITE_TRADING = "write-trading"
 
 
-class Permission(StrEnum):
+class Permission(Word):
     """A Spot key's permission, in the words of ``GetApiKeyInfo``.
 
     Source: docs.kraken.com/api-reference/account-data/get-api-key-info (read in August 2026).
@@ -50,7 +59,7 @@ MOVES_FUNDS = frozenset(
 """Permissions Kraken's list makes critical: with them a leaked key can move funds out."""
 
 
-class Access(StrEnum):
+class Access(Word):
     """A Derivatives key's level, for the General and for the Withdrawal API.
 
     Source: docs.kraken.com/api/docs/futures-api/auth/check-v-3-api-key (read in August 2026).

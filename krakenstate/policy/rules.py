@@ -355,7 +355,8 @@ def _production_keys(case: Case) -> list[Key]:
 def _moves_funds(key: Key) -> str:
     """The rights with which funds can leave the account or be made to; empty if it has none."""
     if isinstance(key, SpotKey):
-        return _listed((key.permissions or frozenset()) & MOVES_FUNDS)
+        held = key.permissions and key.permissions & MOVES_FUNDS
+        return _listed(held) if held else ""
     return f"transfer {Access.FULL_ACCESS}" if _full(key, "transfer") else ""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from krakenstate.model.address import Address
 from krakenstate.model.plan import Action, ObservationFact, Plan, Reason
@@ -21,9 +21,8 @@ _NORMAL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NotKnown:
-    """One address, the reason, what happened, and how old the record is that serves instead.
+class NotKnown(NamedTuple):
+    """One address, the reason, what happened, and how, when and how long ago what serves instead was known.
 
     ``is_normal`` says that it needs no line of its own.
     """
@@ -32,8 +31,19 @@ class NotKnown:
     missing: Missing
     detail: str = ""
     code: str = ""
-    relied_on: str = ""
     is_normal: bool = True
+    provenance: Provenance | None = None
+    at: datetime | None = None
+    now: datetime | None = None
+
+    @property
+    def relied_on(self) -> str:
+        """What serves instead, in a few words; empty without it. Made for those that are named."""
+        if self.provenance is None:
+            return ""
+        if self.at is None or self.now is None:
+            return self.provenance.value
+        return f"{self.provenance.value} {age(self.at, self.now)}"
 
 
 def of_plan(plan: Plan, now: datetime) -> list[NotKnown]:
@@ -48,8 +58,8 @@ def of_plan(plan: Plan, now: datetime) -> list[NotKnown]:
                 missing,
                 step.note or (known.detail if known else ""),
                 step.code,
-                known.relied_on if known else "",
-                is_normal=missing is not Missing.UNREADABLE and step.reason is not Reason.OUTCOME_UNKNOWN,
+                missing is not Missing.UNREADABLE and step.reason is not Reason.OUTCOME_UNKNOWN,
+                *((known.provenance, known.at, now) if known else ()),
             )
     return list(found.values())
 
@@ -62,8 +72,10 @@ def of_snapshot(snapshot: Snapshot, now: datetime) -> list[NotKnown]:
             o.missing,
             o.detail,
             o.code,
-            _relied_on(o.provenance, o.at, now),
-            is_normal=o.missing is not Missing.UNREADABLE,
+            o.missing is not Missing.UNREADABLE,
+            o.provenance,
+            o.at,
+            now,
         )
         for o in snapshot.observations.values()
         if o.missing
@@ -85,10 +97,11 @@ def not_known_lines(rows: Iterable[NotKnown], paint: Paint, width: int) -> list[
         if not row.is_normal:
             lines += _alone(row, paint, width)
     for missing, words in _NORMAL.items():
-        named = [_named(row) for row in ordered if row.is_normal and row.missing is missing]
-        if named:
-            more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-            lines += wrap(f"{words}: {', '.join(named[:_NAMED])}{more}", width, "    ", " " * 6)
+        alike = [row for row in ordered if row.is_normal and row.missing is missing]
+        if alike:
+            named = ", ".join(map(_named, alike[:_NAMED]))
+            more = f" and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+            lines += wrap(f"{words}: {named}{more}", width, "    ", " " * 6)
     return ["Not known:", *lines] if lines else []
 
 
@@ -114,18 +127,7 @@ def _named(row: NotKnown) -> str:
     return f"{row.address} ({row.relied_on})" if row.relied_on else str(row.address)
 
 
-def _relied_on(provenance: Provenance | None, at: datetime | None, now: datetime) -> str:
-    if provenance is None:
-        return ""
-    return f"{provenance.value} {age(at, now)}" if at else provenance.value
-
-
 def _of_fact(fact: ObservationFact, now: datetime) -> NotKnown:
     missing = fact.missing or Missing.NOT_ASKED
-    return NotKnown(
-        fact.address,
-        missing,
-        fact.detail,
-        relied_on=_relied_on(fact.provenance, fact.at, now),
-        is_normal=missing is not Missing.UNREADABLE,
-    )
+    is_normal = missing is not Missing.UNREADABLE
+    return NotKnown(fact.address, missing, fact.detail, "", is_normal, fact.provenance, fact.at, now)

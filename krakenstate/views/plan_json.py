@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 
@@ -33,10 +33,17 @@ from krakenstate.views.values import clean_json, clean_object, sensitive_leaves
 from krakenstate.views.words import by_day
 
 Json = dict[str, JsonValue]
+Streamed = JsonValue | Iterator[JsonValue]
 
 
 def plan_json(plan: Plan, *, now: datetime, explain: bool = False) -> Json:
-    """A plan as an object that any JSON library can write.
+    """A plan as an object that any JSON library can write, as ``plan_fields`` has it, made whole."""
+    fields = plan_fields(plan, now=now, explain=explain)
+    return {name: [*value] if isinstance(value, Iterator) else value for name, value in fields.items()}
+
+
+def plan_fields(plan: Plan, *, now: datetime, explain: bool = False) -> dict[str, Streamed]:
+    """A plan as the fields of an object; the rows of which it has one for each key are made as they are read.
 
     Steps stand by address, then in the order of a plan's blocks. Text is clean of control characters; only
     the line breaks of texts of several lines stay.
@@ -69,7 +76,7 @@ def plan_json(plan: Plan, *, now: datetime, explain: bool = False) -> Json:
         "errored": not plan.complete,
         "targets": [str(address) for address in plan.targets],
         "excluded": [str(address) for address in plan.excluded],
-        "resource_changes": [_change(step, facts.sources.get(step.address), explain) for step in steps],
+        "resource_changes": (_change(step, facts.sources.get(step.address), explain) for step in steps),
         "resource_drift": drift_rows(facts.drift),
         "checks": check_rows(facts.checks),
         "manual_tasks": [*(_proposed_task(step) for step in proposed), *(_open_task(t) for t in tasks)],
@@ -83,7 +90,7 @@ def plan_json(plan: Plan, *, now: datetime, explain: bool = False) -> Json:
             }
             for item in by_day(facts.upcoming)
         ],
-        "observations": [_observation(o, now) for o in sorted(facts.observations, key=lambda o: o.address)],
+        "observations": (_observation(o, now) for o in sorted(facts.observations, key=lambda o: o.address)),
         "summary": dict(plan.summary.model_dump(by_alias=True)),
     }
 

@@ -2,8 +2,11 @@
 
 import io
 import json
+from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from krakenstate.cli.output import Output
 from krakenstate.cli.plan_output import (
@@ -19,6 +22,7 @@ from krakenstate.errors import FileUnusable, UsageError
 from krakenstate.model.plan import RiskLevel
 from krakenstate.views import markdown, plan_markdown
 from krakenstate.views.forge import output_lines, outputs
+from krakenstate.views.plan_json import plan_fields
 from tests.views import plans
 from tests.views.plans import NOW
 
@@ -36,6 +40,44 @@ def test_each_format_is_printed():
     assert printed(PlanFormat.MARKDOWN).startswith("<!-- krakenstate:plan:prod:production -->\n")
     assert printed(PlanFormat.HTML).startswith("<!DOCTYPE html>\n")
     assert json.loads(printed(PlanFormat.JSON))["plan_digest"] == plans.DIGEST
+
+
+_TEXTS = st.text(max_size=8)
+_LEAVES = st.none() | st.booleans() | st.integers() | _TEXTS
+_VALUES = st.recursive(
+    _LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(_TEXTS, below, max_size=3)
+)
+
+
+@given(st.dictionaries(_TEXTS, _VALUES, max_size=4))
+def test_json_written_row_by_row_is_that_of_the_encoder(value):
+    """The same bytes, and an iterator among the fields is written as the list of what it gives."""
+    whole, streamed = io.StringIO(), io.StringIO()
+    Output(json=True, stdout=whole).data(value)
+    assert whole.getvalue() == json.dumps(value, indent=2) + "\n"
+    Output(json=True, stdout=streamed).data(
+        {name: iter(field) if isinstance(field, list) else field for name, field in value.items()}
+    )
+    assert streamed.getvalue() == whole.getvalue()
+
+
+def test_a_plan_of_any_length_is_written_as_it_is_made():
+    """A row stands on standard output before the next one is made, so that memory does not grow with them."""
+    out = io.StringIO()
+    written = []
+
+    def rows():
+        for number in range(3):
+            written.append(out.getvalue().count("row"))
+            yield {"row": number}
+
+    Output(json=True, stdout=out).data({"all": rows()})
+    assert written == [0, 1, 2]
+    plan = plan_fields(plans.edit(), now=NOW)
+    assert [name for name, field in plan.items() if isinstance(field, Iterator)] == [
+        "resource_changes",
+        "observations",
+    ]
 
 
 def test_json_is_a_format():
