@@ -15,7 +15,7 @@ from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.thresholds import find_loose, find_stops, forced
 from krakenstate.model.decision import Decision
 from krakenstate.model.plan import Plan
-from krakenstate.model.promotion import Promoted
+from krakenstate.model.proof import Promoted
 from krakenstate.model.state import AccountRecord, GrantRecord, KeyRecord
 from krakenstate.policy.base import Case, Ruling
 from krakenstate.policy.judge import in_order, judge, refuse

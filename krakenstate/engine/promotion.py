@@ -22,7 +22,8 @@ from krakenstate.model.base import format_instant
 from krakenstate.model.declarations import SpotKey
 from krakenstate.model.desired import Desired
 from krakenstate.model.plan import Plan
-from krakenstate.model.promotion import Configuration, Promoted, Promotion, Proof
+from krakenstate.model.promotion import Promotion
+from krakenstate.model.proof import Configuration, Promoted, Proof
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.snapshot import Observation, Snapshot
 from krakenstate.model.state import KeyRecord, State

@@ -1,6 +1,8 @@
-"""The two kinds of model: what people write, and what programs keep."""
+"""The two kinds of model: what people write, and what programs keep.
 
-from __future__ import annotations
+Modules that hold models do without ``from __future__ import annotations``, which leaves annotations as text:
+pydantic would compile it, field by field, as each class is made, and that took a third of their import.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,7 +1,5 @@
 """What a check-up of the surroundings found: one line per check, each with a level."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field, JsonValue

@@ -1,7 +1,5 @@
 """Both halves of a key, as they travel through memory."""
 
-from __future__ import annotations
-
 from pydantic import SecretStr
 
 from krakenstate.model.base import Model

@@ -1,7 +1,5 @@
 """The register of credentials: one row per key, whoever holds it and however it became known."""
 
-from __future__ import annotations
-
 from datetime import date
 from enum import StrEnum
 

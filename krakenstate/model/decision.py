@@ -5,8 +5,6 @@ of: the same on two machines, tomorrow, after a squash merge, and after a commen
 Everything else a plan tells (ages, lines, tasks, settlements, notes) are facts, and may differ.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from typing import Any
@@ -40,7 +38,7 @@ class Proposal(Model):
     previous_address: Address | None = None
 
     @classmethod
-    def of(cls, step: Step) -> Proposal:
+    def of(cls, step: Step) -> "Proposal":
         """What a step that needs approval adds to the decision."""
         renamed: dict[str, Any] = {"previous_address": step.previous_address} if step.previous_address else {}
         if step.action.step_class is not StepClass.PROPOSAL:
@@ -73,7 +71,7 @@ class Decision(Model):
     forced: bool = False
 
     @classmethod
-    def of(cls, plan: Plan) -> Decision:
+    def of(cls, plan: Plan) -> "Decision":
         """The decision that a plan's steps make."""
         return decide(
             plan.proposals,

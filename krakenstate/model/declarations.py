@@ -1,7 +1,5 @@
 """The declarations a stack file is made of. Loading one opens no socket and reads no file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta

@@ -4,8 +4,6 @@ One set of types serves both sides: the declarations people write are what plann
 is the address of what it refers to; loading puts the objects back, in the order of ``RESOURCE_TYPES``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from typing import Any, Literal, NamedTuple, Self, TypeVar

@@ -6,8 +6,6 @@ wrong declaration reports its problems there and a placeholder takes its place, 
 still works. Without a collector, as in an interactive session, the first problem is raised.
 """
 
-from __future__ import annotations
-
 import difflib
 import linecache
 import re
@@ -85,13 +83,13 @@ class Reference:
         return {**handler(source), "serialization": as_addresses}
 
 
-def _refer(value: Declaration | tuple[Declaration, ...] | None) -> str | list[str] | None:
+def _refer(value: "Declaration | tuple[Declaration, ...] | None") -> str | list[str] | None:
     if isinstance(value, tuple):
         return [reference_to(each) for each in value]
     return reference_to(value) if isinstance(value, Declaration) else None
 
 
-def reference_to(declaration: Declaration) -> str:
+def reference_to(declaration: "Declaration") -> str:
     """The address as text, without insisting on its form: a placeholder may have any name or none."""
     name = getattr(declaration, "name", None)
     return f"{declaration.type_name}.{name if isinstance(name, str) else '?'}"

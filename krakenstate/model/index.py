@@ -1,7 +1,5 @@
 """The head of the state: what it belongs to, which documents it pins, and which plans were applied."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from krakenstate.model.base import Instant, Model

@@ -1,7 +1,5 @@
 """The inventory: a desk's own list of its keys, as people wrote it down. It never holds a secret."""
 
-from __future__ import annotations
-
 from datetime import date
 
 from krakenstate.model.base import Instant, Model

@@ -1,7 +1,5 @@
 """A key as recorded: what was approved and handed in, which generation is in service, what was said of it."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -142,7 +140,7 @@ class KeyRecord(Model):
         )
 
     @property
-    def coming(self) -> KeyRecord:
+    def coming(self) -> "KeyRecord":
         """The key on its way in: the next generation while a rotation waits for it, else this one."""
         rotation = self.rotation
         if rotation is None or not self.awaits_successor:
@@ -195,7 +193,7 @@ class KeyRecord(Model):
         """The generations that are replaced or revoked and not known to be dead, the newest first."""
         return tuple(rotation.old for rotation in self.rotation.chain) if self.rotation else ()
 
-    def leaving(self, old: Generation) -> KeyRecord:
+    def leaving(self, old: Generation) -> "KeyRecord":
         """The record as it was for a generation on its way out; what is said of the next one is left out."""
         return self.model_copy(
             update={

@@ -1,7 +1,5 @@
 """What a stack sets for itself: how old keys may grow, and how much one plan may change."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """How a process logs in to Vault: roles of its login methods, as a grant declares them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The plan: decision and facts, as plain data."""
 
-from __future__ import annotations
-
 from datetime import date
 from enum import StrEnum
 
@@ -35,7 +33,7 @@ class Action(Word):
     NO_OP = "no-op"
 
     @property
-    def step_class(self) -> StepClass | None:
+    def step_class(self) -> "StepClass | None":
         """Proposal, settlement, or neither."""
         return _CLASSES.get(self)
 

@@ -1,7 +1,5 @@
 """How something is known, or why it is not."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import JsonValue

@@ -5,8 +5,6 @@ answered, so that no nonce is used twice and a failed authentication is remember
 answer. ``Report`` is what an observation makes of it.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -105,7 +103,7 @@ class Answer(Model):
     description: Annotated[KeyDescription, AfterValidator(check_description)]
 
     @model_validator(mode="after")
-    def _is_of_one_key(self) -> Answer:
+    def _is_of_one_key(self) -> "Answer":
         if not all(c in "0123456789abcdef" for c in self.fingerprint) or len(self.fingerprint) != 12:
             raise ValueError("its fingerprint is none")
         return self

@@ -4,8 +4,6 @@
 generation stays in service until the new one is published, and stays listed until it is proven dead.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from krakenstate.model.base import Instant, Model
@@ -106,10 +104,10 @@ class Rotation(Model):
     revoked_at: Instant | None = None
     revoked_task: str = ""
     proof_at: Instant | None = None
-    before: Rotation | None = None
+    before: "Rotation | None" = None
 
     @property
-    def chain(self) -> tuple[Rotation, ...]:
+    def chain(self) -> "tuple[Rotation, ...]":
         """This rotation, and those it interrupted, the newest first."""
         return (self, *(self.before.chain if self.before else ()))
 

@@ -1,7 +1,5 @@
 """One run's traces: its lock, its journal, its breakers, and what each step came to."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field, JsonValue

@@ -5,8 +5,6 @@ that stand among the facts. Both must give the digest the file says, so that wha
 and what would be compared at apply are one thing. The other facts are told, and decide nothing.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

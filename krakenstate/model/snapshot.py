@@ -1,7 +1,5 @@
 """The snapshot: what observing found, redacted, with the provenance of every attribute."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The state: what krakenstate recorded, in one document per account and an index that pins their versions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -235,7 +233,7 @@ class State:
         if after != before:
             self._set(INVENTORY_DOCUMENT, inventory=after)
 
-    def copy(self) -> State:
+    def copy(self) -> "State":
         """The same state; changing one leaves the other as it is."""
         return State(self.index, dict(self.documents))
 

@@ -1,7 +1,5 @@
 """Tasks: work only a person can do."""
 
-from __future__ import annotations
-
 import hashlib
 from enum import StrEnum
 

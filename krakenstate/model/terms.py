@@ -1,7 +1,5 @@
 """What a key may do, from where and until when: the part of it that is compared."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
@@ -30,7 +28,7 @@ class KeyTerms(Model):
     controls: str | None = None
 
     @classmethod
-    def of(cls, key: Key) -> KeyTerms:
+    def of(cls, key: Key) -> "KeyTerms":
         """The terms of a declaration, whose parts were checked when it was made."""
         controls = str(key.controls.address) if key.controls else None
         if isinstance(key, SpotKey):

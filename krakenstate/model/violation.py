@@ -1,7 +1,5 @@
 """What a desk's own rule yields."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -11,7 +11,7 @@ from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration
 from krakenstate.model.plan import Plan, Severity
-from krakenstate.model.promotion import Promoted
+from krakenstate.model.proof import Promoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from krakenstate.errors import ProofDenied, ProofUnreadable, VaultDenied
 from krakenstate.model.calls import unneeded
 from krakenstate.model.declarations import Key
-from krakenstate.model.promotion import Promoted
+from krakenstate.model.proof import Promoted
 from krakenstate.policy.base import Case, Finding
 
 PROMOTION = "promotion"

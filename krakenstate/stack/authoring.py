@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from krakenstate.errors import DeclarationInvalid, KrakenstateError, Source
 from krakenstate.model.declarations import Environment, Vault
-from krakenstate.model.desired import StackHead
 from krakenstate.model.entry import Declaration, Entry, Part, check_name, collecting, locate
 from krakenstate.model.limits import Limits, Thresholds
 from krakenstate.model.promotion import Promotion
@@ -73,18 +72,6 @@ class Stack:
     def declarations(self) -> list[Declaration]:
         """The resources added so far, in order."""
         return [entry for entry in self.entries if isinstance(entry, Declaration)]
-
-    @property
-    def head(self) -> StackHead:
-        """What the stack says of itself, as plain data."""
-        return StackHead(
-            name=self.name,
-            environment=self.environment,
-            vault=self.vault,
-            promotes_from=self.promotes_from,
-            limits=self.limits,
-            thresholds=self.thresholds,
-        )
 
     def _check(self) -> None:
         try:

@@ -5,8 +5,6 @@ network, kernel isolation where there is any. They are given plan and desired st
 back is untrusted; a file that fails in any way is reported as such, never as one that found nothing.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

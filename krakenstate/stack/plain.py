@@ -1,7 +1,5 @@
 """Plain data from elsewhere, read with distrust: a child's report, or a file given as ``--desired``."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any, Literal, NoReturn

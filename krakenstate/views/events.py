@@ -1,7 +1,5 @@
 """What a run does, as one JSON object a line: the types that Terraform has, and three of our own."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
@@ -38,7 +36,7 @@ class Resource(Model):
     resource_name: str
 
     @classmethod
-    def at(cls, address: Address) -> Resource:
+    def at(cls, address: Address) -> "Resource":
         """The resource at an address."""
         return cls(addr=address, resource_type=address.type, resource_name=address.name)
 

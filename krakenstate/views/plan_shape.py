@@ -3,8 +3,6 @@
 Every field is always there; what has no value is ``null``. Fields may be added within a major format version.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Literal
 

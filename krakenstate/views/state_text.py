@@ -1,7 +1,5 @@
 """The state: its addresses, and one record in full."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 

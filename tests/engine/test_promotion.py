@@ -10,7 +10,7 @@ from krakenstate.engine import observe, reading, runs
 from krakenstate.engine.promotion import find_proof, new_or_changed, verified_upstream
 from krakenstate.errors import NotPromoted, VaultDenied, catalogue
 from krakenstate.model.desired import Desired
-from krakenstate.model.promotion import Proof
+from krakenstate.model.proof import Proof
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.report import Answer, Report
 from krakenstate.model.state import Adoption

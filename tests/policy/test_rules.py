@@ -17,7 +17,7 @@ from krakenstate.errors import PolicyError, catalogue
 from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired, StackHead
 from krakenstate.model.plan import Severity
-from krakenstate.model.promotion import Promoted, Proof
+from krakenstate.model.proof import Promoted, Proof
 from krakenstate.model.provenance import Provenance
 from krakenstate.policy.base import Case, breaks
 from krakenstate.policy.rules import RULES

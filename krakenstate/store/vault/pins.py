@@ -6,8 +6,6 @@ the index pins the pages as it would documents, and vouches for all through them
 documents, called ``pins.1`` to ``pins.n``; no address ends like that.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping
