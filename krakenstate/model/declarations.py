@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -248,8 +248,14 @@ def _in_order(calls: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(calls)))
 
 
-def _sorted(permissions: frozenset[Permission] | None) -> list[Permission] | None:
-    return None if permissions is None else sorted(permissions)
+@lru_cache(1024)  # thousands of keys have a dozen sets of permissions
+def _kept_once(permissions: frozenset[Permission] | None) -> frozenset[Permission] | None:
+    return permissions
+
+
+@lru_cache(1024)
+def _sorted(permissions: frozenset[Permission] | None) -> tuple[str, ...] | None:
+    return None if permissions is None else tuple(sorted(map(str, permissions)))
 
 
 class SpotKey(Key):
@@ -281,7 +287,7 @@ class SpotKey(Key):
     def _suffices(
         cls, value: frozenset[Permission] | None, told: ValidationInfo
     ) -> frozenset[Permission] | None:
-        return intent.permissions_with(value, told.data.get("calls"))
+        return _kept_once(intent.permissions_with(value, told.data.get("calls")))
 
     @property
     def reasons(self) -> Mapping[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ is the address of what it refers to; loading puts the objects back, in the order
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -183,6 +183,7 @@ def dump_declaration(declaration: Declaration) -> RenderedResource:
     )
 
 
+@lru_cache(1024)  # thousands of declarations come from one line
 def dump_source(source: Source | None) -> RenderedSource | None:
     """A line as plain data."""
     return RenderedSource(file=source.file, line=source.line, text=source.text) if source else None
@@ -193,7 +194,7 @@ class PlainDeclaration(NamedTuple):
 
     type: str
     name: str
-    attributes: Mapping[str, Any]
+    attributes: dict[str, Any]
     source: Source | None = None
 
     @classmethod
@@ -222,6 +223,7 @@ def load_declarations(
     loaded: dict[str, Declaration] = {}
     out: list[Declaration] = []
     unusable = set(broken)
+    shared: dict[tuple[str, ...], set[str]] = {}
     order = {name: number for number, name in enumerate(_TYPES)}
     for item in sorted(plain, key=lambda each: order.get(each.type, -1)):
         cls = _TYPES.get(item.type)
@@ -238,6 +240,10 @@ def load_declarations(
             continue
         try:
             made = cls.model_validate(fields).with_source(item.source)
+            given = tuple(
+                fields
+            )  # declarations of a kind give the same fields: one set, not 700 bytes for each
+            object.__setattr__(made, "__pydantic_fields_set__", shared.setdefault(given, set(given)))
         except ValidationError as invalid:
             problems += problems_of(cls, fields, invalid, item.source)
             unusable.add(item.address)
@@ -253,14 +259,19 @@ def _resolve(
     """All fields, with addresses replaced by declarations, and the addresses that stand for nothing."""
     fields: dict[str, Any] = {**item.attributes, "name": item.name}
     missing: list[str] = []
+
+    def look_up(target: object) -> Declaration | None:
+        found = loaded.get(target) if isinstance(target, str) else None
+        if found is None:
+            missing.append(str(target)[:100])
+        return found
+
     for field in _references(cls):
         value = fields.get(field)
-        if value is None:
-            continue
-        targets = value if isinstance(value, list) else [value]
-        found = [loaded.get(target) if isinstance(target, str) else None for target in targets]
-        missing += [str(target)[:100] for target, one in zip(targets, found, strict=True) if one is None]
-        fields[field] = tuple(found) if isinstance(value, list) else found[0]
+        if isinstance(value, list):
+            fields[field] = tuple(map(look_up, value))
+        elif value is not None:
+            fields[field] = look_up(value)
     return fields, missing
 
 

@@ -10,12 +10,14 @@ import difflib
 import linecache
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
-from types import FrameType
+from operator import itemgetter
+from types import CodeType, FrameType
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, ValidationError
@@ -111,9 +113,26 @@ def locate(frame: FrameType | None) -> Source | None:
     """The innermost line outside krakenstate and pydantic, seen from a frame."""
     while frame is not None:
         if not _is_inside(str(frame.f_globals.get("__name__", ""))):
-            return _source_at(frame.f_code.co_filename, frame.f_lineno)
+            return _source_at(frame.f_code.co_filename, _line_of(frame))
         frame = frame.f_back
     return None
+
+
+def _line_of(frame: FrameType) -> int:
+    """The line that a frame is at; Python counts through the whole of a long file for each one."""
+    code = frame.f_code
+    if len(code.co_linetable) < _LONG:
+        return frame.f_lineno
+    if id(code) not in _line_starts:
+        starts = [(start, line) for start, _, line in code.co_lines() if line is not None]
+        _line_starts[id(code)] = (code, starts)
+    starts = _line_starts[id(code)][1]
+    return starts[bisect_right(starts, frame.f_lasti, key=itemgetter(0)) - 1][1]
+
+
+_LONG = 2048
+_line_starts: dict[int, tuple[CodeType, list[tuple[int, int]]]] = {}
+"""By the ``id`` of a code object, which is kept: where in it each of its lines starts."""
 
 
 @cache  # thousands of declarations come from a handful of modules and lines
@@ -135,7 +154,8 @@ class _EntryType(ModelMetaclass):
     def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - the methods of a metaclass see classes
         source, collector = locate(sys._getframe(1)), collecting.get()
         try:
-            entry = super().__call__(*args, **fields)
+            # Twice as fast as by way of __init__; what only that takes, or refuses, still goes there.
+            entry = super().__call__(*args, **fields) if args else cls.model_validate(fields)  # type: ignore[attr-defined]
         except ValidationError as invalid:
             problems = problems_of(cls, fields, invalid, source)
             if collector is None:

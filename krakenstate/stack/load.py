@@ -34,7 +34,6 @@ from krakenstate.model.desired import (
     load_declarations,
 )
 from krakenstate.model.entry import Declaration
-from krakenstate.stack import process
 from krakenstate.stack.check import check_declarations, check_vault_paths, raise_problems
 from krakenstate.stack.desk import find_rules
 from krakenstate.stack.errand import Isolation
@@ -46,6 +45,8 @@ from krakenstate.stack.running import Ran, run_stack
 from krakenstate.stack.text import clean
 
 _VERSION = re.compile(r"1\.\d{1,6}")
+_RENDERED_MAX = 128 * 2**20
+"""Bytes of a rendered stack; 100,000 keys with a process each take 85 MiB."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def load_desired(path: Path) -> LoadedStack:
         StackProblems: Several are.
     """
     shown = clean(str(path), 200)
-    value = parse_json(read_file(path, shown), shown)
+    value = parse_json(read_file(path, shown, _RENDERED_MAX), shown)
     version = value.get("format_version")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise StackResultInvalid(f"{shown} has a format_version that this version does not read.")
@@ -171,11 +172,15 @@ def load_desired(path: Path) -> LoadedStack:
         raise StackResultInvalid(f"{shown} is wrong at {describe_place(invalid)}.") from None
     admitted: list[PlainDeclaration] = []
     problems: list[KrakenstateError] = []
-    for item in rendered.resources:
-        good, wrong = admit(PlainDeclaration.of(_clean_source(item)))
-        problems += wrong
-        admitted += [good] if good else []
-    broken = {f"{i.type}.{i.name}" for i in rendered.resources} - {i.address for i in admitted}
+    refused: set[str] = set()
+    for resource in rendered.resources:
+        item = PlainDeclaration.of(_clean_source(resource))
+        if wrong := admit(item):
+            problems += wrong
+            refused.add(item.address)
+        else:
+            admitted.append(item)
+    broken = refused - {item.address for item in admitted}
     loaded, more = _declare(admitted, broken)
     renames, wrong = _rename(
         [_clean_source(move) for move in rendered.moves],
@@ -238,19 +243,24 @@ def _finish(
     return LoadedStack(desired, path, isolation.kind, isolation.reason, tuple(policies))
 
 
-def read_file(path: Path, shown: str) -> bytes:
+def read_file(path: Path, shown: str, size_max: int = 32 * 2**20) -> bytes:
     """A file named on the command line, of a size that is no accident.
+
+    Args:
+        path: The file.
+        shown: How messages call it.
+        size_max: Bytes it may hold; a plan of ten thousand changes takes half of the usual limit.
 
     Raises:
         FileUnusable: It cannot be read, or is too large.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(process.REPORT_MAX + 1)
+            data = file.read(size_max + 1)
     except OSError as problem:
         raise FileUnusable(f"{shown} cannot be read: {problem.strerror}.") from problem
-    if len(data) > process.REPORT_MAX:
-        raise FileUnusable(f"{shown} is larger than {process.REPORT_MAX // 2**20} MiB.")
+    if len(data) > size_max:
+        raise FileUnusable(f"{shown} is larger than {size_max // 2**20} MiB.")
     return data
 
 

@@ -20,6 +20,9 @@ from krakenstate.stack.text import clean
 DEPTH_MAX = 12
 VALUES_MAX = 4_000_000
 """Values in one document, so that few bytes of input cannot take all of this process's memory."""
+RESOURCES_MAX = 400_000
+"""Resources in one stack, so that few bytes of input cannot keep a pipeline busy: 100,000 keys have at most a
+process, a grant and an account each."""
 ITEMS_MAX = 10_000
 """Entries in one field, so that few declarations cannot keep a pipeline busy."""
 INTEGER_MAX = 2**53 - 1
@@ -78,7 +81,7 @@ class Report(Model):
     finished: bool
     stacks: tuple[ReportedStack, ...] = Field(max_length=100)
     lines: tuple[ReportedSource | None, ...] = Field(max_length=100_000)
-    resources: tuple[ReportedResource, ...] = Field(max_length=100_000)
+    resources: tuple[ReportedResource, ...] = Field(max_length=RESOURCES_MAX)
     placeholders: tuple[str, ...] = Field(max_length=100_000)
     extras: tuple[ReportedExtra, ...] = Field(max_length=10_000)
     problems: tuple[ReportedProblem, ...] = Field(max_length=10_000)
@@ -139,10 +142,9 @@ def describe_place(invalid: ValidationError) -> str:
     return clean(f"{place or 'the top'} ({first['msg'].removeprefix('Value error, ')})", 200)
 
 
-def admit(item: PlainDeclaration) -> tuple[PlainDeclaration | None, list[KrakenstateError]]:
-    """The same with harmless texts, known fields and readable numbers; or what is wrong with it."""
+def admit(item: PlainDeclaration) -> list[KrakenstateError]:
+    """What keeps a declaration out: unknown fields, numbers that are too large. Texts are made harmless."""
     known = _FIELDS.get(item.type, item.attributes.keys())
-    attributes: dict[str, JsonValue] = {}
     problems: list[KrakenstateError] = []
     for field, value in item.attributes.items():
         if field not in known:
@@ -150,13 +152,11 @@ def admit(item: PlainDeclaration) -> tuple[PlainDeclaration | None, list[Krakens
             problems.append(FieldUnknown(text, source=item.source))
             continue
         try:
-            attributes[field] = _harmless(value)
+            item.attributes[field] = _harmless(value)
         except ValueError as wrong:
             text = f"{clean(item.address, 130)}: field {clean(field, 60)}: {wrong}."
             problems.append(DeclarationInvalid(text, source=item.source))
-    if problems:
-        return None, problems
-    return PlainDeclaration(item.type, item.name, attributes, item.source), []
+    return problems
 
 
 def _harmless(value: JsonValue, layers: int = DEPTH_MAX) -> JsonValue:
@@ -167,8 +167,6 @@ def _harmless(value: JsonValue, layers: int = DEPTH_MAX) -> JsonValue:
     """
     if isinstance(value, str):
         return clean(value)
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, list | dict):
         if not layers:
             raise ValueError(f"there are more than {DEPTH_MAX} layers")

@@ -128,8 +128,10 @@ def render_stack(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:
     if show:
         for line in _printed_lines(children[0]):
             show(line)
+    if is_same := _is_same(*children):
+        children[1].report.clear()
     first = _read(children[0], stack, lines, limit)
-    if _is_same(*children):
+    if is_same:
         second = replace(first, isolation=children[1].isolation)
     else:
         second = _read(children[1], stack, lines, limit)
@@ -182,11 +184,12 @@ def _is_same(one: Child, other: Child) -> bool:
 
 
 def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Run:
-    """A child's report, or the problem that stands for it."""
+    """A child's report, which is let go of once it is read, or the problem that stands for it."""
     try:
         report = _report_of(child, stack, lines, time_max_s)
     except StackError as problem:
         return Run(None, (), (), (problem,), child.isolation)
+    child.report.clear()
     problems = [_problem_of(problem, lines) for problem in report.problems]
     resources: list[PlainDeclaration] = []
     broken = [clean(address, 130) for address in report.placeholders]
@@ -194,12 +197,11 @@ def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Ru
     for type_, number, fields in report.resources:
         source = places[number] if 0 <= number < len(places) else lines.source(None)
         item = PlainDeclaration(type_, fields.pop("name"), fields, source)
-        admitted, wrong = admit(item)
-        if admitted is not None:
-            resources.append(admitted)
-        else:
+        if wrong := admit(item):
             problems += wrong
             broken.append(clean(item.address, 130))
+        else:
+            resources.append(item)
     if not report.finished and not problems:
         problems.append(StackExited("It did not run to its end.", source=lines.source(None)))
     rest = report.model_copy(update={"lines": (), "resources": ()})

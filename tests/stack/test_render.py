@@ -212,7 +212,7 @@ def test_krakenstate_is_found_by_path_alone(tmp_path):
         pytest.param("send(b'[' * 200000)", StackResultInvalid, id="deep"),
         pytest.param("send(b'{\"finished\": ' + b'9' * 10000 + b'}')", StackResultInvalid, id="huge number"),
         pytest.param("send(report | {'finished': False})", StackExited, id="unfinished"),
-        pytest.param("send(b' ' * (process_max := 33 * 2**20))", StackOutputTooLarge, id="too much"),
+        pytest.param("send(b' ' * (process_max := 65 * 2**20))", StackOutputTooLarge, id="too much"),
         pytest.param("os.kill(os.getpid(), 9)", StackExited, id="nothing"),
     ],
 )
@@ -282,6 +282,23 @@ def test_clean_keeps_what_can_be_read(text, shown):
     """Letters of any script stay; control and invisible characters go."""
     assert clean(text) == shown
     assert clean("x" * 50, 10) == "x" * 9 + "…"
+
+
+def test_a_line_is_found_in_a_long_file(project):
+    """Each declaration of a long file has its own line, a call over several lines that of its first."""
+    body = "".join(
+        f"stack.add(Process(name='p{n}', owner='x'))\nstack.add(\n    Process(\n        name='q{n}',\n"
+        f"        owner='y'))\n"
+        for n in range(300)
+    )
+    file = write_stack(project, body)
+    assert len(compile(file.read_text(), "prod.py", "exec").co_linetable) > 2048
+    desired = load_stack("prod").desired
+    first = file.read_text().splitlines().index("stack.add(Process(name='p0', owner='x'))") + 1
+    assert [desired.source(f"process.p{n}").line for n in range(300)] == [first + 5 * n for n in range(300)]
+    assert [desired.source(f"process.q{n}").line for n in range(300)] == [
+        first + 5 * n + 2 for n in range(300)
+    ]
 
 
 def test_a_report_is_checked_field_by_field():

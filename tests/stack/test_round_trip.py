@@ -21,6 +21,7 @@ from krakenstate import (
     SpotKey,
     SpotSubaccount,
 )
+from krakenstate.errors import Source
 from krakenstate.model.desired import PlainDeclaration, RenderedResource, dump_declaration, load_declarations
 from krakenstate.stack.plain import admit
 from krakenstate.stack.text import clean
@@ -116,11 +117,27 @@ def test_loading_what_was_dumped_gives_the_same(declared, order):
     dumped = [RenderedResource.model_validate_json(dump_declaration(d).model_dump_json()) for d in declared]
     plain = [PlainDeclaration.of(each) for each in dumped]
     order.shuffle(plain)
-    admitted = [admit(item) for item in plain]
-    assert [wrong for _, wrong in admitted if wrong] == []
-    loaded, problems = load_declarations([item for item, _ in admitted])
+    assert [wrong for item in plain for wrong in admit(item)] == []
+    loaded, problems = load_declarations(plain)
     assert problems == []
     assert {d.address: d for d in loaded} == {d.address: d for d in declared}
     assert [dump_declaration(d).attributes for d in sorted(loaded, key=lambda d: d.address)] == [
         dump_declaration(d).attributes for d in sorted(declared, key=lambda d: d.address)
     ]
+
+
+def test_a_changed_copy_leaves_its_like_alone():
+    """Declarations that give the same fields share what they have in common; a copy has its own."""
+    plain = [PlainDeclaration("process", name, {"owner": "x"}) for name in ("a", "b")]
+    (one, other), problems = load_declarations(plain)
+    assert problems == []
+    assert one.model_copy(update={"purpose": "quotes"}).model_fields_set == {"name", "owner", "purpose"}
+    assert (one.model_fields_set, other.model_fields_set) == ({"name", "owner"}, {"name", "owner"})
+
+
+def test_the_line_of_a_declaration_is_no_trait_of_it():
+    """Two that say the same on different lines are equal, and a copy keeps its line."""
+    one, other = Process(name="a", owner="x").with_source(Source("f.py", 1)), Process(name="a", owner="x")
+    assert one == other
+    assert one.source != other.source
+    assert one.model_copy(update={"owner": "y"}).source == Source("f.py", 1)
