@@ -6,6 +6,7 @@ import pytest
 
 from krakenstate.errors import StateDamaged, StateTooNew
 from krakenstate.model.index import FORMAT_VERSION
+from krakenstate.model.state import Document
 from krakenstate.store.vault.formats import digest_of, is_of, is_sealed, seal, upgrade
 from krakenstate.store.vault.state import VaultStateStore
 from tests.store.test_vault_state import NOW, PATH, account, task
@@ -112,3 +113,14 @@ def test_a_digest_speaks_of_content_in_any_order(data):
     assert is_of(dict(reversed(data.items())), digest)
     assert not is_of({**data, "a": "other"}, digest)
     assert not is_of({**data, "z": "\ud800"}, digest)
+
+
+def test_what_is_read_does_not_tell_what_it_was_given(old):
+    """The sets that would are emptied, down to the last model, and the values stay as they are."""
+    state = VaultStateStore(old, "kv", PATH, version="1.2.3").load()
+    documents = list(state.documents.values())
+    models = [*state.records, *state.tasks]
+    assert [model.model_fields_set for model in models] == [set()] * len(models)
+    again = [Document.model_validate(document.model_dump()) for document in documents]
+    assert again == documents
+    assert [document.model_dump_json() for document in again] == [d.model_dump_json() for d in documents]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from krakenstate.errors import KrakenstateError, StateDamaged, VaultConflict
-from krakenstate.model.base import Model
+from krakenstate.model.base import Model, lighten
 from krakenstate.store.base import Entry, KeyValue
 
 M = TypeVar("M", bound=Model)
@@ -35,9 +35,12 @@ def parse(cls: type[M], entry: Entry, path: str, error: type[KrakenstateError] =
         StateDamaged: It has another form (or ``error``, where the caller has a better name for that).
     """
     try:
-        return cls.model_validate(entry.data)
+        found = cls.model_validate(entry.data)
     except ValidationError as problem:
         fields = sorted({".".join(str(part) for part in e["loc"]) or "it" for e in problem.errors()})
+    else:
+        lighten(found)
+        return found
     raise error(
         f"{path} is not what krakenstate wrote there: {', '.join(fields[:5])} cannot be read.",
         next_step=f"See its history: bao kv metadata get {path}",
