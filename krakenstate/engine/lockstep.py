@@ -111,7 +111,7 @@ class _Player(Generic[T]):
         self.error: BaseException | None = None
         self._job = job
         self._conductor = conductor
-        self._turn = threading.Semaphore(0)
+        self._turn: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._makes_call = False
 
     def start(self) -> None:
@@ -121,12 +121,12 @@ class _Player(Generic[T]):
     def go_on(self) -> None:
         """Computes with the answer to its request."""
         self._makes_call = False
-        self._turn.release()
+        self._turn.put(None)
 
     def make_call(self) -> None:
         """Makes the call it waits for, beside the others; what comes of it is in the request."""
         self._makes_call = True
-        self._turn.release()
+        self._turn.put(None)
 
     def ask(self, request: _Request) -> Any:
         self.request = request
@@ -143,7 +143,7 @@ class _Player(Generic[T]):
 
     def _wait(self) -> None:
         self._conductor.back.put(self)
-        self._turn.acquire()
+        self._turn.get()
         if self._conductor.is_over:
             raise _Over
 

@@ -220,15 +220,17 @@ class _Index:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._newest: str | None = None
+        self._count: tuple[str, int] | None = None
 
     def note(self, told: str | None) -> None:
         """Keeps the larger one; one of another form or cluster replaces what was kept."""
         if not told:
             return
+        now = _count(told)
         with self._mutex:
-            before, now = _count(self._newest), _count(told)
+            before = self._count
             if before is None or now is None or before[0] != now[0] or now[1] > before[1]:
-                self._newest = told
+                self._newest, self._count = told, now
 
     def headers(self, *, is_write: bool) -> dict[str, str]:
         """What makes a standby hand a request on to the leader, if it has not caught up.
@@ -242,10 +244,10 @@ class _Index:
         return dict(_FRESH) if is_write else {}
 
 
-def _count(index: str | None) -> tuple[str, int] | None:
+def _count(index: str) -> tuple[str, int] | None:
     """Cluster and position; the form is not promised, so that an unknown one is merely not compared."""
     try:
-        found = json.loads(base64.b64decode(index or "", validate=True))
+        found = json.loads(base64.b64decode(index, validate=True))
         return str(found["cluster"]), int(found["value"])
     except (ValueError, KeyError, TypeError):
         return None
