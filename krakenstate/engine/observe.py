@@ -6,15 +6,14 @@ read is ``unreadable`` and never an absence; only the master's complete list of 
 that a link is absent.
 
 How this works: accounts are looked at side by side, the keys of one account one after another. Each key is
-asked for its description at most once; until it has answered, the next one's secret is read. A master's links
-are one list and one read per managed trading switch, asked with its controller's key after that key has said
+asked for its description at most once; ``reading_ahead`` says when its secret is read. A master's links are
+one list and one read per managed trading switch, asked with its controller's key after that key has said
 whose it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from itertools import zip_longest
@@ -25,9 +24,10 @@ from krakenstate.engine.grants import observe_grants
 from krakenstate.engine.identity import misplacement
 from krakenstate.engine.moves import foreseen
 from krakenstate.engine.plan_adopted import NOT_ASKED
+from krakenstate.engine.reading_ahead import Secrets
 from krakenstate.engine.reports import with_reports
 from krakenstate.engine.session import Session
-from krakenstate.engine.side_by_side import STORE_AT_MOST, Ahead, run_all
+from krakenstate.engine.side_by_side import run_all
 from krakenstate.errors import ClockOff, KrakenstateError, SecretDisappeared, WrongAccount
 from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
@@ -43,7 +43,7 @@ from krakenstate.model.state import KeyRecord, State
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, SignedCall
 from krakenstate.providers.base import Link, LinkList
-from krakenstate.secret.base import Held, Kept, Slot
+from krakenstate.secret.base import Held
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
@@ -114,20 +114,18 @@ class _Observer:
         self._asker = session.asker
         self._now = session.clock()
         self._offset = timedelta(0)
-        self._held: Mapping[Slot, Held | None] = {}
-        self._ahead = Ahead(STORE_AT_MOST)
-        self._coming: dict[Slot, Future[Kept | None]] = {}
+        self._secrets = Secrets(session, state, self._is_asked)
         self._done: Callable[[], None] = lambda: None
 
     def observe(self, offset: timedelta) -> Snapshot:
         session, self._offset = self._session, offset
         slots = [session.slot(process, address) for process, address in slots_of(session, self._state)]
-        arrivals = addressed(session.custody.arrivals(slots), self._state)
-        asked = self._to_ask()
-        self._held = self._at_once({key.address for key in asked})
-        calls = [(key.account.identity, key.api, SignedCall.DESCRIBE_KEY) for key in asked]
-        with self._ahead, session.audience.work(len(asked), session.lanes.least_s(calls)) as self._done:
-            found = [seen for lane in run_all(self._lanes(arrivals), stop=self._asker.stop) for seen in lane]
+        with self._secrets as secrets:
+            asked = self._to_ask()
+            secrets.read_first(asked)
+            arrivals = addressed(session.custody.arrivals(slots), self._state)
+            secrets.look({key.address for key in asked})
+            found = self._ask(asked, arrivals)
         found += [
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
             for account in session.desired.of(SpotSubaccount)
@@ -147,6 +145,14 @@ class _Observer:
             strays=tuple(session.custody.strays(slots)),
         )
 
+    def _ask(self, asked: list[Key], arrivals: list[Arrival]) -> list[Observation]:
+        """What the lanes find, in order of their accounts."""
+        session = self._session
+        calls = [(key.account.identity, key.api, SignedCall.DESCRIBE_KEY) for key in asked]
+        with session.audience.work(len(asked), session.lanes.least_s(calls)) as self._done:
+            lanes = run_all(self._lanes(arrivals), stop=self._asker.stop)
+        return [seen for lane in lanes for seen in lane]
+
     def _to_ask(self) -> list[Key]:
         """The keys that are asked for certain, as far as nothing happens meanwhile: for those who wait."""
         return [key for key in self._session.desired.of(Key) if self._is_asked(key)]
@@ -156,16 +162,6 @@ class _Observer:
         if takes_nonce or record is None or record.published is None or record.is_as_adopted:
             return False
         return not self._asker.refusal(subject_of(key, record), record.published.fingerprint)
-
-    def _at_once(self, asked: set[Address]) -> Mapping[Slot, Held | None]:
-        """What metadata tells of every other published secret, where one call can tell it.
-
-        Of a key that is asked it is told beside its secret.
-        """
-        keys = (key for key in self._session.desired.of(Key) if key.address not in asked)
-        records = (self._state.key(key.address) for key in keys)
-        shelves = [self._session.shelf(record) for record in records if record and record.published]
-        return (self._session.custody.held_at_once(shelves) if shelves else None) or {}
 
     def _lanes(self, arrivals: list[Arrival]) -> list[Callable[[], list[Observation]]]:
         """One job per account that has something to be looked at."""
@@ -205,11 +201,11 @@ class _Observer:
         inspector, subject = session.providers.keys[key.api], subject_of(key, record)
         refusal = refusal_of(session, key, record, published.fingerprint)
         if refusal:
-            facts = self._labelled(self._told(slot))
+            facts = self._labelled(self._secrets.told(slot))
             return self._as_last_asked(key, record, _unknown(key.address, Missing.NOT_ASKED, refusal, facts))
-        kept = self._open(slot)
+        kept = self._secrets.open(slot)
         if kept is None:
-            facts = self._labelled(self._told(slot))
+            facts = self._labelled(self._secrets.told(slot))
             return _unknown(key.address, Missing.PENDING, "its secret is not at its place", facts)
         credential = kept.credential
         if credential.fingerprint != published.fingerprint:
@@ -217,8 +213,8 @@ class _Observer:
             return _unknown(
                 key.address, Missing.NOT_ASKED, detail, {"secret": self._fact(credential.fingerprint)}
             )
-        facts = self._labelled(kept.held or self._told(slot))
-        self._read_ahead(following)
+        facts = self._labelled(kept.held or self._secrets.told(slot))
+        self._secrets.read_ahead(following)
         if inspector.takes_nonce:
             answer = daily.ask(session, key, record, subject, credential, offset=self._offset)
         else:
@@ -231,22 +227,6 @@ class _Observer:
         return Observation(
             address=key.address, presence=Presence.PRESENT, facts=facts, description=answer, at=self._now
         )
-
-    def _read_ahead(self, key: Key | None) -> None:
-        """Begins to read the secret of the key that its lane asks next, if it will be asked for certain."""
-        record = self._state.key(key.address) if key else None
-        if key is not None and record is not None and self._is_asked(key):
-            slot = self._session.shelf(record)
-            self._coming[slot] = self._ahead.ask(partial(self._session.custody.open_published, slot))
-
-    def _open(self, slot: Slot) -> Kept | None:
-        """The secret, read already or read now."""
-        coming = self._coming.pop(slot, None)
-        return coming.result() if coming is not None else self._session.custody.open_published(slot)
-
-    def _told(self, slot: Slot) -> Held | None:
-        """What metadata alone tells of a published secret."""
-        return self._held[slot] if slot in self._held else self._session.custody.held(slot)
 
     def _labelled(self, held: Held | None) -> dict[str, Fact]:
         return {"secret": self._fact(held.fingerprint if held and held.version else None)}

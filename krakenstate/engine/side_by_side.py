@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -75,11 +75,9 @@ class Ahead:
         self._asked.put(partial(_answer, later, question))
         return later
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for _thread in self._threads:
+    def end(self) -> None:
+        """What was asked is answered still; then the threads end."""
+        for _ in self._threads:
             self._asked.put(None)
 
     def _work(self) -> None:

@@ -118,11 +118,12 @@ def test_what_is_asked_ahead_is_answered_when_it_is_wanted():
     def falls():
         raise PulledPlug
 
-    with Ahead(2) as ahead:
-        first, second, third = ahead.ask(lambda: "first"), ahead.ask(falls), ahead.ask(lambda: "third")
-        assert (third.result(MANY_S), first.result(MANY_S)) == ("third", "first")
-        with pytest.raises(PulledPlug):
-            second.result(MANY_S)
+    ahead = Ahead(2)
+    first, second, third = ahead.ask(lambda: "first"), ahead.ask(falls), ahead.ask(lambda: "third")
+    ahead.end()
+    assert (third.result(MANY_S), first.result(MANY_S)) == ("third", "first")
+    with pytest.raises(PulledPlug):
+        second.result(MANY_S)
 
 
 def test_no_more_is_asked_ahead_at_the_same_time_than_allowed():
@@ -135,11 +136,12 @@ def test_no_more_is_asked_ahead_at_the_same_time_than_allowed():
         two_began.wait(MANY_S)
         assert let_go.wait(MANY_S)
 
-    with Ahead(2) as ahead:
-        asked = [ahead.ask(waits), ahead.ask(waits), ahead.ask(lambda: begun.append(1))]
-        two_began.wait(MANY_S)
-        assert len(begun) == 2
-        let_go.set()
-        for later in asked:
-            later.result(MANY_S)
+    ahead = Ahead(2)
+    asked = [ahead.ask(waits), ahead.ask(waits), ahead.ask(lambda: begun.append(1))]
+    two_began.wait(MANY_S)
+    assert len(begun) == 2
+    let_go.set()
+    for later in asked:
+        later.result(MANY_S)
+    ahead.end()
     assert len(begun) == 3
