@@ -35,8 +35,7 @@ def desk_of(
             that the kernel does not hold.
     """
     from krakenstate.cli.pipelines import is_ci
-    from krakenstate.stack.desk import find_rules, look_at_rules
-    from krakenstate.stack.find import StackFile
+    from krakenstate.stack.find import StackFile, find_rules
 
     project = Path() if from_file else StackFile(loaded.path, "").project
     here = {file.name for file in find_rules(project)}
@@ -46,6 +45,7 @@ def desk_of(
 
     def look(plan: Plan | None) -> Ruling:
         from krakenstate.policy.base import Ruling
+        from krakenstate.stack.desk import look_at_rules
 
         kernel_only = credentials and is_ci(os.environ)
         desired = loaded.rendered.model_dump(mode="json")

@@ -6,6 +6,7 @@ anything beside them, the command line answers, and says the same.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -13,9 +14,16 @@ TYPE_CHECKING = False  # as in typing, whose import costs a third of answering `
 if TYPE_CHECKING:
     from typing import NoReturn
 
+_GARBAGE = (1_000_000, 10, 10)
+"""When to look for garbage, in things made: a run keeps nearly all it makes (for 10,000 keys 400,000 things),
+no call leaves a circle behind, and a look at 100,000 of them takes 50 ms. Of imports Python's own pace
+costs a sixth.
+"""
+
 
 def main() -> NoReturn:
     """Runs the program and ends the interpreter with its exit code."""
+    gc.set_threshold(*_GARBAGE)
     # A plugin of pydantic's would run in here beside every secret, and looking for one takes 25 to 50 ms.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     is_logged = any(name.startswith("KRAKENSTATE_LOG") for name in os.environ)

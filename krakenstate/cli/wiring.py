@@ -165,14 +165,9 @@ def _load_beside_imports(stack: str | None, desired: Path | None, rooms: Iterabl
                 done.result()
     finally:
         gc.freeze()
-        gc.set_threshold(*_GARBAGE)
         gc.enable()
     return loaded
 
-
-_GARBAGE = (1_000_000, 10, 10)
-"""When to look for garbage, in things made: a run keeps nearly all it makes (for 10,000 keys 400,000 things),
-no call leaves a circle behind, and a look at 100,000 of them takes 50 ms."""
 
 _ROOMS = (
     "krakenstate.stack.load",

@@ -17,12 +17,11 @@ from krakenstate.errors import KrakenstateError
 from krakenstate.model.base import Model
 from krakenstate.model.violation import Violation
 from krakenstate.stack import process
+from krakenstate.stack.find import RULES_FOLDER, find_rules
 from krakenstate.stack.plain import describe_place, parse_json
 from krakenstate.stack.process import Child, Ending
 from krakenstate.stack.running import SEEDS
 from krakenstate.stack.text import clean
-
-FOLDER = "policies"
 
 
 class ReportedRule(Model):
@@ -75,12 +74,6 @@ class Ruled:
         return Path(self.file).stem
 
 
-def find_rules(project: Path) -> list[Path]:
-    """The policy files of a project, by name; what begins with an underscore or a dot is none."""
-    found = (project / FOLDER).glob("*.py")
-    return sorted(file for file in found if not file.name.startswith(("_", ".")))
-
-
 def look_at_rules(
     project: Path, desired: dict[str, Any], plan: dict[str, Any] | None, *, kernel_only: bool
 ) -> list[Ruled]:
@@ -97,9 +90,9 @@ def look_at_rules(
 
 
 def _look(file: Path, project: Path, data: bytes, *, kernel_only: bool) -> Ruled:
-    shown = clean(f"{FOLDER}/{file.name}", 200)
+    shown = clean(f"{RULES_FOLDER}/{file.name}", 200)
     real = file.resolve()
-    if not real.is_file() or real != project.resolve() / FOLDER / file.name:
+    if not real.is_file() or real != project.resolve() / RULES_FOLDER / file.name:
         return Ruled(shown, failure="It is a link or no file, and links could lead to any file.")
     children = process.run_children(
         real, shown, project.resolve(), SEEDS, process.TIME_MAX_S, kernel_only=kernel_only, data=data

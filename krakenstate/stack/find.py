@@ -1,4 +1,4 @@
-"""From what a user typed to a stack file."""
+"""From what a user typed to a stack file, and which files of rules lie beside it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from krakenstate.errors import StackAmbiguous, StackNotFound
 from krakenstate.stack.text import clean
 
 FOLDER = "stacks"
+RULES_FOLDER = "policies"
 SUFFIX = ".py"
 _LISTED_MAX = 20
 
@@ -52,6 +53,12 @@ def find_stack(name: str | None, below: Path | None = None) -> StackFile:
         raise StackNotFound(f'"{clean(name, 100)}" is neither a name nor the path of a .py file.')
     display = f"{FOLDER}/{name}{SUFFIX}"
     return _checked(root / display, display, _found_names(root))
+
+
+def find_rules(project: Path) -> list[Path]:
+    """The policy files of a project, by name; what begins with an underscore or a dot is none."""
+    found = (project / RULES_FOLDER).glob(f"*{SUFFIX}")
+    return sorted(file for file in found if not file.name.startswith(("_", ".")))
 
 
 def other_stacks(name: str, below: Path | None = None) -> list[str]:

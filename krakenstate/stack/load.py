@@ -35,9 +35,8 @@ from krakenstate.model.desired import (
 )
 from krakenstate.model.entry import Declaration
 from krakenstate.stack.check import check_declarations, check_vault_paths, raise_problems
-from krakenstate.stack.desk import find_rules
 from krakenstate.stack.errand import Isolation
-from krakenstate.stack.find import StackFile, find_stack
+from krakenstate.stack.find import StackFile, find_rules, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
 from krakenstate.stack.renames import check_renames, load_renames
 from krakenstate.stack.render import Run, renames_of, render_stack, stack_problems

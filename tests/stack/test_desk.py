@@ -6,7 +6,8 @@ from textwrap import dedent
 import pytest
 
 from krakenstate.stack import process
-from krakenstate.stack.desk import Ruled, find_rules, look_at_rules
+from krakenstate.stack.desk import Ruled, look_at_rules
+from krakenstate.stack.find import find_rules
 
 DESIRED = {"stack": {"name": "prod"}, "resources": [{"type": "process", "name": "pnl"}]}
 PLAN = {"summary": {"manual": 2}}
