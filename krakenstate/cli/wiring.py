@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from krakenstate import __version__
+from krakenstate.cli.late import late
 from krakenstate.cli.output import Output
 from krakenstate.cli.pipelines import is_ci, is_pull_request
 from krakenstate.cli.stats import count_calls, kraken_meter, vault_meter
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from krakenstate.model.declarations import Allowlist, Environment
     from krakenstate.model.desired import Desired
     from krakenstate.providers.base import Greeter, Providers
+    from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+    from krakenstate.providers.kraken_spot.provider import SpotProvider
     from krakenstate.providers.vault.custody import VaultCustody
     from krakenstate.providers.vault.kv import VaultClient
     from krakenstate.stack.load import LoadedStack
@@ -119,7 +122,7 @@ def wire(
         site=_site(loaded.desired, site),
         clock=clock,
         version=__version__,
-        lanes=_lanes(clock, traffic),
+        lanes=late(lambda: _lanes(clock, traffic)),
         audience=_audience(output),
         on_pull_request=is_pull_request(env),
         guard=replace(
@@ -172,14 +175,18 @@ def _load_beside_imports(stack: str | None, desired: Path | None, rooms: Iterabl
 _ROOMS = (
     "krakenstate.stack.load",
     "krakenstate.engine.reading",
-    "krakenstate.providers.kraken_derivatives.provider",
-    "krakenstate.providers.kraken_spot.provider",
     "krakenstate.providers.vault.kv",
     "krakenstate.providers.vault.custody",
     "krakenstate.store.vault.state",
 )
 _SPEAKER = "krakenstate.transport.connections"
-_ASKING = ("krakenstate.engine.observe", _SPEAKER)
+_ASKING = (
+    "krakenstate.engine.observe",
+    "krakenstate.providers.kraken_derivatives.provider",
+    "krakenstate.providers.kraken_spot.provider",
+    "krakenstate.transport.lanes",
+    _SPEAKER,
+)
 
 
 def origins_of(environment: Environment, env: Mapping[str, str]) -> Origins:
@@ -239,17 +246,26 @@ def clock_of(origins: Origins, env: Mapping[str, str]) -> Callable[[], datetime]
 def _providers(origins: Origins, traffic: Traffic | None = None) -> tuple[Providers, Greeter]:
     from krakenstate.model.vocabulary import Api
     from krakenstate.providers.base import Providers
-    from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
-    from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
-    from krakenstate.providers.kraken_spot.provider import VERBS as SPOT_VERBS
-    from krakenstate.providers.kraken_spot.provider import SpotProvider
-    from krakenstate.providers.vault.provider import VERBS as VAULT_VERBS
+    from krakenstate.providers.kraken_derivatives.verbs import VERBS as DERIVATIVES_VERBS
+    from krakenstate.providers.kraken_spot.verbs import VERBS as SPOT_VERBS
     from krakenstate.providers.vault.provider import VaultGrants
-    from krakenstate.transport.client import HttpOrigin
+    from krakenstate.providers.vault.verbs import VERBS as VAULT_VERBS
 
     meter = kraken_meter(traffic) if traffic else uncounted
-    spot = SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT, meter=meter))
-    derivatives = DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT, meter=meter))
+
+    def make_spot() -> SpotProvider:
+        from krakenstate.providers.kraken_spot.provider import SpotProvider
+        from krakenstate.transport.client import HttpOrigin
+
+        return SpotProvider(HttpOrigin(origins.spot, user_agent=USER_AGENT, meter=meter))
+
+    def make_derivatives() -> DerivativesProvider:
+        from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+        from krakenstate.transport.client import HttpOrigin
+
+        return DerivativesProvider(HttpOrigin(origins.futures, user_agent=USER_AGENT, meter=meter))
+
+    spot, derivatives = late(make_spot), late(make_derivatives)
     providers = Providers(
         clock=spot,
         keys={Api.SPOT: spot, Api.DERIVATIVES: derivatives},

@@ -215,7 +215,8 @@ for name in wiring._ROOMS:
             (
                 *("httpx", "httpcore", "deepdiff", "rich", "hvac", "requests", "urllib3"),
                 *("krakenstate.engine.apply", "krakenstate.engine.observe", "krakenstate.engine.handover"),
-                "krakenstate.views.events",
+                *("krakenstate.views.events", "krakenstate.transport", "krakenstate.stack.desk"),
+                *(f"krakenstate.providers.kraken_{room}.provider" for room in ("spot", "derivatives")),
             ),
             id="no call",
         ),

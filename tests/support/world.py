@@ -51,14 +51,14 @@ from krakenstate.model.task import Task, TaskKind
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.base import Providers
 from krakenstate.providers.kraken_derivatives.provider import TARIFF as DERIVATIVES_TARIFF
-from krakenstate.providers.kraken_derivatives.provider import VERBS as DERIVATIVES_VERBS
 from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+from krakenstate.providers.kraken_derivatives.verbs import VERBS as DERIVATIVES_VERBS
 from krakenstate.providers.kraken_spot.provider import TARIFF as SPOT_TARIFF
-from krakenstate.providers.kraken_spot.provider import VERBS as SPOT_VERBS
 from krakenstate.providers.kraken_spot.provider import SpotProvider
+from krakenstate.providers.kraken_spot.verbs import VERBS as SPOT_VERBS
 from krakenstate.providers.vault.custody import VaultCustody
-from krakenstate.providers.vault.provider import VERBS as VAULT_VERBS
 from krakenstate.providers.vault.provider import VaultGrants
+from krakenstate.providers.vault.verbs import VERBS as VAULT_VERBS
 from krakenstate.secret.redactor import Redactor
 from krakenstate.sim import admin
 from krakenstate.sim.app import build_app

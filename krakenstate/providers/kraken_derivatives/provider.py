@@ -6,21 +6,13 @@ from krakenstate.errors import AnswerUnreadable, NotMaster
 from krakenstate.model.credential import Credential
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, SignedCall
-from krakenstate.providers.base import LinkList, Verb, Verbs
+from krakenstate.providers.base import LinkList
 from krakenstate.providers.kraken_derivatives.client import DerivativesClient, unknown_switch
 from krakenstate.providers.kraken_derivatives.convert import read_check, read_links, read_switch
 from krakenstate.providers.kraken_derivatives.instructions import DerivativesInstructions
 from krakenstate.transport.budgets import Window
 from krakenstate.transport.client import HttpOrigin
 from krakenstate.transport.lanes import Tariff
-
-VERBS: dict[str, Verbs] = {
-    "derivatives_key": Verbs(observe=Verb.API, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
-    "derivatives_subaccount": Verbs(
-        observe=Verb.API, create=Verb.MANUAL, update=Verb.API, delete=Verb.MANUAL
-    ),
-}
-"""A link is made and undone by Kraken's support; only its trading switch has an API."""
 
 TARIFF = Tariff(
     budget=lambda: Window(units=500, span_s=10),

@@ -7,7 +7,6 @@ from datetime import datetime
 from krakenstate.model.credential import Credential
 from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api, SignedCall
-from krakenstate.providers.base import Verb, Verbs
 from krakenstate.providers.kraken_spot.auth import MAX_NONCE
 from krakenstate.providers.kraken_spot.client import SpotClient
 from krakenstate.providers.kraken_spot.convert import read_key_info, read_time
@@ -15,14 +14,6 @@ from krakenstate.providers.kraken_spot.instructions import SpotInstructions
 from krakenstate.transport.budgets import Counter
 from krakenstate.transport.client import HttpOrigin
 from krakenstate.transport.lanes import Tariff
-
-VERBS: dict[str, Verbs] = {
-    "spot_key": Verbs(observe=Verb.API, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
-    "spot_subaccount": Verbs(observe=Verb.API, create=Verb.API, update=Verb.NONE, delete=Verb.NONE),
-    "master_account": Verbs(observe=Verb.API, create=Verb.NONE, update=Verb.NONE, delete=Verb.NONE),
-}
-"""Accounts are observed through the keys that sit on them. Where a master is not entitled to create
-subaccounts, its relationship manager does (``request_subaccount``)."""
 
 TARIFF = Tariff(
     budget=lambda: Counter(maximum=15, decay_per_s=0.33),

@@ -5,20 +5,13 @@ With ``manage=True`` ``administration`` installs them. The verbs say who does it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import JsonValue
 
 from krakenstate.errors import DeclarationInvalid
-from krakenstate.model.declarations import Grant
 from krakenstate.model.login import AppRole, JwtRole
-from krakenstate.providers.base import GrantJob, Verb, Verbs
+from krakenstate.providers.base import GrantJob
 from krakenstate.providers.vault import instructions
 from krakenstate.providers.vault.administration import POLICIES, role_text
-
-VERBS: Mapping[str, Verbs] = {
-    Grant.type_name: Verbs(observe=Verb.NONE, create=Verb.MANUAL, update=Verb.MANUAL, delete=Verb.MANUAL),
-}
 
 PROCESS_OF_LOGIN = "{{identity.entity.metadata.process}}"
 """What a templated policy has in place of the process's name.

@@ -21,7 +21,8 @@ from krakenstate.model.credential import Credential
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.base import KeyProvider, LinkAdministrator, Verb
 from krakenstate.providers.kraken_derivatives.instructions import DerivativesInstructions
-from krakenstate.providers.kraken_derivatives.provider import VERBS, DerivativesProvider
+from krakenstate.providers.kraken_derivatives.provider import DerivativesProvider
+from krakenstate.providers.kraken_derivatives.verbs import VERBS
 from tests.support.kraken import CANARY, CREDENTIAL, PUBLIC, account_job
 from tests.support.scripted import http
 

@@ -23,7 +23,8 @@ from krakenstate.errors import (
 from krakenstate.model.credential import Credential
 from krakenstate.model.vocabulary import Api
 from krakenstate.providers.base import KeyProvider, ServerClock, SubaccountCreator, Verb
-from krakenstate.providers.kraken_spot.provider import VERBS, SpotProvider
+from krakenstate.providers.kraken_spot.provider import SpotProvider
+from krakenstate.providers.kraken_spot.verbs import VERBS
 from tests.support.kraken import CANARY, CREDENTIAL, PUBLIC
 from tests.support.scripted import http
 

@@ -5,7 +5,8 @@ import pytest
 from krakenstate import AppRole, JwtRole
 from krakenstate.errors import DeclarationInvalid, VaultDenied
 from krakenstate.providers.base import GrantJob, Verb
-from krakenstate.providers.vault.provider import VERBS, VaultGrants
+from krakenstate.providers.vault.provider import VaultGrants
+from krakenstate.providers.vault.verbs import VERBS
 from tests.support.golden import check_golden
 
 GRANTS = VaultGrants()
