@@ -211,12 +211,12 @@ class PlainDeclaration(NamedTuple):
 
 
 def load_declarations(
-    plain: Iterable[PlainDeclaration], *, broken: Iterable[str] = ()
+    plain: list[PlainDeclaration], *, broken: Iterable[str] = ()
 ) -> tuple[list[Declaration], list[KrakenstateError]]:
     """Plain data as declarations again, and the problems met on the way.
 
     Args:
-        plain: Untrusted: every field is validated anew.
+        plain: Untrusted: every field is validated anew. Empty afterwards, so that not all is held twice.
         broken: Addresses already reported as wrong; what refers to them is left out without a second report.
     """
     problems: list[KrakenstateError] = []
@@ -225,7 +225,10 @@ def load_declarations(
     unusable = set(broken)
     shared: dict[tuple[str, ...], set[str]] = {}
     order = {name: number for number, name in enumerate(_TYPES)}
-    for item in sorted(plain, key=lambda each: order.get(each.type, -1)):
+    plain.sort(key=lambda each: order.get(each.type, -1))
+    plain.reverse()
+    while plain:
+        item = plain.pop()
         cls = _TYPES.get(item.type)
         if cls is None:
             text = f'"{item.type[:60]}" is not a resource type.'
@@ -240,9 +243,7 @@ def load_declarations(
             continue
         try:
             made = cls.model_validate(fields).with_source(item.source)
-            given = tuple(
-                fields
-            )  # declarations of a kind give the same fields: one set, not 700 bytes for each
+            given = tuple(fields)  # thousands give the same: one set for all, not 700 bytes for each
             object.__setattr__(made, "__pydantic_fields_set__", shared.setdefault(given, set(given)))
         except ValidationError as invalid:
             problems += problems_of(cls, fields, invalid, item.source)

@@ -201,7 +201,7 @@ def dump_rendered(rendered: Rendered) -> str:
 
 
 def _declare(
-    resources: Sequence[PlainDeclaration], broken: Iterable[str]
+    resources: list[PlainDeclaration], broken: Iterable[str]
 ) -> tuple[list[Declaration], list[KrakenstateError]]:
     loaded, problems = load_declarations(resources, broken=broken)
     return loaded, [*problems, *check_declarations(loaded)]

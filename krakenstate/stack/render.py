@@ -54,10 +54,13 @@ _LINE_SHOWN_MAX = 120
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of a stack file gave, believed as far as it can be checked here."""
+    """What one run of a stack file gave, believed as far as it can be checked here.
+
+    Its resources are its reader's to use up.
+    """
 
     report: Report | None
-    resources: tuple[PlainDeclaration, ...]
+    resources: list[PlainDeclaration]
     placeholders: tuple[str, ...]
     problems: tuple[KrakenstateError, ...]
     isolation: Isolation
@@ -188,7 +191,7 @@ def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Ru
     try:
         report = _report_of(child, stack, lines, time_max_s)
     except StackError as problem:
-        return Run(None, (), (), (problem,), child.isolation)
+        return Run(None, [], (), (problem,), child.isolation)
     child.report.clear()
     problems = [_problem_of(problem, lines) for problem in report.problems]
     resources: list[PlainDeclaration] = []
@@ -205,7 +208,7 @@ def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Ru
     if not report.finished and not problems:
         problems.append(StackExited("It did not run to its end.", source=lines.source(None)))
     rest = report.model_copy(update={"lines": (), "resources": ()})
-    return Run(rest, tuple(resources), tuple(broken), tuple(problems), child.isolation)
+    return Run(rest, resources, tuple(broken), tuple(problems), child.isolation)
 
 
 def _report_of(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Report:

@@ -169,6 +169,6 @@ def test_a_rendered_key_keeps_its_calls_and_what_they_need():
     *basis, rendered = map(dump_declaration, [*BASIS, spot(calls=["Ledgers"])])
     assert rendered.attributes["calls"] == ["Ledgers"]
     assert rendered.attributes["permissions"] == ["query-ledger"]
-    [*_, loaded], problems = load_declarations(map(PlainDeclaration.of, [*basis, rendered]))
+    [*_, loaded], problems = load_declarations([*map(PlainDeclaration.of, [*basis, rendered])])
     assert problems == []
     assert (loaded.calls, loaded.permissions) == (("Ledgers",), frozenset({Permission.QUERY_LEDGER}))
