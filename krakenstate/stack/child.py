@@ -43,7 +43,8 @@ from krakenstate.errors import (
 from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting, reference_to
 from krakenstate.stack.authoring import Stack
 from krakenstate.stack.confine import confine, drop_privileges
-from krakenstate.stack.errand import NO_PLUGINS, Errand, Isolation
+from krakenstate.stack.errand import Errand, Isolation
+from krakenstate.stack.plugins import NO_PLUGINS
 from krakenstate.stack.text import clean
 
 MODULE_NAME = "__stack__"

@@ -6,9 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
-"""The only variable a stack file sees. Pydantic would look for plugins in all packages, and run them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Errand:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO
 
 import krakenstate
-from krakenstate.stack.errand import NO_PLUGINS, Errand, Isolation
+from krakenstate.stack.errand import Errand, Isolation
 
 TIME_MAX_S = 30.0
 """Time for a stack file to run and report; 100,000 keys, declared in a loop, take a fifth of it."""
@@ -53,6 +53,8 @@ spec = importlib.util.spec_from_file_location(
     "krakenstate", init, submodule_search_locations=[init.rpartition("/")[0]])
 sys.modules["krakenstate"] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
+from krakenstate.stack.plugins import switch_off
+switch_off()
 from krakenstate.stack.child import main
 sys.path.pop()
 main(errand)
@@ -288,7 +290,7 @@ def _homes() -> list[str]:
 def _environment(seed: int, project: Path) -> dict[str, str]:
     """What the interpreter needs to start; the child empties even this before the stack runs."""
     ours = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": str(seed)}
-    return _loader_variables(project) | ours | NO_PLUGINS
+    return _loader_variables(project) | ours
 
 
 def _loader_variables(project: Path) -> dict[str, str]:

@@ -5,5 +5,5 @@ try:
 except PermissionError:
     pass
 say_seen([*os.environ.items(), found])
-harmless = not [b for b in found.split(b"\0") if b and b.split(b"=")[0] not in (b"LANG", b"LC_ALL", b"PYTHONHASHSEED", b"LD_LIBRARY_PATH", b"PYDANTIC_DISABLE_PLUGINS")]
+harmless = not [b for b in found.split(b"\0") if b and b.split(b"=")[0] not in (b"LANG", b"LC_ALL", b"PYTHONHASHSEED", b"LD_LIBRARY_PATH")]
 verdict("harmless" if harmless and {*os.environ} == {"PYDANTIC_DISABLE_PLUGINS"} else "done")
