@@ -21,18 +21,17 @@ def find_drift(look: Outlook) -> tuple[DriftItem, ...]:
     items: list[DriftItem] = []
     for record in look.state.records:
         changes: list[AttributeChange] = []
-        label = ""
         if isinstance(record, KeyRecord):
-            changes, label = _key_drift(record, look)
+            changes = _key_drift(record, look)
         elif isinstance(record, GrantRecord):
-            changes, label = grant_drift(record, look), f'policy "{record.policy_name}"'
+            changes = grant_drift(record, look)
         elif isinstance(record, AccountRecord):
-            changes, label = _account_drift(record, look), f'account "{record.address.name}"'
+            changes = _account_drift(record, look)
         if changes:
             items.append(
                 DriftItem(
                     address=record.address,
-                    label=label,
+                    label=_label(record),
                     changes=tuple(changes),
                     risks=sort_risks(risks_of_changes(record.address, changes)),
                 )
@@ -60,10 +59,19 @@ def findings_of(checks: Iterable[Check]) -> list[Check]:
     return [check for check in checks if check.rule and check.severity is not Severity.NOTE]
 
 
-def _key_drift(record: KeyRecord, look: Outlook) -> tuple[list[AttributeChange], str]:
+def _label(record: AccountRecord | KeyRecord | GrantRecord) -> str:
+    match record:
+        case KeyRecord():
+            last_four = record.published.last_four if record.published else None
+            return key_label(record.key_name, last_four, record.account.name)
+        case GrantRecord():
+            return f'policy "{record.policy_name}"'
+        case AccountRecord():
+            return f'account "{record.address.name}"'
+
+
+def _key_drift(record: KeyRecord, look: Outlook) -> list[AttributeChange]:
     seen = look.snapshot.of(record.address)
-    last_four = record.published.last_four if record.published else None
-    label = key_label(record.key_name, last_four, record.account.name)
     changes: list[AttributeChange] = []
     known = known_of(record, seen).description
     if record.description and known:
@@ -72,7 +80,7 @@ def _key_drift(record: KeyRecord, look: Outlook) -> tuple[list[AttributeChange],
     if record.published and fact and fact.is_known and fact.value != record.published.fingerprint:
         before, after = record.published.fingerprint[:4], str(fact.value)[:4] if fact.value else "gone"
         changes.append(AttributeChange(name="secret", before=f"fp {before}", after=f"fp {after}"))
-    return changes, label
+    return changes
 
 
 def _account_drift(record: AccountRecord, look: Outlook) -> list[AttributeChange]:

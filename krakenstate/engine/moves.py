@@ -32,6 +32,8 @@ def foreseen(desired: Desired, state: State) -> tuple[State, Renames]:
         AddressTaken: The state records something at both ends.
     """
     pending: dict[Address, Address] = {}
+    if not desired.moves:
+        return state, pending
     for record in state.records:
         new = desired.moved_to(record.address)
         if new == record.address:

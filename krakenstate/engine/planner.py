@@ -27,6 +27,7 @@ from krakenstate.engine.stakes import blast_changes_of, risks_of
 from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.model.address import Address
+from krakenstate.model.base import lighten
 from krakenstate.model.decision import decide
 from krakenstate.model.declarations import RESOURCE_TYPES, Account, Grant, Key
 from krakenstate.model.entry import Declaration
@@ -69,6 +70,7 @@ _PLANNERS: Mapping[type[Declaration], Callable[[Any, Outlook], Step]] = {
     if issubclass(cls, family)
 }
 """Who says what is to do about a resource. Processes and allowlists have no object of their own."""
+_OBSERVED = frozenset(cls for cls in _PLANNERS if cls is not Grant)
 
 
 def build_plan(
@@ -189,7 +191,7 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
     """How everything declared is known, in order of address."""
     facts: list[ObservationFact] = []
     for address, resource in look.desired.resources.items():
-        if isinstance(resource, Grant) or type(resource) not in _PLANNERS:
+        if type(resource) not in _OBSERVED:
             continue
         seen = look.snapshot.of(address)
         record = look.state.find(address)
@@ -204,15 +206,15 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
             known = (record.provenance, record.existed_at)
         else:
             known = (None, None)
-        facts.append(
-            ObservationFact(
-                address=address,
-                provenance=known[0],
-                at=known[1],
-                missing=seen.missing,
-                detail=seen.detail,
-            )
+        fact = ObservationFact(
+            address=address,
+            provenance=known[0],
+            at=known[1],
+            missing=seen.missing,
+            detail=seen.detail,
         )
+        lighten(fact)
+        facts.append(fact)
     return tuple(facts)
 
 

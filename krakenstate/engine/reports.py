@@ -10,8 +10,8 @@ makes a key be asked from somewhere else.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.session import Session
@@ -40,8 +40,7 @@ _SHOWN = 4
 _FAILURES = {leaf.code: leaf for leaf in catalogue() if issubclass(leaf, AuthenticationFailed)}
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The newest that is known of a key in service, and how."""
 
     description: KeyDescription | None

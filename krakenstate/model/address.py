@@ -47,7 +47,7 @@ class Address(str):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(text: str) -> Address:
             try:
-                return cls(text)
+                return text if isinstance(text, Address) else _checked(text)
             except AddressUnknown as error:
                 raise ValueError(error.message.rstrip(".")) from None
 

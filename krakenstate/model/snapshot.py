@@ -1,5 +1,6 @@
 """The snapshot: what observing found, redacted, with the provenance of every attribute."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field
@@ -81,9 +82,11 @@ class Snapshot(Model):
 
     def of(self, address: str) -> Observation:
         """What is known of an address; not asked when nothing was noted."""
-        at = Address(address)
-        found = self.observations.get(at)
-        return found or Observation(address=at, presence=Presence.UNKNOWN, missing=Missing.NOT_ASKED)
+        known: Mapping[str, Observation] = self.observations  # type: ignore[assignment]  # an address is a text
+        found = known.get(address)
+        if found is not None:
+            return found
+        return Observation(address=Address(address), presence=Presence.UNKNOWN, missing=Missing.NOT_ASKED)
 
     @property
     def unreadable(self) -> list[Observation]:

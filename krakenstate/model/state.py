@@ -135,7 +135,7 @@ class State:
     @property
     def records(self) -> Iterator[AccountRecord | KeyRecord | GrantRecord]:
         """All records, by address."""
-        yield from self._lookup.records
+        return iter(self._lookup.records)
 
     @property
     def tasks(self) -> list[Task]:
