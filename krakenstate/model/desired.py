@@ -244,7 +244,9 @@ def load_declarations(
         try:
             made = cls.model_validate(fields).with_source(item.source)
             given = tuple(fields)  # thousands give the same: one set for all, not 700 bytes for each
-            object.__setattr__(made, "__pydantic_fields_set__", shared.setdefault(given, set(given)))
+            if given not in shared:
+                shared[given] = set(given)
+            object.__setattr__(made, "__pydantic_fields_set__", shared[given])
         except ValidationError as invalid:
             problems += problems_of(cls, fields, invalid, item.source)
             unusable.add(item.address)

@@ -172,13 +172,13 @@ def _check_probing(keys: Sequence[SpotKey]) -> Iterator[KrakenstateError]:
 def check_vault_paths(desired: Desired) -> list[KrakenstateError]:
     """An adopted secret lies at a path of its own, away from what krakenstate keeps."""
     vault = desired.head.vault
-    ours = {f"{vault.secrets}/{key.process.name}/{key.address}": key.address for key in desired.of(Key)}
+    keys = desired.of(Key)
+    adopted = [(key, key.vault_path) for key in keys if key.vault_path is not None]
+    ours = {f"{vault.secrets}/{k.process.name}/{k.address}": k.address for k in keys} if adopted else {}
     first: dict[str, Key] = {}
     found: list[KrakenstateError] = []
-    for key in desired.of(Key):
-        if key.vault_path is None:
-            continue
-        path = key.vault_path.removeprefix(f"{vault.mount}/")
+    for key, declared in adopted:
+        path = declared.removeprefix(f"{vault.mount}/")
         earlier = first.setdefault(path, key)
         if earlier is not key:
             why = f"the secret of {earlier.address}{line_of(earlier)} lies there too"
@@ -188,7 +188,7 @@ def check_vault_paths(desired: Desired) -> list[KrakenstateError]:
             why = f"krakenstate publishes the next generation of {ours[path]} there"
         else:
             continue
-        found.append(_at(VaultPathTaken, f"{key.address} adopts the path {key.vault_path}, and {why}.", key))
+        found.append(_at(VaultPathTaken, f"{key.address} adopts the path {declared}, and {why}.", key))
     return found
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -18,6 +17,7 @@ from krakenstate.errors import (
     FileUnusable,
     IsolationUnavailable,
     KrakenstateError,
+    Source,
     StackResultInvalid,
 )
 from krakenstate.model.declarations import Moved, Removed
@@ -27,7 +27,6 @@ from krakenstate.model.desired import (
     Rendered,
     RenderedMove,
     RenderedRemoval,
-    RenderedResource,
     StackHead,
     dump_declaration,
     dump_source,
@@ -173,7 +172,8 @@ def load_desired(path: Path) -> LoadedStack:
     problems: list[KrakenstateError] = []
     refused: set[str] = set()
     for resource in rendered.resources:
-        item = PlainDeclaration.of(_clean_source(resource))
+        item = PlainDeclaration.of(resource)
+        item = item._replace(source=_harmless_line(item.source))
         if wrong := admit(item):
             problems += wrong
             refused.add(item.address)
@@ -197,7 +197,7 @@ def load_desired(path: Path) -> LoadedStack:
 
 def dump_rendered(rendered: Rendered) -> str:
     """The text of a rendered stack: the same declarations always give the same bytes."""
-    return json.dumps(rendered.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    return rendered.model_dump_json(indent=2)
 
 
 def _declare(
@@ -263,15 +263,21 @@ def read_file(path: Path, shown: str, size_max: int = 32 * 2**20) -> bytes:
     return data
 
 
-R = TypeVar("R", RenderedResource, RenderedMove, RenderedRemoval)
+R = TypeVar("R", RenderedMove, RenderedRemoval)
 
 
 def _clean_source(item: R) -> R:
-    if item.source is None:
-        return item
-    line = max(1, min(item.source.line, 10**7))
-    told = {"file": clean(item.source.file, 300), "line": line, "text": clean(item.source.text, 120)}
-    return item.model_copy(update={"source": item.source.model_copy(update=told)})
+    line = item.source
+    told = Source(line.file, line.line, line.text) if line else None
+    return item.model_copy(update={"source": dump_source(_harmless_line(told))})
+
+
+@lru_cache(1024)
+def _harmless_line(line: Source | None) -> Source | None:
+    """What a file claims of a line, in a form that can be shown."""
+    if line is None:
+        return None
+    return Source(clean(line.file, 300), max(1, min(line.line, 10**7)), clean(line.text, 120))
 
 
 def _show(stack: StackFile, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sized
 from typing import Any, Literal, NoReturn
 
 from pydantic import Field, JsonValue, ValidationError
@@ -167,17 +168,22 @@ def _harmless(value: JsonValue, layers: int = DEPTH_MAX) -> JsonValue:
     """
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, list | dict):
-        if not layers:
-            raise ValueError(f"there are more than {DEPTH_MAX} layers")
-        if len(value) > ITEMS_MAX:
-            raise ValueError(f"{len(value)} entries are more than {ITEMS_MAX}")
-        if isinstance(value, list):
-            return [_harmless(each, layers - 1) for each in value]
+    if isinstance(value, list):
+        _refuse_large(value, layers)
+        return [_harmless(each, layers - 1) for each in value]
+    if isinstance(value, dict):
+        _refuse_large(value, layers)
         return {clean(key): _harmless(each, layers - 1) for key, each in value.items()}
     if not is_modest(value):
         raise ValueError("the number is too large")
     return value
+
+
+def _refuse_large(value: Sized, layers: int) -> None:
+    if not layers:
+        raise ValueError(f"there are more than {DEPTH_MAX} layers")
+    if len(value) > ITEMS_MAX:
+        raise ValueError(f"{len(value)} entries are more than {ITEMS_MAX}")
 
 
 def is_modest(value: JsonValue) -> bool:

@@ -55,6 +55,8 @@ def check_renames(
         declarations: The valid ones.
         broken: Addresses of declarations that are reported as wrong already.
     """
+    if not (moves or removed):
+        return []
     declared = {str(d.address) for d in declarations} | set(broken)
     by_old, by_new = ({getattr(m, end): m for m in reversed(moves)} for end in ("old", "new"))
     let_go = {r.address for r in removed}

@@ -15,9 +15,8 @@ from collections.abc import Mapping
 
 from krakenstate.model.traffic import Exchange, Meter, uncounted
 from krakenstate.providers.vault.answers import Answer, Silence
-from krakenstate.providers.vault.connections import Connections, NoAnswer
+from krakenstate.providers.vault.connections import Connections, NoAnswer, Response
 from krakenstate.providers.vault.nodes import INDEX, Request
-from krakenstate.providers.vault.wire import Response
 
 log = logging.getLogger("krakenstate.vault")
 
@@ -65,7 +64,7 @@ class Sender:
 def _read(response: Response) -> Answer:
     status = response.status
     if 300 <= status < 400:
-        return Answer(status, None, redirect=response.headers.get("location", ""))
+        return Answer(status, None, redirect=response.headers.get("Location", ""))
     try:
         body = json.loads(response.content)
     except ValueError:
@@ -74,5 +73,5 @@ def _read(response: Response) -> Answer:
         status,
         body if isinstance(body, dict) else None,
         has_text=bool(response.content),
-        index=response.headers.get(INDEX.lower()),
+        index=response.headers.get(INDEX),
     )

@@ -1,37 +1,77 @@
-"""Connections to the nodes of Vault, kept open, and what it means when one gave no answer.
+"""Connections to the nodes of Vault: what http.client does for a request, over sockets that are kept open.
 
 How this works: a request borrows a connection that nobody uses, so there are as many as there were requests
 at the same time. It is sent once. Whether anything can have been sent when there was no answer is known here
-alone, so it is said here. Exceptions of what lies below are never a cause or a context of ours.
+alone, so it is said here. Exceptions of what lies below carry headers and bodies, hence tokens and secrets:
+none of them is ever a cause or a context of ours.
 
-What reads certificates is imported when https is first spoken.
+A pool of urllib3, which uses http.client too, took twice the time: 0.49 ms a call instead of 0.2, measured.
 """
 
 from __future__ import annotations
 
+import select
+import ssl
 import threading
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from krakenstate.providers.vault.answers import Silence
-from krakenstate.providers.vault.wire import Response, Wire
+import certifi
 
-if TYPE_CHECKING:
-    import ssl
+from krakenstate.providers.vault.answers import Silence
 
 _OTHER_NAME = {62, 64}
 """Source: OpenSSL, X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is looked at of an answer."""
+
+    status: int
+    headers: HTTPMessage
+    content: bytes = field(repr=False)
+
+
 class NoAnswer(Exception):
-    """There was no answer, and why."""
+    """There was no answer, and why. Never a cause of an error: what it comes from may hold a token."""
 
     def __init__(self, silence: Silence) -> None:
         super().__init__(silence.why)
         self.silence = silence
+
+
+class _Connection(HTTPConnection):
+    """Sends head and body of a request in one piece; in two they would wake the server twice.
+
+    A write costs OpenBao a seventh less of its processor then, measured.
+    """
+
+    _held: bytearray | None = None
+
+    def ask(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> HTTPResponse:
+        """One request and its answer, of which only the head was read."""
+        self._held = bytearray()
+        self.request(method, target, body, headers)
+        whole, self._held = self._held, None
+        self.send(whole)
+        return self.getresponse()
+
+    def send(self, data: Any) -> None:
+        """As ``http.client`` sends a piece, or kept until the request is whole."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held += data
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class Connections:
@@ -45,7 +85,7 @@ class Connections:
     def __init__(self, cacert: str | None, timeout_s: float) -> None:
         self._cacert = cacert
         self._timeout_s = timeout_s
-        self._idle: defaultdict[str, deque[Wire]] = defaultdict(deque)
+        self._idle: defaultdict[str, deque[_Connection]] = defaultdict(deque)
         self._context: ssl.SSLContext | None = None
         self._reading = threading.Lock()
         weakref.finalize(self, _close, self._idle)  # also where nobody calls ``close``
@@ -73,78 +113,83 @@ class Connections:
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
         idle = self._idle[origin]
-        wire = _awake(idle) or self._opened(origin)
+        connection = _awake(idle) or self._opened(origin)
         try:
-            response = wire.ask(method, target, headers, body)
+            found = connection.ask(method, target, body, headers)
+            response = Response(found.status, found.headers, found.read())
         except BaseException as error:
-            wire.close()
-            if not isinstance(error, (OSError, ValueError)):
+            connection.close()
+            if not isinstance(error, (OSError, ValueError, HTTPException)):
                 raise
-            raise NoAnswer(Silence(unsent=False, why=self._why(error, origin))) from None
-        idle.append(wire)
+            raise NoAnswer(Silence(unsent=False, why=self._why(error))) from None
+        idle.append(connection)
         return response
 
-    def _opened(self, origin: str) -> Wire:
+    def _opened(self, origin: str) -> _Connection:
         parts = urlsplit(origin)
         assert parts.hostname is not None  # noqa: S101 - ``parse_addresses`` lets nothing else through
-        is_tls = parts.scheme == "https"
-        context = self._trusted() if is_tls else None
+        if parts.scheme == "https":
+            connection: _Connection = _SecureConnection(
+                parts.hostname, parts.port or 443, timeout=self._timeout_s, context=self._trusted()
+            )
+        else:
+            connection = _Connection(parts.hostname, parts.port or 80, timeout=self._timeout_s)
         try:
-            return Wire(parts.hostname, parts.port or (443 if is_tls else 80), self._timeout_s, context)
+            connection.connect()
         except (OSError, ValueError) as error:
-            why = "no connection in time" if isinstance(error, TimeoutError) else "no connection"
-            raise NoAnswer(Silence(unsent=True, why=_tls_failure(error, origin) or why)) from None
+            connection.close()
+            raise NoAnswer(_unconnected(error)) from None
+        return connection
 
     def _trusted(self) -> ssl.SSLContext:
-        """Certificates are read once."""
-        import ssl  # noqa: PLC0415 - a Vault on loopback needs neither
-
-        import certifi  # noqa: PLC0415
-
+        """Certificates are read when https is first spoken, and once."""
         with self._reading:
             if self._context is None:
                 self._context = ssl.create_default_context(cafile=self._cacert or certifi.where())
             return self._context
 
-    def _why(self, error: Exception, origin: str) -> str:
-        if isinstance(error, TimeoutError):
-            return f"no answer within {self._timeout_s:g} s"
-        if isinstance(error, ConnectionError):
-            return "connection broken"
-        return _tls_failure(error, origin) or "no usable answer"
+    def _why(self, error: Exception) -> str:
+        match error:
+            case TimeoutError():
+                return f"no answer within {self._timeout_s:g} s"
+            case ssl.SSLError():
+                return "TLS failed"
+            case HTTPException() | ConnectionError():
+                return "connection broken"
+            case _:
+                return "no usable answer"
 
 
-def _close(idle: Mapping[str, deque[Wire]]) -> None:
-    for wires in list(idle.values()):
-        while wires:
-            wires.pop().close()
+def _close(idle: Mapping[str, deque[_Connection]]) -> None:
+    for connections in list(idle.values()):
+        while connections:
+            connections.pop().close()
 
 
-def _awake(idle: deque[Wire]) -> Wire | None:
+def _awake(idle: deque[_Connection]) -> _Connection | None:
+    """One that is still open: a node that closed it, or spoke unasked, makes its socket readable."""
     while True:
         try:
-            wire = idle.pop()
+            connection = idle.pop()
         except IndexError:
             return None
-        if wire.is_awake:
-            return wire
-        wire.close()
+        if connection.sock is not None:
+            ear = select.poll()
+            ear.register(connection.sock, select.POLLIN)
+            if not ear.poll(0):
+                return connection
+        connection.close()
 
 
-def _tls_failure(error: Exception, origin: str) -> str:
-    """What went wrong with TLS; empty if it was something else."""
-    if not origin.startswith("https:"):
-        return ""
-    import ssl  # noqa: PLC0415 - it was imported to connect
-
+def _unconnected(error: Exception) -> Silence:
     match error:
         case TimeoutError():
-            return ""
+            return Silence(unsent=True, why="no connection in time")
         case ssl.SSLCertVerificationError() if error.verify_code in _OTHER_NAME:
-            return "its certificate is for another name than VAULT_ADDR gives it"
+            return Silence(unsent=True, why="its certificate is for another name than VAULT_ADDR gives it")
         case ssl.SSLCertVerificationError():
-            return "its certificate is not trusted; VAULT_CACERT names one that is"
+            return Silence(unsent=True, why="its certificate is not trusted; VAULT_CACERT names one that is")
         case ssl.SSLError():
-            return "TLS failed"
+            return Silence(unsent=True, why="TLS failed")
         case _:
-            return ""
+            return Silence(unsent=True, why="no connection")
