@@ -301,14 +301,16 @@ class Asker:
         return self._breakers
 
     def _blocking(self, account: Address | None, fingerprint: str | None) -> Breaker | None:
+        with self._mutex:
+            known = self._known()
+        if not known:
+            return None
         now = self._clock()
         subjects = {
             BreakerScope.CREDENTIAL: fingerprint,
             BreakerScope.ACCOUNT: str(account) if account else None,
             BreakerScope.EGRESS: EGRESS,
         }
-        with self._mutex:
-            known = self._known()
         return next(
             (b for b in known if b.until > now and subjects[b.scope] == b.subject),
             None,

@@ -151,7 +151,7 @@ def with_reports(
         if report is not None:
             problem = report.problem or _problem(report, address, now)
             report = Report(path=report.path, problem=problem) if problem else report
-        seen = observation.model_copy(update={"report": report})
+        seen = observation if report is None else observation.model_copy(update={"report": report})
         provenance, at = _newest(seen, state, waiting.get(address))
         out[address] = seen.model_copy(update={"provenance": provenance, "at": at})
     return out

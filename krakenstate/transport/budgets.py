@@ -11,7 +11,8 @@ Instants are seconds of a clock that never goes back; it need not tell the time 
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from copy import copy
+from typing import Protocol, Self
 
 _HAIR = 1e-4
 """Kept free, in units of the budget: two computations of one counter can differ in their last digits."""
@@ -29,6 +30,9 @@ class Budget(Protocol):
 
     def charge(self, cost: float, now: float) -> None:
         """Counts a call whose answer came, or failed to come, at this instant."""
+
+    def copy(self) -> Self:
+        """One that stands as high and is counted for itself."""
 
 
 class Counter:
@@ -54,6 +58,10 @@ class Counter:
     def charge(self, cost: float, now: float) -> None:
         """Raises the counter."""
         self._level, self._at = self._sunk(now) + cost, now
+
+    def copy(self) -> Self:
+        """One that stands as high and is counted for itself."""
+        return copy(self)
 
     def _sunk(self, now: float) -> float:
         return max(0.0, self._level - max(0.0, now - self._at) * self._decay_per_s)
@@ -88,6 +96,12 @@ class Window:
     def charge(self, cost: float, now: float) -> None:
         """Notes what was spent, and when."""
         self._spent.append((now, cost))
+
+    def copy(self) -> Self:
+        """One of which as much is spent, and which is counted for itself."""
+        other = copy(self)
+        other._spent = deque(self._spent)
+        return other
 
     def _forget(self, now: float) -> None:
         while self._spent and self._spent[0][0] + self._span_s < now:

@@ -15,8 +15,7 @@ import logging
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -75,12 +74,7 @@ class Connections:
         failure: KrakenError
         try:
             request = self._made(method, f"{path}?{query}" if query else path, headers or {}, content)
-            with (
-                self._borrowed() as connection,
-                closing(connection.handle_request(request)) as response,
-            ):
-                log.debug("%s %s%s answered %s", method, self._origin, path, response.status)
-                return self._read(response, f"{method} {path}")
+            return self._exchange(request, f"{method} {path}")
         except (httpcore.LocalProtocolError, UnicodeError):
             failure = ConnectionFailed(self._say(method, path, "the request has no valid form"), sent=False)
         except (
@@ -112,20 +106,19 @@ class Connections:
             method, url, headers=wired, content=content or b"", extensions=self._extensions
         )
 
-    @contextmanager
-    def _borrowed(self) -> Iterator[httpcore.HTTPConnection]:
-        """A connection that nobody uses; there are as many as were in use at the same time, one per lane.
+    def _exchange(self, request: httpcore.Request, what: str) -> Answer:
+        """Over a connection that nobody uses; there are as many as were in use at once, one per lane.
 
         A pool that all lanes share looks at all of its connections for each call.
         """
-        connection = self._still_open()
-        if connection is None:
-            is_tls = self._address.scheme == b"https"
-            connection = httpcore.HTTPConnection(
-                self._address, _trusted_authorities() if is_tls else None, keepalive_expiry=IDLE_S
-            )
+        connection = self._still_open() or self._new()
         try:
-            yield connection
+            response = connection.handle_request(request)
+            try:
+                log.debug("%s at %s answered %s", what, self._origin, response.status)
+                return self._read(response, what)
+            finally:
+                response.close()
         finally:
             self._idle.append(connection)
 
@@ -138,6 +131,12 @@ class Connections:
             if connection.is_idle() and not connection.has_expired():
                 return connection
             connection.close()
+
+    def _new(self) -> httpcore.HTTPConnection:
+        is_tls = self._address.scheme == b"https"
+        return httpcore.HTTPConnection(
+            self._address, _trusted_authorities() if is_tls else None, keepalive_expiry=IDLE_S
+        )
 
     def _say(self, method: str, path: str, why: str) -> str:
         return f"{method} {path} at {self._origin}: {why}."

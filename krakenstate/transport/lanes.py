@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -95,7 +94,7 @@ class Lanes:
         tariff = self._tariffs[api]
         lane = self._lane(account)
         with lane.turn:
-            budget = lane.budgets.setdefault(api, tariff.budget())
+            budget = lane.budgets.get(api) or lane.budgets.setdefault(api, tariff.budget())
             self._sit_out(lane, account)
             while (wait_s := budget.wait_s(tariff.costs[call], self._monotonic())) > 0:
                 self._sleep(wait_s)
@@ -114,8 +113,8 @@ class Lanes:
         budgets: dict[tuple[Address, Api], Budget] = {}
         for account, api, call in calls:
             if (account, api) not in budgets:
-                spent = deepcopy(self._lane(account).budgets.get(api))
-                budgets[account, api] = spent or self._tariffs[api].budget()
+                spent = self._lane(account).budgets.get(api)
+                budgets[account, api] = spent.copy() if spent else self._tariffs[api].budget()
             budget = budgets[account, api]
             cost, at = self._tariffs[api].costs[call], ends.get(account, begin)
             ends[account] = at + budget.wait_s(cost, at)
