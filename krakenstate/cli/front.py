@@ -41,10 +41,13 @@ def main() -> NoReturn:
             pass
     from krakenstate.cli.ahead import started_ahead
 
-    with started_ahead(sys.argv[1:], os.environ):
-        from krakenstate.cli import app
+    try:
+        with started_ahead(sys.argv[1:], os.environ):
+            from krakenstate.cli import app
 
-        app.main()
+            app.main()
+    finally:
+        gc.freeze()  # or Python, as it ends, would look through all there is once more
 
 
 def _print_and_leave(text: str) -> NoReturn:
