@@ -268,8 +268,9 @@ def _kept(key: Key, record: KeyRecord, look: Outlook) -> Step:
             return waiting(key.address, task, label)
         return unread(key.address, observation, label)
     changes = compare_terms(terms, described)
+    is_approved = record.terms is terms or record.terms == terms  # equal ones are shared, nearly always
     if changes:
-        if task is not None and record.terms == terms:
+        if task is not None and is_approved:
             return waiting(key.address, task, label)
         return _edit(key, record, changes, label, look)
     is_shown = observation.description is not None or (
@@ -278,10 +279,10 @@ def _kept(key: Key, record: KeyRecord, look: Outlook) -> Step:
         and known.at is not None
         and known.at > task.opened_at
     )
-    if task is not None and is_shown and record.terms == terms:
+    if task is not None and is_shown and is_approved:
         note = "the key is as declared; its edit task closes"
         return settlement(key.address, Action.CLOSE, label, note, task=task)
-    if record.terms != terms:
+    if not is_approved:
         return _rerecord(key, record, label)
     if second is not None:
         note = "in service; a second key that was handed in is to be deleted, then its secret is dropped"

@@ -2,14 +2,16 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.rotation import ADOPTED_GENERATION, Generation, Rotation
-from krakenstate.model.terms import KeyDescription, KeyTerms
+from krakenstate.model.terms import KeyDescription, KeyTerms, shared
 
 
 class Verdict(StrEnum):
@@ -118,7 +120,7 @@ class KeyRecord(Model):
     process: Address
     generation: int = 1
     key_name: str | None = None
-    terms: KeyTerms
+    terms: Annotated[KeyTerms, AfterValidator(shared)]
     candidate: Candidate | None = None
     declined: Declined | None = None
     published: Published | None = None

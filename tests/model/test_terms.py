@@ -6,6 +6,7 @@ import pytest
 
 from krakenstate import Access, NonceUnit, Permission
 from krakenstate.model.base import format_instant
+from krakenstate.model.key_record import KeyRecord
 from krakenstate.model.network import parse_network
 from krakenstate.model.terms import KeyTerms, falls_on
 from krakenstate.model.vocabulary import Api
@@ -83,3 +84,6 @@ def test_keys_made_alike_share_their_terms():
     assert KeyTerms.of(spot_key(name="one")) is KeyTerms.of(spot_key(name="two"))
     assert KeyTerms.of(derivatives_key(name="one")) is KeyTerms.of(derivatives_key(name="two"))
     assert KeyTerms.of(spot_key(nonce_window=0)) != KeyTerms.of(spot_key(nonce_window=1))
+    plain = KeyTerms.of(spot_key()).model_dump(mode="json")
+    record = KeyRecord(address="spot_key.a", account="spot_subaccount.b", process="process.c", terms=plain)
+    assert record.terms is KeyTerms.of(spot_key())
