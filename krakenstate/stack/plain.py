@@ -77,15 +77,15 @@ ReportedResource = tuple[str, int, dict[str, Any]]
 
 
 class Report(Model):
-    """All a child says about the stack file that it ran."""
+    """All a child says about the stack file that it ran. The first fault in a list ends the search."""
 
     finished: bool
     stacks: tuple[ReportedStack, ...] = Field(max_length=100)
-    lines: tuple[ReportedSource | None, ...] = Field(max_length=100_000)
-    resources: tuple[ReportedResource, ...] = Field(max_length=RESOURCES_MAX)
-    placeholders: tuple[str, ...] = Field(max_length=100_000)
-    extras: tuple[ReportedExtra, ...] = Field(max_length=10_000)
-    problems: tuple[ReportedProblem, ...] = Field(max_length=10_000)
+    lines: tuple[ReportedSource | None, ...] = Field(max_length=100_000, fail_fast=True)
+    resources: tuple[ReportedResource, ...] = Field(max_length=RESOURCES_MAX, fail_fast=True)
+    placeholders: tuple[str, ...] = Field(max_length=100_000, fail_fast=True)
+    extras: tuple[ReportedExtra, ...] = Field(max_length=10_000, fail_fast=True)
+    problems: tuple[ReportedProblem, ...] = Field(max_length=10_000, fail_fast=True)
 
 
 def parse_json(data: bytes, what: str) -> dict[str, Any]:
