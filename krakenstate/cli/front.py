@@ -10,8 +10,6 @@ import gc
 import os
 import sys
 
-from krakenstate.stack.plugins import switch_off
-
 TYPE_CHECKING = False  # as in typing, whose import costs a third of answering `version`
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -26,7 +24,6 @@ costs a sixth.
 def main() -> NoReturn:
     """Runs the program and ends the interpreter with its exit code."""
     gc.set_threshold(*_GARBAGE)
-    switch_off()
     is_logged = any(name.startswith("KRAKENSTATE_LOG") for name in os.environ)
     match [] if is_logged else sys.argv[1:]:
         case ["version"] | ["--version"]:
@@ -40,7 +37,9 @@ def main() -> NoReturn:
         case _:
             pass
     from krakenstate.cli.ahead import started_ahead
+    from krakenstate.stack.plugins import switch_off
 
+    switch_off()
     try:
         with started_ahead(sys.argv[1:], os.environ):
             from krakenstate.cli import app

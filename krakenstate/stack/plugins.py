@@ -7,7 +7,7 @@ process takes to begin, 22 (measured).
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import sys
 from types import ModuleType
@@ -26,15 +26,15 @@ def switch_off() -> None:
     """For a process of our own, before pydantic is imported in it."""
     os.environ.update(NO_PLUGINS)
     if _METADATA not in sys.modules:
-        sys.modules[_METADATA] = importlib.metadata = _Later(_METADATA)  # as an import would set both
+        stand_in = _Later(_METADATA)
+        stand_in.__spec__ = importlib.util.find_spec(_METADATA)
+        assert stand_in.__spec__ is not None  # noqa: S101 - it is Python's own
+        stand_in.__path__ = stand_in.__spec__.submodule_search_locations or []
+        sys.modules[_METADATA] = importlib.metadata = stand_in  # as an import would set both
 
 
 class _Later(ModuleType):
     """``importlib.metadata``, which is imported when ``entry_points`` is called, or anything else is used."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.__path__ = [f"{folder}/metadata" for folder in importlib.__path__]  # looked at by every import
 
     def entry_points(self, **wanted: str) -> Any:
         """The real one's answer: only the name is taken when pydantic is imported."""

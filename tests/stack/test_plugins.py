@@ -16,7 +16,9 @@ from krakenstate import Environment
 Environment.production()
 print([name for name in ("spying_plugin", "email", "zipfile") if name in sys.modules])
 import importlib.metadata
+import importlib.util
 
+assert importlib.util.find_spec("importlib.metadata").name == "importlib.metadata"
 print([found.name for found in importlib.metadata.entry_points(group="pydantic") if found.name == "spy"])
 print(importlib.metadata.version("spy"), importlib.metadata is sys.modules["importlib.metadata"])
 """
