@@ -1,7 +1,8 @@
 """JSON, indented by two, as Python's own encoder writes it: the same bytes, a part at a time.
 
-How this works: that encoder is a chain of generators, one for each level, made anew for each text and left to
-the garbage collector. For what a plan says of each of thousands of keys that takes twice the time.
+How this works: that encoder takes no iterator, so that all rows would have to be there at once; and made anew
+for each row it leaves its functions to the garbage collector, 45 MiB of them for 10,000 keys. Only brackets
+and indentation are made here; names and values are that encoder's own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
+_text = json.JSONEncoder().encode
 _ROWS_ABOVE = 2
 """An object and its fields are given row by row; what lies deeper is small, and given whole."""
 
@@ -20,7 +22,7 @@ def indented(value: object, level: int = 0) -> Iterator[str]:
     """
     rows: Iterable[tuple[str, object]]
     if isinstance(value, Mapping):
-        begin, end, rows = "{", "}", ((f"{json.dumps(name)}: ", below) for name, below in value.items())
+        begin, end, rows = "{", "}", ((f"{_text(name)}: ", below) for name, below in value.items())
     elif isinstance(value, list | tuple | Iterator):
         begin, end, rows = "[", "]", (("", below) for below in value)
     else:
@@ -43,10 +45,10 @@ def _whole(value: object, pad: str) -> str:
         return "null"
     if isinstance(value, dict):
         inside = f"{pad}  "
-        rows = [f"\n{inside}{json.dumps(name)}: {_whole(below, inside)}" for name, below in value.items()]
+        rows = [f"\n{inside}{_text(name)}: {_whole(below, inside)}" for name, below in value.items()]
         return f"{{{','.join(rows)}\n{pad}}}" if rows else "{}"
     if isinstance(value, list | tuple):
         inside = f"{pad}  "
         rows = [f"\n{inside}{_whole(below, inside)}" for below in value]
         return f"[{','.join(rows)}\n{pad}]" if rows else "[]"
-    return json.dumps(value)
+    return _text(value)
