@@ -19,6 +19,7 @@ MAX_MODULE_LINES = 450
 
 # Who may import a library; a package stands for all modules below it.
 LIBRARY_USERS = {
+    "certifi": ("krakenstate.providers.vault.connections",),
     "click": ("krakenstate.cli",),
     "deepdiff": ("krakenstate.engine.diff",),
     "httpcore": ("krakenstate.transport.connections",),
