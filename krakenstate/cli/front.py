@@ -19,6 +19,8 @@ _GARBAGE = (1_000_000, 10, 10)
 no call leaves a circle behind, and a look at 100,000 of them takes 50 ms. Of imports Python's own pace
 costs a sixth.
 """
+_INTERRUPTED = 130
+"""As ``Interrupted`` says, whose import nothing here waits for."""
 
 
 def main() -> NoReturn:
@@ -36,15 +38,18 @@ def main() -> NoReturn:
             _print_and_leave(overview(help_width()))
         case _:
             pass
-    from krakenstate.cli.ahead import started_ahead
-    from krakenstate.stack.plugins import switch_off
-
-    switch_off()
     try:
+        from krakenstate.cli.ahead import started_ahead
+        from krakenstate.stack.plugins import switch_off
+
+        switch_off()
         with started_ahead(sys.argv[1:], os.environ):
             from krakenstate.cli import app
 
             app.main()
+    except KeyboardInterrupt:  # while there was no command line yet, or none any more
+        sys.stderr.write("Stopped by Ctrl-C.\n")
+        sys.exit(_INTERRUPTED)
     finally:
         gc.freeze()  # or Python, as it ends, would look through all there is once more
 

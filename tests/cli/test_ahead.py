@@ -159,7 +159,7 @@ class Stops:
     def find_spec(self, name, path=None, target=None):
         if name == "typer":
             print(*numbers, flush=True)
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.Signals[stop])
 
 numbers, start = [], process._start
 
@@ -170,16 +170,23 @@ def told(*args, **kwargs):
 
 process._start = told
 sys.meta_path.insert(0, Stops())
-sys.argv[1:] = ["validate"]
+stop, sys.argv[1:] = sys.argv[1], ["validate"]
 main()
 """
 
 
-def test_sigterm_before_there_is_a_command_line_leaves_nothing(tmp_path):
-    """The processes are there before typer is, and are ended whenever the program is."""
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("SIGTERM", "", id="sigterm"),
+        pytest.param("SIGINT", "Stopped by Ctrl-C.\n", id="ctrl-c"),
+    ],
+)
+def test_a_stop_before_there_is_a_command_line_leaves_nothing(tmp_path, name, said):
+    """The processes are there before typer is, and are ended whenever the program is, without a traceback."""
     write_stack(tmp_path, "import time\ntime.sleep(60)\n")
     done = subprocess.run(
-        [sys.executable, "-c", IS_STOPPED_EARLY],
+        [sys.executable, "-c", IS_STOPPED_EARLY, name],
         cwd=tmp_path,
         env=clean_environment(),
         capture_output=True,
@@ -188,5 +195,5 @@ def test_sigterm_before_there_is_a_command_line_leaves_nothing(tmp_path):
         check=False,
     )
     numbers = [int(number) for number in done.stdout.split()]
-    assert (done.returncode, len(numbers), done.stderr) == (128 + signal.SIGTERM, 2, "")
+    assert (done.returncode, len(numbers), done.stderr) == (128 + signal.Signals[name], 2, said)
     assert all(map(is_gone, numbers))
