@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-    except (BrokenPipeError, ValueError):  # the reader went away, or closed the stream
+    except (OSError, ValueError):  # the reader went away, or closed the stream, or the disk is full
         code = code or _BROKEN_PIPE_EXIT
         drop_stdout()
     sys.exit(code)
@@ -107,7 +107,7 @@ def _play(words: list[str]) -> int:
         raise Interrupted("The question was not answered.", next_step="Nothing was changed.") from None
     except USAGE_ERROR as wrong:
         if is_help_request(wrong):
-            print(getattr(wrong, "message", ""))
+            Output().result(getattr(wrong, "message", ""))
             return 0
         message, command = usage_message(wrong)
         raise UsageError(message, next_step=f"See: {command} --help" if command else None) from None

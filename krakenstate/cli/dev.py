@@ -10,6 +10,7 @@ import typer
 
 from krakenstate.cli.dev_common import explained, perform, say, seconds
 from krakenstate.cli.dev_world import world
+from krakenstate.cli.output import Output
 from krakenstate.sim.errors import DevError
 
 app = typer.Typer(
@@ -75,9 +76,9 @@ def up(directory: Dir = None, as_json: Json = False) -> None:
         })  # fmt: skip
         return
     for name, value in running.environment.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        Output().result(f"export {name}={shlex.quote(value)}")
     for name in running.unset:
-        typer.echo(f"unset {name}")
+        Output().result(f"unset {name}")
     if sys.stdout.isatty():
         typer.echo('To set these variables: eval "$(krakenstate dev up)"', err=True)
 
@@ -91,9 +92,9 @@ def down(directory: Dir = None) -> None:
 
     ended = devenv.down(find_directory(directory))
     for server in ended:
-        typer.echo(f"Ended {server.role} (pid {server.process.pid}).")
+        Output().result(f"Ended {server.role} (pid {server.process.pid}).")
     if not ended:
-        typer.echo("Nothing was running any more; what it left behind is gone.")
+        Output().result("Nothing was running any more; what it left behind is gone.")
 
 
 @app.command(epilog="Example: krakenstate dev status")
@@ -109,7 +110,7 @@ def status(directory: Dir = None, as_json: Json = False) -> None:
         if as_json:
             say({"dir": None, "servers": []})
         else:
-            typer.echo(f"{nothing.message}. {nothing.next_step}")
+            Output().result(f"{nothing.message}. {nothing.next_step}")
         return
     record = devenv.read_record(where)
     servers = record.servers if record else []
@@ -126,11 +127,11 @@ def status(directory: Dir = None, as_json: Json = False) -> None:
     if as_json:
         say({"dir": str(where), "servers": shown})
         return
-    typer.echo(f"Development environment in {where}")
+    Output().result(f"Development environment in {where}")
     for line in shown:
-        typer.echo("  {role}  pid {pid}  {address}  since {since}  {status}".format(**line))
+        Output().result("  {role}  pid {pid}  {address}  since {since}  {status}".format(**line))
     if not (record and record.is_ready):
-        typer.echo("  It is not complete. Start anew: krakenstate dev down, then krakenstate dev up")
+        Output().result("  It is not complete. Start anew: krakenstate dev down, then krakenstate dev up")
 
 
 @web.command(

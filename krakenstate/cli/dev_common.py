@@ -5,8 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-import typer
-
+from krakenstate.cli.output import Output
 from krakenstate.errors import RehearsalError
 from krakenstate.sim.errors import DevError
 
@@ -41,7 +40,7 @@ def perform(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def say(result: Any) -> None:
     """Print one line of JSON."""
-    typer.echo(json.dumps(result, ensure_ascii=False))
+    Output().result(json.dumps(result, ensure_ascii=False))
 
 
 def seconds(duration: str) -> float:

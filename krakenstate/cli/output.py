@@ -10,11 +10,12 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from krakenstate.cli.indented import indented
-from krakenstate.errors import KrakenstateError, StackProblems
+from krakenstate.errors import KrakenstateError, OutputUnwritable, StackProblems
 from krakenstate.secret.redactor import scrub
 from krakenstate.stack.text import clean
 
@@ -108,22 +109,28 @@ class Output:
         self._bar = ""
 
     def result(self, text: str) -> None:
-        """Text on standard output."""
-        print(text, file=self.stdout, flush=True)
+        """Text on standard output.
+
+        Raises:
+            OutputUnwritable: As all that writes there; a reader that went away is a ``BrokenPipeError``.
+        """
+        with _writing():
+            print(text, file=self.stdout, flush=True)
 
     def data(self, value: Mapping[str, Any]) -> None:
         """JSON on standard output: one object, indented, written as it is made.
 
         What an iterator among its fields gives becomes a list, whose rows are made and written one by one.
         """
-        for text in indented(value):
-            self.stdout.write(text)
-        print(file=self.stdout, flush=True)
+        with _writing():
+            for text in indented(value):
+                self.stdout.write(text)
+            print(file=self.stdout, flush=True)
 
     def event(self, event: BaseModel) -> None:
         """One line of JSON on standard output, whole, from any thread."""
         line = json.dumps(event.model_dump(mode="json", by_alias=True))
-        with _one_line_at_a_time:
+        with _one_line_at_a_time, _writing():
             self.stdout.write(f"{scrub(line)}\n")
             self.stdout.flush()
 
@@ -150,14 +157,26 @@ class Output:
     def print_error(self, error: KrakenstateError, *, beside_result: bool = False) -> None:
         """An error on standard error; with JSON its envelope on standard output, where no result is."""
         colour = uses_colour(self.stderr)
-        self.stdout.flush()
-        if self.events:
-            self.event(_diagnostic(error))
-        elif self.json and not beside_result:
-            print(json.dumps(envelope(error), ensure_ascii=False), file=self.stdout, flush=True)
+        with suppress(OutputUnwritable), _writing():  # people are told all the same
+            self.stdout.flush()
+            if self.events:
+                self.event(_diagnostic(error))
+            elif self.json and not beside_result:
+                print(json.dumps(envelope(error), ensure_ascii=False), file=self.stdout, flush=True)
         for each in parts_of(error):
             print(scrub(format_error(each, self.width, colour=colour)), file=self.stderr)
         self.stderr.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tells a standard output that cannot be written from all other trouble with files."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise OutputUnwritable(f"Standard output cannot be written: {problem.strerror}.") from None
 
 
 def _paint(text: str, style: str, colour: bool) -> str:

@@ -172,6 +172,13 @@ class InternalError(KrakenstateError):
     remedy = "Run again with KRAKENSTATE_LOG=debug and report what it prints; it holds no secret."
 
 
+class OutputUnwritable(KrakenstateError):
+    """What a command prints cannot be written: the disk is full, or the place is gone."""
+
+    code, headline = "KS9005", "Output cannot be written"
+    remedy = "Make room or print elsewhere, then run the command again; what it did before is done."
+
+
 class RehearsalError(KrakenstateError):
     """The rehearsal servers could not be started, reached or stopped."""
 

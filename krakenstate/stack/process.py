@@ -45,8 +45,9 @@ _CHUNK = 1 << 16
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _BOOTSTRAP = """
-import gc, importlib.util, sys
+import gc, importlib.util, os, sys
 gc.disable()
+os.nice(10)
 init, libraries, errand = sys.argv[1:]
 sys.path.append(libraries)
 spec = importlib.util.spec_from_file_location(

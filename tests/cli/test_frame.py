@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import typer
@@ -147,8 +148,8 @@ def test_the_overall_help_is_the_same_from_both_doors(tmp_path):
 def test_what_needs_little_imports_little(tmp_path, arguments, unused):
     """What is asked most is answered by few modules: no test of time would hold on every machine."""
     program = (
-        f"import sys\nsys.argv[1:] = {arguments!r}\nfrom krakenstate.cli.front import main\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"import sys\nsys.argv[1:] = {arguments!r}\nfrom krakenstate.cli.front import run\n"
+        "try:\n    run()\nexcept SystemExit as end:\n    assert end.code == 0\n"
         f"found = [name for name in {unused!r} if name in sys.modules]\nassert not found, found\n"
     )
     done = subprocess.run(
@@ -187,7 +188,7 @@ def test_light_commands_import_nothing_heavy(tmp_path, arguments):
 
 STARTS_THE_STACK = """
 import sys
-from krakenstate.cli.front import main
+from krakenstate.cli.front import run
 from krakenstate.stack import process
 
 def started(*_, **__):
@@ -195,7 +196,7 @@ def started(*_, **__):
 
 process._start = started
 sys.argv[1:] = ["plan", "prod", "--refresh=false"]
-main()
+run()
 """
 IMPORTS_THE_ROOMS = """
 from importlib import import_module
@@ -549,6 +550,29 @@ def test_a_reader_that_goes_away_is_no_crash(tmp_path):
         check=False,
     )
     assert (done.stdout, done.stderr) == ('{\n  "forma', "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("command", ["version", "--help", "validate", "validate --json", "dev status"])
+def test_a_full_disk_is_said_and_is_no_crash(tmp_path, command):
+    """Results that cannot be written end a command with 1 and one message, whoever prints them."""
+    write_stack(tmp_path, "")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "krakenstate", *command.split()],
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("Standard output cannot be written: ") == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "KS9001" not in done.stderr
 
 
 PRINTS_ITS_CHILDREN = """
