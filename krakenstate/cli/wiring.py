@@ -160,10 +160,15 @@ def _load_beside_imports(stack: str | None, desired: Path | None, rooms: Iterabl
             def import_rooms() -> None:
                 importing.extend(pool.submit(import_module, name) for name in rooms)
 
-            ran = run_stack(find_stack(stack), meanwhile=import_rooms) if desired is None else None
-            from krakenstate.stack.load import load, read_stack
+            if desired is None:
+                with run_stack(find_stack(stack), meanwhile=import_rooms) as ran:
+                    from krakenstate.stack.load import read_stack
 
-            loaded = load(stack, desired) if ran is None else read_stack(ran)
+                    loaded = read_stack(ran)
+            else:
+                from krakenstate.stack.load import load
+
+                loaded = load(stack, desired)
             for done in importing:
                 done.result()
     finally:

@@ -38,7 +38,7 @@ from krakenstate.stack.errand import Isolation
 from krakenstate.stack.find import StackFile, find_rules, find_stack
 from krakenstate.stack.plain import admit, describe_place, parse_json
 from krakenstate.stack.renames import check_renames, load_renames
-from krakenstate.stack.render import Run, renames_of, render_stack, stack_problems
+from krakenstate.stack.render import Run, agreed, read_first, renames_of, stack_problems
 from krakenstate.stack.running import Ran, run_stack
 from krakenstate.stack.text import clean
 
@@ -127,26 +127,28 @@ def load_stack(
         StackProblems: Several are, each with its line.
     """
     stack = find_stack(name)
-    return read_stack(run_stack(stack, require_isolation=require_isolation, time_max_s=time_max_s))
+    with run_stack(stack, require_isolation=require_isolation, time_max_s=time_max_s) as ran:
+        return read_stack(ran)
 
 
 def read_stack(ran: Ran) -> LoadedStack:
-    """Checks what a stack file declared.
+    """Checks what a stack file declared: what its first run said, while the second may still run.
 
     Lines that the stack printed appear on standard error.
 
     Raises:
-        StackError: One thing is wrong.
+        StackError: One thing is wrong; that the two runs differ is said before what is wrong in both.
         StackProblems: Several are, each with its line.
     """
     stack = ran.stack
-    run = render_stack(ran, show=lambda line: _show(stack, line))
+    run = read_first(ran, show=lambda line: _show(stack, line))
     loaded, problems = _declare(run.resources, run.placeholders)
     renames, more = _rename(*renames_of(run, stack), loaded, run.placeholders)
+    isolation = agreed(ran, run)
     raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])
     head = _head_of(run, stack)
     policies = [clean(file.name, 100) for file in find_rules(stack.project)]
-    return _finish(head, loaded, renames, stack.path, run.isolation, policies=policies)
+    return _finish(head, loaded, renames, stack.path, isolation, policies=policies)
 
 
 def load_desired(path: Path) -> LoadedStack:

@@ -2,9 +2,9 @@
 
 How this works: each child gets an interpreter of its own in a session of its own, with no environment, no
 open file but two pipes, and the project's folder as working folder though not as a place to import from. One
-loop reads all pipes until they close or time is up. A report begins with a line about the child's isolation,
-written before the stack file runs. Whatever happens, the child's whole process group is
-killed before the child is reaped, so its number cannot have passed to somebody else.
+loop reads all pipes until those that are waited for close or time is up. A report begins with a line about
+the child's isolation, written before the stack file runs. Whatever happens, the child's whole process group
+is killed before the child is reaped, so its number cannot have passed to somebody else.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _BOOTSTRAP = """
 import gc, importlib.util, os, sys
 gc.disable()
-os.nice(10)
-init, libraries, errand = sys.argv[1:]
+init, libraries, patience, errand = sys.argv[1:]
+os.nice(int(patience))
 sys.path.append(libraries)
 spec = importlib.util.spec_from_file_location(
     "krakenstate", init, submodule_search_locations=[init.rpartition("/")[0]])
@@ -64,6 +64,10 @@ main(errand)
 
 A child lives for a moment and keeps all it makes, so it looks for no garbage.
 """
+_PATIENCE = 5
+"""How much nicer each child is than the one before: the first is read while the second still runs."""
+_LISTENED_S = 1.0
+"""Time that a child has at least, from when its parent listens again after having done something else."""
 
 
 class Ending(Enum):
@@ -93,6 +97,7 @@ class Child:
     isolation: Isolation = _UNSAID
     deadline: float = field(default_factory=lambda: time.monotonic() + START_MAX_S)
     open_fds: set[int] = field(default_factory=set)
+    is_over: bool = False
 
     def take(self, fd: int, data: bytes, time_max_s: float) -> None:
         """Keeps what arrived; decides when it is too much, and when the stack file's time began."""
@@ -125,6 +130,7 @@ def run_children(
     data: bytes | None = None,
     meanwhile: Callable[[], None] | None = None,
     started: Sequence[Child] = (),
+    awaited: int | None = None,
 ) -> list[Child]:
     """Runs a stack file once per hash seed, all at the same time.
 
@@ -138,9 +144,11 @@ def run_children(
         data: For a policy file: what its rules look at.
         meanwhile: Called once all have started.
         started: From ``start_children`` for the very same, if they run already.
+        awaited: So many, from the first on, have ended when this returns; unless given, all. The rest is left
+            to ``finish_children`` and ``end_children``.
 
     Returns:
-        The children, ended, in the order of the seeds.
+        The children in the order of the seeds.
     """
     children = list(started)
     try:
@@ -150,12 +158,26 @@ def run_children(
             )
         if meanwhile is not None:
             meanwhile()
-        _listen(children, time_max_s)
-    finally:
+        finish_children(children, time_max_s, awaited)
+    except BaseException:
         end_children(children)
-    for child in children:
-        child.part_report()
+        raise
     return children
+
+
+def finish_children(children: Sequence[Child], time_max_s: float, awaited: int | None = None) -> None:
+    """Waits until so many children, from the first on, have ended, and takes their reports; else until all.
+
+    What the others say meanwhile is taken too, so that none of them waits for this process.
+    """
+    waited_for = [child for child in children[:awaited] if not child.is_over]
+    for child in children:
+        if child.open_fds:
+            child.deadline = max(child.deadline, time.monotonic() + _LISTENED_S)
+    _listen(children, waited_for, time_max_s)
+    for child in waited_for:
+        _end(child)
+        child.part_report()
 
 
 def start_children(
@@ -172,8 +194,17 @@ def start_children(
     make_undumpable()
     children: list[Child] = []
     try:
-        for seed in seeds:
-            child = _start(file, display, project, seed, time_max_s, kernel_only=kernel_only, data=data)
+        for number, seed in enumerate(seeds):
+            child = _start(
+                file,
+                display,
+                project,
+                seed,
+                time_max_s,
+                patience=_PATIENCE * number,
+                kernel_only=kernel_only,
+                data=data,
+            )
             children.append(child)  # one by one: those that started are ended
     except BaseException:
         end_children(children)
@@ -184,7 +215,8 @@ def start_children(
 def end_children(children: Iterable[Child]) -> None:
     """Kills what still runs of them, and whatever they started, and reaps them."""
     for child in children:
-        _end(child)
+        if not child.is_over:
+            _end(child)
 
 
 def make_undumpable() -> None:
@@ -201,6 +233,7 @@ def _start(
     seed: int,
     time_max_s: float,
     *,
+    patience: int,
     kernel_only: bool,
     data: bytes | None,
 ) -> Child:
@@ -237,6 +270,7 @@ def _start(
                 _BOOTSTRAP,
                 str(package),
                 str(libraries),
+                str(patience),
                 errand.to_json(),
             ],
             stdin=given if given is not None else subprocess.DEVNULL,
@@ -311,13 +345,13 @@ def _loader_variables(project: Path) -> dict[str, str]:
     return {name: value for name, value in kept.items() if value}
 
 
-def _listen(children: Sequence[Child], time_max_s: float) -> None:
-    """Reads all pipes until they are closed; a child out of time or bounds is left to be killed."""
+def _listen(children: Sequence[Child], awaited: Sequence[Child], time_max_s: float) -> None:
+    """Reads all pipes until those awaited are closed; a child out of time or bounds is left to be killed."""
     with selectors.DefaultSelector() as selector:
         for started in children:
             for fd in started.open_fds:
                 selector.register(fd, selectors.EVENT_READ, started)
-        while selector.get_map():
+        while any(child.open_fds for child in awaited):
             now = time.monotonic()
             for late in (child for child in children if child.open_fds and child.deadline <= now):
                 late.ending = Ending.OUT_OF_TIME
@@ -344,6 +378,8 @@ def _forget(child: Child, selector: selectors.BaseSelector) -> None:
 
 
 def _end(child: Child) -> None:
+    child.is_over = True
+    child.open_fds.clear()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.process.pid, signal.SIGKILL)
     child.process.wait()

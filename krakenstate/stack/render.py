@@ -126,22 +126,34 @@ def render_stack(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:
     Raises:
         StackUnstable: The two gave different declarations.
     """
-    stack, children, limit = ran.stack, ran.children, ran.time_max_s
-    lines = Lines(stack)
+    first = read_first(ran, show=show)
+    return replace(first, isolation=agreed(ran, first))
+
+
+def read_first(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:
+    """What the first run declared, which is worth nothing until the second has ``agreed``."""
     if show:
-        for line in _printed_lines(children[0]):
+        for line in _printed_lines(ran.first):
             show(line)
-    if is_same := _is_same(*children):
-        children[1].report.clear()
-    first = _read(children[0], stack, lines, limit)
-    if is_same:
-        second = replace(first, isolation=children[1].isolation)
-    else:
-        second = _read(children[1], stack, lines, limit)
-    if not first.problems and second.resources is not first.resources:
-        _compare(first, second, lines)
-    weaker = second if first.isolation.kind == "kernel" else first
-    return replace(first, isolation=weaker.isolation)
+    return _read(ran.first, ran)
+
+
+def agreed(ran: Ran, first: Run) -> Isolation:
+    """Waits for the second run and compares; what was obtained in both.
+
+    Args:
+        ran: The runs.
+        first: As ``read_first`` told it; its resources may be used up.
+
+    Raises:
+        StackUnstable: The two gave different declarations.
+    """
+    child = ran.second()
+    if not first.problems and not _is_same(ran.first, child):
+        _compare(_read(ran.first, ran), _read(child, ran), Lines(ran.stack))
+    for one in ran.children:
+        one.report.clear()
+    return child.isolation if first.isolation.kind == "kernel" else first.isolation
 
 
 def stack_problems(run: Run, stack: StackFile) -> list[KrakenstateError]:
@@ -182,17 +194,17 @@ def renames_of(run: Run, stack: StackFile) -> tuple[tuple[RenderedMove, ...], tu
 
 
 def _is_same(one: Child, other: Child) -> bool:
-    """Whether two runs ended by themselves and said the same, byte for byte; then it is read once."""
+    """Whether two runs ended by themselves and said the same, byte for byte."""
     return (one.ending, one.report) == (other.ending, other.report) and one.ending is Ending.BY_ITSELF
 
 
-def _read(child: Child, stack: StackFile, lines: Lines, time_max_s: float) -> Run:
-    """A child's report, which is let go of once it is read, or the problem that stands for it."""
+def _read(child: Child, ran: Ran) -> Run:
+    """A child's report, or the problem that stands for it."""
+    lines = Lines(ran.stack)
     try:
-        report = _report_of(child, stack, lines, time_max_s)
+        report = _report_of(child, ran.stack, lines, ran.time_max_s)
     except StackError as problem:
         return Run(None, [], (), (problem,), child.isolation)
-    child.report.clear()
     problems = [_problem_of(problem, lines) for problem in report.problems]
     resources: list[PlainDeclaration] = []
     broken = [clean(address, 130) for address in report.placeholders]

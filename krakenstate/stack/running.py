@@ -1,5 +1,7 @@
 """Running a stack file: two processes, from their start to their end.
 
+The first is read while the second, which has another hash seed and must say the same, may still run.
+
 Nothing in here needs a model, so that a command can start these processes first and import all it needs while
 they run; with ``running_ahead`` they run before there is a command. ``render.py`` reads what they report.
 """
@@ -21,17 +23,27 @@ FILE_MAX = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The two runs of a stack file, ended.
+    """The two runs of a stack file, of which the first has ended.
 
     Args:
         stack: The file.
         children: Its processes, one for each seed.
-        time_max_s: The time on the clock that each had.
+        time_max_s: The time on the clock that each has.
     """
 
     stack: StackFile
     children: tuple[Child, Child]
     time_max_s: float
+
+    @property
+    def first(self) -> Child:
+        """The run that is read."""
+        return self.children[0]
+
+    def second(self) -> Child:
+        """The run that must say the same, once it has ended."""
+        process.finish_children(self.children, self.time_max_s)
+        return self.children[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +92,15 @@ def _take_ahead(stack: StackFile, require_isolation: bool) -> list[Child]:
     return []
 
 
+@contextmanager
 def run_stack(
     stack: StackFile,
     *,
     require_isolation: bool = False,
     time_max_s: float | None = None,
     meanwhile: Callable[[], None] | None = None,
-) -> Ran:
-    """Runs a stack file twice.
+) -> Iterator[Ran]:
+    """Runs a stack file twice; the block begins when the first run has ended, and ends the other.
 
     Args:
         stack: The file.
@@ -110,10 +123,14 @@ def run_stack(
         kernel_only=require_isolation,
         meanwhile=meanwhile,
         started=_take_ahead(stack, require_isolation) if time_max_s is None else (),
+        awaited=None if require_isolation else 1,
     )
-    if require_isolation:
-        _require_kernel((first, second))
-    return Ran(stack, (first, second), limit)
+    try:
+        if require_isolation:
+            _require_kernel((first, second))
+        yield Ran(stack, (first, second), limit)
+    finally:
+        process.end_children((first, second))
 
 
 def _require_kernel(children: Iterable[Child]) -> None:

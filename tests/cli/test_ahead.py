@@ -115,10 +115,9 @@ def is_gone(number):
 
 def test_a_run_takes_over_what_runs(started):
     """The very same stack runs twice, not four times, and is ended as ever."""
-    with running_ahead(None):
-        ran = run_stack(find_stack("prod"))
+    with running_ahead(None), run_stack(find_stack("prod")) as ran:
+        assert ran.first.report == ran.second().report != b""
     assert [child.process.pid for child in ran.children] == started
-    assert ran.children[0].report == ran.children[1].report != b""
     assert all(map(is_gone, started))
 
 
@@ -127,8 +126,8 @@ def test_what_nobody_asks_for_is_ended(started):
     with running_ahead("prod"):
         assert len(started) == 2
     assert all(map(is_gone, started))
-    with running_ahead("prod"):
-        ran = run_stack(find_stack("prod"), require_isolation=True)
+    with running_ahead("prod"), run_stack(find_stack("prod"), require_isolation=True) as ran:
+        pass
     assert len(started) == 6
     assert [child.process.pid for child in ran.children] == started[4:]
     assert all(map(is_gone, started))

@@ -581,9 +581,9 @@ from krakenstate.stack import process
 
 listen = process._listen
 
-def told(children, deadline):
+def told(children, *how):
     print(*(child.process.pid for child in children), flush=True)
-    listen(children, deadline)
+    listen(children, *how)
 
 process._listen = told
 main(["validate"])

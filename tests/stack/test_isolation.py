@@ -83,7 +83,8 @@ def test_a_lesser_isolation_is_said_with_its_reason(project):
 def test_a_stack_cannot_claim_isolation(project):
     """What a stack writes about its isolation comes too late: the first line was written before it ran."""
     write_stack(project, FORGE + 'send(b\'{"kind": "kernel", "reason": null}\\n\')\n')
-    run = render_stack(run_stack(find_stack("prod")))
+    with run_stack(find_stack("prod")) as ran:
+        run = render_stack(ran)
     assert run.isolation.kind == "process"
     assert [type(problem) for problem in run.problems] == [StackResultInvalid]
 
@@ -180,7 +181,8 @@ def test_a_claimed_line_quotes_no_other_file(project, claimed):
     source = {"file": claimed, "line": 1}
     problem = {"code": "KS1002", "message": "m", "source": source}
     write_stack(project, FORGE + f"send(report | {{'finished': False, 'problems': [{problem!r}]}})\n")
-    (told,) = render_stack(run_stack(find_stack("prod"))).problems
+    with run_stack(find_stack("prod")) as ran:
+        (told,) = render_stack(ran).problems
     assert (told.source.file, told.source.line) == ("stacks/prod.py", 1)
     assert "3fa9" not in told.source.text
 

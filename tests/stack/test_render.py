@@ -23,8 +23,8 @@ from krakenstate.stack.find import StackFile, find_stack
 from krakenstate.stack.load import dump_rendered, load_desired, load_stack
 from krakenstate.stack.plain import parse_report
 from krakenstate.stack.process import make_undumpable
-from krakenstate.stack.render import render_stack
-from krakenstate.stack.running import run_stack
+from krakenstate.stack.render import read_first, render_stack
+from krakenstate.stack.running import SEEDS, run_stack
 from krakenstate.stack.text import clean
 from tests.support.cli import ROOT, clean_environment
 from tests.support.stacks import write_stack
@@ -153,7 +153,8 @@ def test_the_child_has_nothing_of_the_caller(project, monkeypatch):
             "                  os.getsid(0) == os.getpid()]))\n",
         )
         printed = []
-        render_stack(run_stack(find_stack("prod")), show=printed.append)
+        with run_stack(find_stack("prod")) as ran:
+            render_stack(ran, show=printed.append)
     # a printed line is shown in part only, so it is read where the child left it
     assert len(printed) == 1
     children = process.run_children(
@@ -246,6 +247,38 @@ def test_a_difference_is_named_by_address(project):
     )
     assert type(problem) is StackUnstable
     assert (problem.address, problem.source.line) == ("process.b", 9)
+
+
+def test_the_first_run_is_read_while_the_second_runs(project):
+    """What waits for the first run goes on without the second, whose word it still waits for in the end."""
+    write_stack(project, "import time\nif hash('x') != FIRST:\n    time.sleep(1)\n")
+    seed = "import sys; print(hash('x'))"
+    told = subprocess.run(
+        [sys.executable, "-c", seed],
+        env={"PYTHONHASHSEED": str(SEEDS[0])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file = project / "stacks" / "prod.py"
+    file.write_text(file.read_text().replace("FIRST", told.stdout.strip()))
+    with run_stack(find_stack("prod")) as ran:
+        first, later = ran.children
+        assert (first.is_over, later.is_over) == (True, False)
+        assert read_first(ran).resources == []
+        assert ran.second().report == first.report
+        assert later.is_over
+
+
+def test_what_is_left_early_is_ended(project):
+    """Whoever stops reading leaves no process that still runs."""
+    write_stack(project, "")
+    with pytest.raises(KeyboardInterrupt), run_stack(find_stack("prod")) as ran:
+        raise KeyboardInterrupt
+    for child in ran.children:
+        assert child.is_over
+        with pytest.raises(ProcessLookupError):
+            os.killpg(child.process.pid, 0)
 
 
 def test_no_process_is_left_behind(project):

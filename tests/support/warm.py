@@ -121,6 +121,7 @@ def _remember_stacks(shelf: Path) -> None:
     def remembered(
         file: Path, display: str, project: Path, *how: Any, meanwhile: Any = None, **more: Any
     ) -> Any:
+        more.pop("awaited", None)  # what is kept has ended
         key = hashlib.sha256(repr((display, how, sorted(more.items()))).encode())
         for source in sorted(project.rglob("*.py")):
             key.update(f"{source.relative_to(project)}\0".encode() + source.read_bytes())
