@@ -103,6 +103,7 @@ def settle(vault: LoopbackVault, stack_file: Path) -> None:
     for key in desired.of(Key):
         state.put(_key_record(key, now))
     store.save(state, now)
+    store.pack(state)
     VaultSnapshots(kv, MOUNT, path).save_snapshot(_snapshot(desired, now))
     kv.close()
 

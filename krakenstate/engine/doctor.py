@@ -174,7 +174,7 @@ class _Doctor:
         states: list[State] = []
 
         def read_state() -> Iterable[Check]:
-            state = load_state(self._session)
+            state = load_state(self._session, without_packs=True)  # what it has to look at are the documents
             states.append(state)
             return self._state(state)
 

@@ -20,15 +20,19 @@ from krakenstate.model.snapshot import Snapshot
 from krakenstate.model.state import State
 
 
-def load_state(session: Session) -> State:
+def load_state(session: Session, *, without_packs: bool = False) -> State:
     """The stack's state, made for this stack and these servers.
+
+    Args:
+        session: Of this run.
+        without_packs: Whether each document is read itself, also where a copy of it would do.
 
     Raises:
         LineageMissing: There is none; never taken for an empty one.
         StateOfAnother: It is another stack's or environment's.
         OriginMismatch: It was initialised against other servers.
     """
-    state = session.records.state.load()
+    state = session.records.state.load(without_packs=without_packs)
     index, head, origins = state.index, session.desired.head, session.origins
     if (index.stack, index.environment) != (head.name, head.environment.name):
         raise StateOfAnother(

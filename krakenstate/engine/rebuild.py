@@ -92,6 +92,7 @@ def rebuild(session: Session, *, lineage: str | None, wait_s: float, stop: Stop 
         session.records.journal.begin("state rebuild")
         session.records.state.replace(run.state, session.clock())
         session.records.journal.end("done")
+        session.records.state.pack(run.state)
         return rebuilt
     finally:
         lease.release()

@@ -131,6 +131,7 @@ def writing(session: Session, operation: str, *, wait_s: float, stop: Stop = nev
         raise
     else:
         journal.end("done")
+        session.records.state.pack(run.state)
     finally:
         lease.release()
 

@@ -127,8 +127,11 @@ class StateStore(Protocol):
             StateConflict: Somebody else wrote meanwhile.
         """
 
-    def load(self) -> State:
+    def load(self, *, without_packs: bool = False) -> State:
         """Reads index and pinned documents, checking each.
+
+        Args:
+            without_packs: Read each document itself, also where a copy of it would do.
 
         Raises:
             LineageMissing: There is none; never taken for an empty state.
@@ -140,6 +143,12 @@ class StateStore(Protocol):
 
         Raises:
             StateConflict: Somebody else wrote meanwhile.
+        """
+
+    def pack(self, state: State) -> None:
+        """Copies a large state's documents to few places, so that the next run reads it in few calls.
+
+        It is called when all is saved. Where it fails, the next run takes longer, and no error is raised.
         """
 
     def own_limits(self, state: State) -> dict[str, int]:

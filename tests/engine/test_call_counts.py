@@ -43,7 +43,7 @@ def test_of_keys_that_are_asked_metadata_is_told_beside_the_secret(world):
 
 
 def test_a_plan_of_a_thousand_keys_asks_little(world):
-    """Nothing changed: no signed call, no secret read, a read per account, and a handful of others."""
+    """Nothing changed: no signed call, no secret read, no document, and a handful of others."""
     settled_desk(world, accounts=100, keys=10)
     counted = world.mains.inner = Counting(world.kv)
     session = world.session()
@@ -52,7 +52,7 @@ def test_a_plan_of_a_thousand_keys_asks_little(world):
     assert {step.action for step in plan.steps} == {Action.NO_OP}
     assert len([step for step in plan.steps if step.address.type == "spot_key"]) == 1000
     assert world.calls() == []
-    assert counted.data == {"index": 1, "resources": 100, "snapshot": 2}
+    assert counted.data == {"index": 1, "resources": 1, "snapshot": 2}
     assert counted.heads_ == {"journal": 1, "secrets": 1, "inbox": 2, "quarantine": 1, "evidence": 1}
 
 

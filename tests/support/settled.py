@@ -34,6 +34,7 @@ def settled_desk(world: World, accounts: int, keys: int) -> None:
     for key in session.desired.of(SpotKey):
         state.put(_in_service(world, session, key))
     session.records.state.save(state, world.clock())
+    session.records.state.pack(state)
 
 
 def _in_service(world: World, session: Session, key: SpotKey) -> KeyRecord:

@@ -7,13 +7,12 @@ an entry: that is what some forty thousand keys need.
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 
 from krakenstate.errors import StateTooNew
 from krakenstate.model.snapshot import FORMAT_VERSION, Snapshot
 from krakenstate.store.base import Entry, KeyValue
+from krakenstate.store.vault.packed import pack, unpack
 from krakenstate.store.vault.parts import MAX_DOCUMENT_BYTES
 from krakenstate.store.vault.records import parse, update
 
@@ -59,20 +58,14 @@ class VaultSnapshots:
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replaces it, whatever is there."""
         text = snapshot.model_dump_json()
-        content = {"snapshot": text} if len(text) <= MAX_DOCUMENT_BYTES else {"packed": _pack(text)}
+        content = {"snapshot": text} if len(text) <= MAX_DOCUMENT_BYTES else {"packed": pack(text.encode())}
         data = {"format_version": snapshot.format_version, **content}
         update(self._kv, self._path, lambda _: data)
-
-
-def _pack(text: str) -> str:
-    return base64.b64encode(zlib.compress(text.encode())).decode()
 
 
 def _unpack(packed: object) -> bytes:
     """What was packed; nothing, which is no snapshot, for what was not packed here."""
     try:
-        opened = zlib.decompressobj()
-        text = opened.decompress(base64.b64decode(str(packed), validate=True), _UNPACKED_MAX)
-    except (ValueError, zlib.error):
+        return b"".join(unpack(packed, _UNPACKED_MAX))
+    except ValueError:
         return b""
-    return text if opened.eof else b""

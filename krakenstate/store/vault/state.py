@@ -37,6 +37,7 @@ from krakenstate.model.index import Index, Pin
 from krakenstate.model.state import Document, State
 from krakenstate.store.base import Entry, KeyValue, Metadata
 from krakenstate.store.vault.formats import is_of, is_sealed, seal, unsealed, upgrade
+from krakenstate.store.vault.packs import Packs
 from krakenstate.store.vault.parts import Part, divide, document_named, unite
 from krakenstate.store.vault.pins import Page, is_page, pages_of
 from krakenstate.store.vault.records import ATTEMPTS, parse, side_by_side
@@ -79,6 +80,7 @@ class VaultStateStore:
         self._path = path
         self._version = version
         self._bases: WeakKeyDictionary[State, _Basis] = WeakKeyDictionary()
+        self._packs = Packs(kv, self._document_path)
         self._roomy: set[str] = set()  # entries that keep enough versions, as long as nobody else writes them
 
     @property
@@ -109,7 +111,7 @@ class VaultStateStore:
         self._bases[state] = _Basis(nothing, head.version if head else 0)
         self.save(state, now)
 
-    def load(self) -> State:
+    def load(self, *, without_packs: bool = False) -> State:
         """Reads index and pinned documents, checking each.
 
         Whoever writes meanwhile may remove what an index just read still pins; then there is a newer one.
@@ -117,7 +119,7 @@ class VaultStateStore:
         entry = self._read_index()
         for _ in range(ATTEMPTS):
             try:
-                return self._load_under(entry)
+                return self._load_under(entry, without_packs=without_packs)
             except StateDamaged:
                 newest = self._read_index()
                 if newest.version == entry.version:
@@ -163,6 +165,13 @@ class VaultStateStore:
         for name in [n for n, d in state.documents.items() if d.is_empty]:
             del state.documents[name]
         state.changed.clear()
+
+    def pack(self, state: State) -> None:
+        """Renews the packs of the state as it was saved; see ``packs.py``."""
+        try:
+            self._packs.renew(state.index.documents, state.documents)
+        except VaultError as error:
+            log.warning("The packs at %s were left as they are: %s", self.location, error.message)
 
     def own_limits(self, state: State) -> dict[str, int]:
         """How many versions the entries of index and documents keep by their own word, by path."""
@@ -214,7 +223,7 @@ class VaultStateStore:
         entry = self._kv.read(self._index_path)
         return self._refuse_missing() if entry is None else entry
 
-    def _load_under(self, entry: Entry) -> State:
+    def _load_under(self, entry: Entry, *, without_packs: bool) -> State:
         shown = self._shown("index")
         writer = entry.data.get("krakenstate_version")
         upgraded = upgrade(entry.data, shown, reader=self._version, writer=writer)
@@ -232,17 +241,20 @@ class VaultStateStore:
         pages = {name: pin for name, pin in index.documents.items() if is_page(name)}
         if pages:
             index = index.model_copy(update={"documents": self._unfold(pages, index)})
-        parts = side_by_side([partial(self._load, name, pin, index) for name, pin in index.documents.items()])
         is_older = upgraded != entry.data
-        return self._remember(State(index, unite(parts)), entry.version, pages, is_older=is_older)
+        parts = {} if without_packs or is_older else self._packs.read(index)
+        rest = {name: pin for name, pin in index.documents.items() if name not in parts}
+        jobs = [partial(self._load, name, pin, index) for name, pin in rest.items()]
+        parts |= zip(rest, side_by_side(jobs), strict=True)
+        united = unite(parts[name] for name in index.documents)
+        return self._remember(State(index, united), entry.version, pages, is_older=is_older)
 
     def _unfold(self, pages: Mapping[str, Pin], index: Index) -> dict[str, Pin]:
         """All pins, from the pages that the index pins."""
+        entries = side_by_side([partial(self._read_pinned, name, pin) for name, pin in pages.items()])
         pins: dict[str, Pin] = {}
-        for name, pin in pages.items():
-            shown = self._shown(name)
-            entry = self._read_pinned(name, pin)
-            page = parse(Page, entry, shown)
+        for name, entry in zip(pages, entries, strict=True):
+            page = parse(Page, entry, self._shown(name))
             self._refuse_foreign(page, name, index)
             pins |= page.unfold()
         return dict(sorted(pins.items()))
