@@ -28,6 +28,7 @@ from krakenstate.model.plan import Action
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.run import CallKind
 from krakenstate.model.task import TaskKind
+from krakenstate.store.vault import packs
 from tests.support.seams import (
     FATES,
     PACKAGE,
@@ -629,6 +630,12 @@ SCENARIOS = {
     ),
 }
 """By name. A new kind of remote write adds its line here; the last tests say which is missing."""
+
+
+@pytest.fixture(autouse=True)
+def packs_of_few(monkeypatch):
+    """States as small as these are packed too."""
+    monkeypatch.setattr(packs, "FEWEST", 2)
 
 
 NOBODY_CALLS = "in close_breaker"
