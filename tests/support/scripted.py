@@ -1,6 +1,7 @@
 """A loopback server that answers exactly the bytes it is told to, for answers no honest server gives."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,7 +34,8 @@ class ScriptedServer:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme = "https" if isinstance(listener, ssl.SSLSocket) else "http"
+        self.origin = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         self.script: list[Play] = [http(200, "{}")]
         self.received: list[Received] = []
         self.connections = 0
@@ -52,7 +54,7 @@ class ScriptedServer:
             self.connections += 1
             with peer, suppress(OSError):
                 peer.settimeout(5)
-                self.received.append(_read(peer))
+                self.received.append(read_request(peer))
                 play = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                 if callable(play):
                     play(peer)
@@ -60,7 +62,8 @@ class ScriptedServer:
                     peer.sendall(play)
 
 
-def _read(peer: socket.socket) -> Received:
+def read_request(peer: socket.socket) -> Received:
+    """The next request on a connection."""
     data = b""
     while b"\r\n\r\n" not in data:
         chunk = peer.recv(65536)
@@ -77,9 +80,11 @@ def _read(peer: socket.socket) -> Received:
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
+def scripted_server(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
     """A listening server, ended with the block."""
     listener = socket.create_server(("127.0.0.1", 0))
+    if tls is not None:
+        listener = tls.wrap_socket(listener, server_side=True)
     server = ScriptedServer(listener)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
