@@ -5,10 +5,11 @@ pydantic would compile it, field by field, as each class is made, and that took 
 """
 
 from datetime import UTC, datetime
-from functools import cache
-from typing import Annotated, get_args
+from functools import cache, lru_cache
+from typing import Annotated, TypeVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic_core import SchemaValidator, core_schema
 
 
 class Model(BaseModel):
@@ -24,13 +25,19 @@ class Model(BaseModel):
     )
 
 
-def lighten(model: Model) -> None:
-    """Forgets which fields a model, and each in it, was given.
+M = TypeVar("M", bound=Model)
+_NOTHING: set[str] = set()
+
+
+def lighten(model: M) -> M:
+    """Forgets which fields a model, and each in it, was given; the model comes back.
 
     What was read from a store was given all of them. The sets that say so take twice the room of the values,
-    40 MiB in the state of 10,000 keys, and nobody asks.
+    40 MiB in the state of 10,000 keys, and nobody asks. An empty set takes 216 bytes: one serves all.
     """
-    model.model_fields_set.clear()
+    if model.__pydantic_fields_set__ is _NOTHING:  # a part that several have
+        return model
+    object.__setattr__(model, "__pydantic_fields_set__", _NOTHING)
     values = vars(model)
     for name in _with_models(type(model)):
         below = values[name]
@@ -41,6 +48,7 @@ def lighten(model: Model) -> None:
                 lighten(one)
         else:
             lighten(below)
+    return model
 
 
 @cache
@@ -54,7 +62,22 @@ def _speaks_of_models(annotation: object) -> bool:
     return is_model or any(map(_speaks_of_models, get_args(annotation)))
 
 
+_WRITTEN = len("2026-11-22T17:30:00Z")
+_AWARE = SchemaValidator(core_schema.datetime_schema(tz_constraint="aware"))
+
+
+@lru_cache(8192)  # most instants of a state are those of a few runs, and are read in a quarter of the time
+def _read(text: str) -> object:
+    """The instant that a text means; the text if it means none, which is then said where it stands."""
+    try:
+        return _AWARE.validate_python(text)
+    except ValidationError:
+        return text
+
+
 def _to_utc(value: object) -> object:
+    if isinstance(value, str):
+        return _read(value) if len(value) == _WRITTEN else value
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
 
 

@@ -2,16 +2,14 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator
+from typing import Literal
 
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import VaultFields
 from krakenstate.model.provenance import Provenance
 from krakenstate.model.rotation import ADOPTED_GENERATION, Generation, Rotation
-from krakenstate.model.terms import KeyDescription, KeyTerms, shared
+from krakenstate.model.terms import KeyDescription, SharedTerms
 
 
 class Verdict(StrEnum):
@@ -120,7 +118,7 @@ class KeyRecord(Model):
     process: Address
     generation: int = 1
     key_name: str | None = None
-    terms: Annotated[KeyTerms, AfterValidator(shared)]
+    terms: SharedTerms
     candidate: Candidate | None = None
     declined: Declined | None = None
     published: Published | None = None

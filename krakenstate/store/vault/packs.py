@@ -209,5 +209,4 @@ def _document(text: bytes, name: str, index: Index) -> Document | None:
         return None
     if (found.format_version, found.lineage, found.name) != (FORMAT_VERSION, index.lineage, name):
         return None
-    lighten(found)
-    return found
+    return lighten(found)

@@ -39,8 +39,7 @@ def parse(cls: type[M], entry: Entry, path: str, error: type[KrakenstateError] =
     except ValidationError as problem:
         fields = sorted({".".join(str(part) for part in e["loc"]) or "it" for e in problem.errors()})
     else:
-        lighten(found)
-        return found
+        return lighten(found)
     raise error(
         f"{path} is not what krakenstate wrote there: {', '.join(fields[:5])} cannot be read.",
         next_step=f"See its history: bao kv metadata get {path}",

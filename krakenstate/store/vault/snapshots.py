@@ -7,7 +7,7 @@ an entry: that is what some forty thousand keys need.
 
 from __future__ import annotations
 
-import json
+from pydantic_core import from_json
 
 from krakenstate.errors import StateTooNew
 from krakenstate.model.snapshot import FORMAT_VERSION, Snapshot
@@ -50,7 +50,7 @@ class VaultSnapshots:
         if not isinstance(text, str | bytes):  # as it was before it was one text
             return parse(Snapshot, entry, self._shown)
         try:
-            data = json.loads(text)
+            data = from_json(text)
         except ValueError:
             data = None
         return parse(Snapshot, Entry(data if isinstance(data, dict) else {}, entry.version), self._shown)
