@@ -79,12 +79,13 @@ class Window:
         self._units = units
         self._span_s = span_s
         self._spent: deque[tuple[float, float]] = deque()
+        self._total = 0.0
 
     def wait_s(self, cost: float, now: float) -> float:
         """Until enough of what was spent lies further back than the span."""
         _check(cost, self._units)
         self._forget(now)
-        short = sum(spent for _, spent in self._spent) + cost - self._units
+        short = self._total + cost - self._units
         for at, spent in self._spent:
             if short <= 0:
                 break
@@ -96,6 +97,7 @@ class Window:
     def charge(self, cost: float, now: float) -> None:
         """Notes what was spent, and when."""
         self._spent.append((now, cost))
+        self._total += cost
 
     def copy(self) -> Self:
         """One of which as much is spent, and which is counted for itself."""
@@ -105,7 +107,9 @@ class Window:
 
     def _forget(self, now: float) -> None:
         while self._spent and self._spent[0][0] + self._span_s < now:
-            self._spent.popleft()
+            self._total -= self._spent.popleft()[1]
+        if not self._spent:
+            self._total = 0.0  # whatever parts of a unit were lost in the last digits
 
 
 def _check(cost: float, limit: float) -> None:

@@ -123,7 +123,10 @@ class Lanes:
 
     def _lane(self, account: Address) -> _Lane:
         with self._mutex:
-            return self._lanes.setdefault(account, _Lane())
+            lane = self._lanes.get(account)
+            if lane is None:
+                lane = self._lanes[account] = _Lane()
+            return lane
 
     def _pause_s(self, tariff: Tariff, refusal: RateLimited) -> float:
         named = refusal.again_at

@@ -113,17 +113,29 @@ def test_an_interrupted_caller_waits_for_nobody(heeded):
 
 
 def test_what_is_asked_ahead_is_answered_when_it_is_wanted():
-    """Answers and failures wait for whoever asked, in whatever order they are wanted."""
+    """Answers and failures wait for whoever asked, in whatever order they are wanted, and stay the same."""
+    asked = []
 
     def falls():
+        asked.append("second")
         raise PulledPlug
 
+    def says(word):
+        asked.append(word)
+        return word
+
     ahead = Ahead(2)
-    first, second, third = ahead.ask(lambda: "first"), ahead.ask(falls), ahead.ask(lambda: "third")
+    first, second, third = (
+        ahead.ask(lambda: says("first")),
+        ahead.ask(falls),
+        ahead.ask(lambda: says("third")),
+    )
     ahead.end()
-    assert (third.result(MANY_S), first.result(MANY_S)) == ("third", "first")
-    with pytest.raises(PulledPlug):
-        second.result(MANY_S)
+    assert (third.result(), first.result(), third.result()) == ("third", "first", "third")
+    for _ in range(2):
+        with pytest.raises(PulledPlug):
+            second.result()
+    assert sorted(asked) == ["first", "second", "third"]
 
 
 def test_no_more_is_asked_ahead_at_the_same_time_than_allowed():
@@ -142,6 +154,34 @@ def test_no_more_is_asked_ahead_at_the_same_time_than_allowed():
     assert len(begun) == 2
     let_go.set()
     for later in asked:
-        later.result(MANY_S)
+        later.result()
     ahead.end()
     assert len(begun) == 3
+
+
+def test_whoever_wants_an_answer_that_nobody_looks_for_yet_looks_for_it():
+    """Behind a slow question a lane does not wait: it asks its own, which then is asked by nobody else."""
+    let_go, asked = threading.Event(), []
+    ahead = Ahead(1)
+    slow = ahead.ask(lambda: let_go.wait(MANY_S))
+    other = ahead.ask(lambda: asked.append(threading.current_thread().name))
+    other.result()
+    let_go.set()
+    last = ahead.ask(lambda: True)
+    ahead.end()
+    assert (slow.result(), last.result()) == (True, True)
+    assert asked == [threading.current_thread().name]
+
+
+def test_no_job_begins_before_all_threads_are_there(monkeypatch):
+    """The last thread is started as soon as the first one, however much the jobs have to do."""
+    started, seen = [], []
+    start = threading.Thread.start
+
+    def noted(thread):
+        start(thread)
+        started.append(thread.name)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    run_all([lambda: seen.append(len(started))] * 8, stop=lambda: None, at_most=4)
+    assert min(seen) == 4

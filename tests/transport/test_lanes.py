@@ -114,6 +114,19 @@ def test_derivatives_is_never_asked_too_much(calls):
     assert all(there.admitted)
 
 
+@settings(deadline=None, max_examples=100)
+@given(calls=st.lists(st.tuples(pauses, st.integers(1, 200)), max_size=60))
+def test_what_is_spent_is_what_was_spent_within_the_span(calls):
+    """The sum that a window keeps is that of its calls, however many there were before them."""
+    window, now, spent = Window(500, 10), EPOCH_S, []
+    for idle, cost in calls:
+        now += idle
+        within = sum(units for at, units in spent if at + 10 >= now)
+        assert (window.wait_s(cost, now) > 0) is (within + cost > 500)
+        window.charge(cost, now)
+        spent.append((now, cost))
+
+
 def test_units_come_back_after_the_whole_span():
     """All units spent at once are not there again just before ten seconds have passed."""
     there = line(derivatives=Tariff(lambda: Window(500, 10), {ASK: 500}, 10))
