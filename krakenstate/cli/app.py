@@ -2,7 +2,7 @@
 
 How this works: ``main`` reads the command line, runs one command, and turns whatever ends it into text, JSON
 and an exit code. Commands live one per file and are listed in ``commands.py``; a command's file is imported
-when it is called. That file imports h11, deepdiff, the engine and the simulator inside its functions,
+when it is called. That file imports httpx, deepdiff, the engine and the simulator inside its functions,
 never at the top: ``validate`` and ``render`` need none of them, nor does any help.
 """
 

@@ -115,7 +115,7 @@ class HttpOrigin:
     def _connections(self) -> Connections:
         with self._opening:
             if self._opened is None:
-                from krakenstate.transport.connections import Connections  # noqa: PLC0415 - imports h11
+                from krakenstate.transport.connections import Connections  # noqa: PLC0415 - imports httpx
 
                 self._opened = Connections(
                     self.origin,

@@ -168,7 +168,7 @@ def test_what_needs_little_imports_little(tmp_path, arguments, unused):
 def test_light_commands_import_nothing_heavy(tmp_path, arguments):
     """Commands that need no network, Vault or comparison do not load the libraries for them."""
     write_stack(tmp_path, "")
-    heavy = ("h11", "httpx", "hvac", "deepdiff", "starlette", "uvicorn", "krakenstate.engine")
+    heavy = ("httpx", "hvac", "deepdiff", "starlette", "uvicorn", "krakenstate.engine")
     program = (
         "import sys\nfrom krakenstate.cli.app import run\n"
         f"assert run({arguments!r}) == 0\n"
@@ -214,7 +214,7 @@ for name in wiring._ROOMS:
         pytest.param(
             IMPORTS_THE_ROOMS,
             (
-                *("h11", "httpx", "httpcore", "deepdiff", "rich", "hvac", "requests", "urllib3"),
+                *("httpx", "httpcore", "deepdiff", "rich", "hvac", "requests", "urllib3"),
                 *("krakenstate.engine.apply", "krakenstate.engine.observe", "krakenstate.engine.handover"),
                 *("krakenstate.views.events", "krakenstate.transport", "krakenstate.stack.desk"),
                 *(f"krakenstate.providers.kraken_{room}.provider" for room in ("spot", "derivatives")),
@@ -224,7 +224,7 @@ for name in wiring._ROOMS:
     ],
 )
 def test_a_plan_imports_what_it_needs_when_it_needs_it(tmp_path, program, unused):
-    """The stack's processes start before what reads their reports is there, and h11 waits for a call."""
+    """The stack's processes start before what reads their reports is there, and httpx waits for a call."""
     write_stack(tmp_path, "")
     told = (
         f"import atexit, sys\natexit.register(lambda: print([n for n in {unused!r} if n in sys.modules]))\n"
