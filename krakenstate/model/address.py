@@ -26,7 +26,12 @@ class Address(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Address:
-        return text if isinstance(text, Address) else _checked(text)
+        if isinstance(text, Address):
+            return text
+        try:
+            return _checked(text)
+        except ValueError as problem:
+            raise AddressUnknown(f"{problem}.") from None
 
     @classmethod
     def of(cls, type_: str, name: str) -> Address:
@@ -45,19 +50,18 @@ class Address(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def validate(text: str) -> Address:
-            try:
-                return text if isinstance(text, Address) else _checked(text)
-            except AddressUnknown as error:
-                raise ValueError(error.message.rstrip(".")) from None
-
-        return core_schema.no_info_after_validator_function(
-            validate, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
+        return core_schema.no_info_after_validator_function(  # straight to what is known: no step of Python's
+            _checked, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
         )
 
 
 @lru_cache(65536)  # each stands in a dozen places of a run: looked at once, and kept once
 def _checked(text: str) -> Address:
+    """The address.
+
+    Raises:
+        ValueError: The text has another form.
+    """
     if not _ADDRESS.fullmatch(text) or len(text.partition(".")[2]) > NAME_MAX:
-        raise AddressUnknown(f'"{text[:100]}" is not of the form type.name.')
+        raise ValueError(f'"{text[:100]}" is not of the form type.name')
     return str.__new__(Address, text)

@@ -43,8 +43,9 @@ def lighten(model: M) -> M:
         below = values[name]
         if below is None:
             continue
-        if isinstance(below, dict | tuple):
-            for one in below.values() if isinstance(below, dict) else below:
+        kind = type(below)
+        if kind is dict or kind is tuple:
+            for one in below.values() if kind is dict else below:
                 lighten(one)
         else:
             lighten(below)
