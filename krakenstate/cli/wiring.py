@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from krakenstate.providers.vault.custody import VaultCustody
     from krakenstate.providers.vault.kv import VaultClient
     from krakenstate.stack.load import LoadedStack
-    from krakenstate.store.base import Records
+    from krakenstate.store.base import EvidenceStore, Ledger, LockKeeper, Records
     from krakenstate.transport.lanes import Lanes
 
 USER_AGENT = f"krakenstate/{__version__}"
@@ -117,7 +117,7 @@ def wire(
         desired=loaded.desired,
         origins=origins,
         providers=replace(providers, administrator=VaultAdministration(vault)),
-        custody=_custody(vault, loaded.desired, clock),
+        custody=late(lambda: _custody(vault, loaded.desired, clock)),
         records=_records(vault, loaded.desired, clock, who, env, output.progress),
         site=_site(loaded.desired, site),
         clock=clock,
@@ -181,11 +181,13 @@ _ROOMS = (
     "krakenstate.stack.load",
     "krakenstate.engine.reading",
     "krakenstate.providers.vault.kv",
-    "krakenstate.providers.vault.custody",
     "krakenstate.store.vault.state",
 )
 _SPEAKER = "krakenstate.transport.connections"
 _ASKING = (
+    "krakenstate.providers.vault.custody",
+    "krakenstate.store.vault.evidence",
+    "krakenstate.store.vault.ledger",
     "krakenstate.engine.observe",
     "krakenstate.providers.kraken_derivatives.provider",
     "krakenstate.providers.kraken_spot.provider",
@@ -355,10 +357,7 @@ def _records(
     tell: Callable[[str], None],
 ) -> Records:
     from krakenstate.store.base import Records, Upstream
-    from krakenstate.store.vault.evidence import VaultEvidence
     from krakenstate.store.vault.journal import VaultJournal
-    from krakenstate.store.vault.ledger import VaultLedger
-    from krakenstate.store.vault.lock import VaultLockKeeper
     from krakenstate.store.vault.snapshots import VaultSnapshots
     from krakenstate.store.vault.state import VaultStateStore
 
@@ -368,9 +367,11 @@ def _records(
         other = promotion.state_beside(desired.head.vault)
         state = VaultStateStore(vault, mount, other, version=__version__)
         upstream = Upstream(state, VaultSnapshots(vault, mount, other))
-    return Records(
-        state=VaultStateStore(vault, mount, path, version=__version__),
-        locks=VaultLockKeeper(
+
+    def make_locks() -> LockKeeper:
+        from krakenstate.store.vault.lock import VaultLockKeeper
+
+        return VaultLockKeeper(
             vault,
             mount,
             path,
@@ -380,13 +381,27 @@ def _records(
             version=__version__,
             run_link=run_link(env),
             tell=tell,
-        ),
+        )
+
+    def make_ledger() -> Ledger:
+        from krakenstate.store.vault.ledger import VaultLedger
+
+        return VaultLedger(vault, mount, path, clock=clock)
+
+    def make_evidence() -> EvidenceStore:
+        from krakenstate.store.vault.evidence import VaultEvidence
+
+        return VaultEvidence(vault, mount, path, stack=desired.head.name)
+
+    return Records(
+        state=VaultStateStore(vault, mount, path, version=__version__),
+        locks=late(make_locks),
         journal=VaultJournal(
             vault, mount, path, clock=clock, who=who, version=__version__, scrub=redactor.scrub
         ),
         snapshots=VaultSnapshots(vault, mount, path),
-        ledger=VaultLedger(vault, mount, path, clock=clock),
-        evidence=VaultEvidence(vault, mount, path, stack=desired.head.name),
+        ledger=late(make_ledger),
+        evidence=late(make_evidence),
         upstream=upstream,
     )
 

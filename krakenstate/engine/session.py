@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import JsonValue
 
@@ -34,8 +34,10 @@ from krakenstate.model.rotation import ADOPTED_GENERATION, Generation
 from krakenstate.model.run import CallKind, Result
 from krakenstate.model.state import KeyRecord, State
 from krakenstate.providers.base import Lanes, Providers
-from krakenstate.secret.base import CredentialStore, Slot
 from krakenstate.store.base import Journal, Lease, Records
+
+if TYPE_CHECKING:
+    from krakenstate.secret.base import CredentialStore, Slot
 
 T = TypeVar("T")
 
@@ -90,6 +92,8 @@ class Session:
 
     def slot(self, process: str, address: str) -> Slot:
         """Where a key's secret lives: below its process's name."""
+        from krakenstate.secret.base import Slot  # noqa: PLC0415 - a plan of what is known has no use for it
+
         return Slot(process=process.partition(".")[2] or process, address=address)
 
     def slot_of(self, key: Key) -> Slot:
