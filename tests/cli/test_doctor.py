@@ -9,6 +9,7 @@ from krakenstate.model.checkup import Area, Level
 from krakenstate.model.run import Breaker, BreakerScope
 from krakenstate.providers.base import NodeHealth
 from krakenstate.sim.openbao import free_port
+from krakenstate.store.vault import packs
 from krakenstate.views.doctor_text import render_checkup
 from tests.support.bao import start_bao
 from tests.support.e2e import APPLY, AT_RUNNER, HEADER, HEDGER, MASTER, PNL, PNL_PERMISSIONS, RUNNER
@@ -247,6 +248,19 @@ def test_a_key_behind_a_breaker_says_so(world):
     [(_, text)] = found_in(examined(world, site="colo"), Area.KEYS)
     assert "this site is not inside its declared allowlist" in text
     assert len(world.calls()) == asked
+
+
+def test_a_damaged_document_is_named_though_a_pack_has_a_copy(world, monkeypatch):
+    """Other runs go on with the copy; a check-up reads the documents themselves."""
+    monkeypatch.setattr(packs, "FEWEST", 1)
+    world.initialise()
+    world.declare(spot_key())
+    world.apply()
+    world.kv.delete("krakenstate/prod/resources/master_account.desk")
+    assert world.plan().steps
+    [(level, text)] = found_in(examined(world), Area.STATE)[:1]
+    assert level is Level.PROBLEM
+    assert "master_account.desk is gone" in text
 
 
 def test_foreign_text_cannot_steer_the_terminal(world):

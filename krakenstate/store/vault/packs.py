@@ -80,7 +80,8 @@ class Packs:
             held: list[str] = []
             for digest, text in _lines(each):
                 held.append(digest)
-                document = _document(text, names[digest], index) if digest in names else None
+                name = names.pop(digest, None)  # once: a line that stands there a thousand times costs little
+                document = _document(text, name, index) if name is not None else None
                 if document is not None:
                     found[document.name] = document
             self._held[number] = frozenset(held)
