@@ -125,6 +125,7 @@ class _Observer:
             secrets.read_first(asked)
             arrivals = addressed(session.custody.arrivals(slots), self._state)
             secrets.look({key.address for key in asked})
+            strays = secrets.meanwhile(partial(session.custody.strays, slots))
             found = self._ask(asked, arrivals)
         found += [
             _unknown(account.address, Missing.NOT_ASKED, "Kraken lists no Spot subaccounts; as recorded")
@@ -142,7 +143,7 @@ class _Observer:
             clock_offset_ms=round(offset.total_seconds() * 1000),
             observations=with_reports(session, self._state, by_address, arrivals, self._now),
             arrivals=tuple(arrivals),
-            strays=tuple(session.custody.strays(slots)),
+            strays=tuple(strays.result()),
         )
 
     def _ask(self, asked: list[Key], arrivals: list[Arrival]) -> list[Observation]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from krakenstate.engine.session import Session
 from krakenstate.engine.side_by_side import AT_MOST, Ahead, Later
@@ -18,6 +18,8 @@ from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.state import State
 from krakenstate.secret.base import Held, Kept, Slot
+
+T = TypeVar("T")
 
 READERS = 2
 """Threads that read ahead. A lane whose secret neither has begun to read reads it itself, so a slow store is
@@ -72,6 +74,10 @@ class Secrets:
         records = (self._state.key(key.address) for key in keys)
         shelves = [self._session.shelf(record) for record in records if record and record.published]
         self._held = (self._session.custody.held_at_once(shelves) if shelves else None) or {}
+
+    def meanwhile(self, question: Callable[[], T]) -> Later[T]:
+        """The answer to another question to the store, which can be asked while lanes wait for Kraken."""
+        return self._ahead.ask(question)
 
     def open(self, slot: Slot) -> Kept | None:
         """The secret, read already or read now.

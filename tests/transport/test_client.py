@@ -1,10 +1,13 @@
 """One origin, one attempt, a bounded answer."""
 
+import json
 import socket
 import threading
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from krakenstate.errors import AnswerUnreadable, KrakenUnreachable, OriginRefused, RedirectRefused
 from krakenstate.transport.answers import parse_json
@@ -231,3 +234,22 @@ def test_what_is_not_a_json_object_is_named_and_not_quoted(status, content_type,
     assert says in caught.value.message
     for error in chain(caught.value):
         assert "canary" not in f"{error!r} {vars(error)}"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    fields=st.dictionaries(st.text(), values, max_size=4),
+    escapes=st.booleans(),
+    marks=st.sampled_from(("", "\ufeff")),
+)
+def test_what_is_a_json_object_is_read_as_it_was_written(fields, escapes, marks):
+    """Whatever it holds, letters as they are or escaped, with or without the mark that some put first."""
+    body = (marks + json.dumps(fields, ensure_ascii=escapes)).encode()
+    assert parse_json(Answer(200, {}, body)) == fields
