@@ -87,6 +87,7 @@ def plan(
         snapshot_for,
         what_if,
     )
+    from krakenstate.cli.loading import unless_unstable
     from krakenstate.cli.saved import require_plan_name, save_plan
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.guard import Guard
@@ -105,14 +106,15 @@ def plan(
 
     session = wired.session
     look_ahead = what_if(as_of, session.clock())
-    state = load_for_reading(session)
-    snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
+    with unless_unstable(wired.confirmed):
+        state = load_for_reading(session)
+        snapshot = snapshot_for(wired, state, refresh=refresh, observed=observed)
     made = make_plan(
         session,
         state,
         snapshot,
         commit=commit_of(wired.loaded.path),
-        isolation=wired.loaded.isolation,
+        isolation=wired.confirmed().isolation,
         horizon=timedelta(seconds=within),
         as_of=look_ahead,
         scope=scope or EVERYTHING,

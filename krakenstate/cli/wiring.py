@@ -6,24 +6,22 @@ imports them. What starts those processes is imported at the top, and needs no m
 
 from __future__ import annotations
 
-import gc
 import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from krakenstate import __version__
 from krakenstate.cli.late import late
+from krakenstate.cli.loading import load_beside_imports, unless_unstable
 from krakenstate.cli.output import Output
 from krakenstate.cli.pipelines import is_ci, is_pull_request
 from krakenstate.cli.stats import count_calls, kraken_meter, vault_meter
@@ -36,8 +34,6 @@ from krakenstate.errors import (
 )
 from krakenstate.model.traffic import Traffic, uncounted
 from krakenstate.secret import redactor
-from krakenstate.stack.find import find_stack
-from krakenstate.stack.running import run_stack
 
 if TYPE_CHECKING:
     from krakenstate.engine.audience import Audience
@@ -59,10 +55,15 @@ USER_AGENT = f"krakenstate/{__version__}"
 
 @dataclass(frozen=True)
 class Wired:
-    """A session and what it was made from."""
+    """A session and what it was made from.
+
+    Without ``asks`` the stack is as its first run declared it until it is ``confirmed``: until then nothing
+    may be shown, asked or written.
+    """
 
     session: Session
     loaded: LoadedStack
+    confirmed: Callable[[], LoadedStack]
     vault: VaultClient
     derivatives: Greeter
     who: str
@@ -84,7 +85,7 @@ def wire(
 
     With ``stats`` its calls are counted, and told when the command ends. Without ``check_mount`` Vault is not
     asked here: for a command that says itself what is wrong there. Without ``asks`` what speaks to Kraken is
-    imported only if it is asked after all.
+    imported only if it is asked after all, and the stack is not ``confirmed`` yet.
 
     Raises:
         StackNotExecutedInCi: Under CI a rendered stack is needed.
@@ -100,7 +101,9 @@ def wire(
             "open a pull request may have written."
         )
     traffic = count_calls(output) if stats else None
-    loaded = _load_beside_imports(stack, desired, (*_ROOMS, *_ASKING) if asks else _ROOMS)
+    loaded, confirmed = load_beside_imports(stack, desired, (*_ROOMS, *_ASKING) if asks else _ROOMS)
+    if asks:
+        loaded = confirmed()
     from krakenstate.cli.desk import desk_of
     from krakenstate.engine.guard import Guard
     from krakenstate.engine.session import Session
@@ -110,7 +113,8 @@ def wire(
     clock = clock_of(origins, env)
     vault = _vault_client(loaded.desired, env, traffic)
     if check_mount:
-        vault.check_mount()
+        with unless_unstable(confirmed):
+            vault.check_mount()
     who = f"{_user()}@{socket.gethostname()}"
     providers, greeter = _providers(origins, traffic)
     session = Session(
@@ -129,7 +133,9 @@ def wire(
             guard or Guard(), desk=desk_of(loaded, from_file=desired is not None, credentials=True)
         ),
     )
-    return Wired(session=session, loaded=loaded, vault=vault, derivatives=greeter, who=who)
+    return Wired(
+        session=session, loaded=loaded, confirmed=confirmed, vault=vault, derivatives=greeter, who=who
+    )
 
 
 def wire_alone(env: Mapping[str, str]) -> tuple[Providers, Callable[[], datetime]]:
@@ -144,37 +150,6 @@ def wire_alone(env: Mapping[str, str]) -> tuple[Providers, Callable[[], datetime
     origins = origins_of(Environment.production(), env)
     providers, _ = _providers(origins)
     return providers, clock_of(origins, env)
-
-
-def _load_beside_imports(stack: str | None, desired: Path | None, rooms: Iterable[str]) -> LoadedStack:
-    """Starts the stack's own processes, then imports in a thread what every run needs while they run.
-
-    The rendering stays with the main thread, where Ctrl-C ends it, its processes first. What is imported and
-    loaded stays until the end, and looking for garbage among it takes a third of the time, so nobody looks.
-    """
-    gc.disable()
-    try:
-        with ThreadPoolExecutor(1, "imports") as pool:
-            importing: list[Future[ModuleType]] = []
-
-            def import_rooms() -> None:
-                importing.extend(pool.submit(import_module, name) for name in rooms)
-
-            if desired is None:
-                with run_stack(find_stack(stack), meanwhile=import_rooms) as ran:
-                    from krakenstate.stack.load import read_stack
-
-                    loaded = read_stack(ran)
-            else:
-                from krakenstate.stack.load import load
-
-                loaded = load(stack, desired)
-            for done in importing:
-                done.result()
-    finally:
-        gc.freeze()
-        gc.enable()
-    return loaded
 
 
 _ROOMS = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -132,7 +132,7 @@ def load_stack(
 
 
 def read_stack(ran: Ran) -> LoadedStack:
-    """Checks what a stack file declared: what its first run said, while the second may still run.
+    """Checks what a stack file declared: what its first run said, and that the second said the same.
 
     Lines that the stack printed appear on standard error.
 
@@ -140,15 +140,38 @@ def read_stack(ran: Ran) -> LoadedStack:
         StackError: One thing is wrong; that the two runs differ is said before what is wrong in both.
         StackProblems: Several are, each with its line.
     """
+    _, confirmed = read_first_run(ran)
+    return confirmed()
+
+
+def read_first_run(ran: Ran) -> tuple[LoadedStack, Callable[[], LoadedStack]]:
+    """What the first run of a stack file declared, and what waits for the second.
+
+    On the first one's word alone nothing is shown, asked or written. The second gives the same stack, with
+    the isolation that both runs had, or raises ``StackUnstable``.
+
+    Raises:
+        StackError, StackProblems: As ``read_stack``.
+    """
     stack = ran.stack
     run = read_first(ran, show=lambda line: _show(stack, line))
     loaded, problems = _declare(run.resources, run.placeholders)
     renames, more = _rename(*renames_of(run, stack), loaded, run.placeholders)
-    isolation = agreed(ran, run)
-    raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])
-    head = _head_of(run, stack)
-    policies = [clean(file.name, 100) for file in find_rules(stack.project)]
-    return _finish(head, loaded, renames, stack.path, isolation, policies=policies)
+    try:
+        raise_problems([*run.problems, *stack_problems(run, stack), *problems, *more])
+        head = _head_of(run, stack)
+        policies = [clean(file.name, 100) for file in find_rules(stack.project)]
+        read = _finish(head, loaded, renames, stack.path, run.isolation, policies=policies)
+    except KrakenstateError:
+        agreed(ran, run)
+        raise
+
+    @cache
+    def confirmed() -> LoadedStack:
+        isolation = agreed(ran, run)
+        return replace(read, isolation=isolation.kind, isolation_reason=isolation.reason)
+
+    return read, confirmed
 
 
 def load_desired(path: Path) -> LoadedStack:

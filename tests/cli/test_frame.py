@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from krakenstate.cli import app, logs, options, wiring
+from krakenstate.cli import app, loading, logs, options, wiring
 from krakenstate.cli.frame import Group
 from krakenstate.cli.output import (
     Output,
@@ -624,12 +624,21 @@ def test_the_main_thread_renders_while_another_imports(monkeypatch):
         seen.append((stack, threading.current_thread() is threading.main_thread(), gc.isenabled()))
         raise FileUnusable("Enough.")
 
-    monkeypatch.setattr(wiring, "find_stack", lambda name: name)
-    monkeypatch.setattr(wiring, "run_stack", run_stack)
+    monkeypatch.setattr(loading, "find_stack", lambda name: name)
+    monkeypatch.setattr(loading, "run_stack", run_stack)
     with pytest.raises(FileUnusable):
         wiring.wire("prod", output=Output(), environment={})
     assert seen == [("prod", True, False)]
     assert gc.isenabled()
+
+
+def test_two_runs_that_differ_are_said_before_what_comes_of_them(tmp_path):
+    """A plan reads Vault while the second run of a stack runs; that the runs differ is all that is said."""
+    write_stack(tmp_path, "stack.add(Process(name='p', owner=str(hash('x'))))\n")
+    nobody = {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}
+    done = run_cli("plan", "prod", "--refresh=false", cwd=tmp_path, env=nobody)
+    assert (done.code, done.stdout) == (1, "")
+    assert re.findall(r"KS\d{4}", done.stderr) == ["KS1006"]
 
 
 def test_json_is_written_as_it_is_made():

@@ -20,7 +20,7 @@ from krakenstate.errors import (
 )
 from krakenstate.stack import process
 from krakenstate.stack.find import StackFile, find_stack
-from krakenstate.stack.load import dump_rendered, load_desired, load_stack
+from krakenstate.stack.load import dump_rendered, load_desired, load_stack, read_first_run
 from krakenstate.stack.plain import parse_report
 from krakenstate.stack.process import make_undumpable
 from krakenstate.stack.render import read_first, render_stack
@@ -268,6 +268,21 @@ def test_the_first_run_is_read_while_the_second_runs(project):
         assert read_first(ran).resources == []
         assert ran.second().report == first.report
         assert later.is_over
+
+
+def test_a_stack_counts_once_both_runs_agree(project):
+    """The first run alone gives the declarations; the second confirms them, or says where it differs."""
+    write_stack(project, "stack.add(Process(name='p', owner='x'))\n")
+    with run_stack(find_stack("prod")) as ran:
+        loaded, confirmed = read_first_run(ran)
+        assert list(loaded.desired.resources) == ["process.p"]
+        assert confirmed().desired is loaded.desired
+        assert confirmed() is confirmed()
+    write_stack(project, "stack.add(Process(name='p', owner=str(hash('x'))))\n")
+    with run_stack(find_stack("prod")) as ran:
+        _, confirmed = read_first_run(ran)
+        with pytest.raises(StackUnstable, match=r"first of process\.p"):
+            confirmed()
 
 
 def test_what_is_left_early_is_ended(project):
