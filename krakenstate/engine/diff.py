@@ -49,7 +49,7 @@ def compare_terms(terms: KeyTerms, description: KeyDescription) -> list[Attribut
 
     Before is what the key says, after what is declared. Attributes that are not managed are not compared.
     """
-    if _is_plainly_so(terms, description):
+    if is_plainly_so(terms, description):
         return []
     declared: Values = {}
     found: Values = {}
@@ -82,7 +82,7 @@ def compare_terms(terms: KeyTerms, description: KeyDescription) -> list[Attribut
     return compare_values(found, declared)
 
 
-def _is_plainly_so(terms: KeyTerms, description: KeyDescription) -> bool:
+def is_plainly_so(terms: KeyTerms, description: KeyDescription) -> bool:
     """Whether every managed attribute is the same as it stands, as it is of nearly every key.
 
     False says nothing: two lists may differ and mean the same. Nothing is made here, so that the keys that
@@ -94,14 +94,14 @@ def _is_plainly_so(terms: KeyTerms, description: KeyDescription) -> bool:
         and (terms.transfer is None or terms.transfer == description.transfer)
         and (terms.networks is None or terms.networks == description.networks)
         and (terms.nonce_window is None or terms.nonce_window == description.nonce_window)
-        and _is_then(terms.expires, description.valid_until)
-        and _is_then(terms.query_from, description.query_from)
-        and _is_then(terms.query_to, description.query_to)
+        and (terms.expires is None or _is_then(terms.expires, description.valid_until))
+        and (terms.query_from is None or _is_then(terms.query_from, description.query_from))
+        and (terms.query_to is None or _is_then(terms.query_to, description.query_to))
     )
 
 
-def _is_then(day: date | None, instant: datetime | None) -> bool:
-    return day is None or (instant is not None and falls_on(instant, day))
+def _is_then(day: date, instant: datetime | None) -> bool:
+    return instant is not None and falls_on(instant, day)
 
 
 def compare_descriptions(recorded: KeyDescription, observed: KeyDescription) -> list[AttributeChange]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from krakenstate.engine.diff import compare_descriptions
 from krakenstate.engine.outlook import Outlook, key_label
 from krakenstate.engine.plan_grants import grant_drift
-from krakenstate.engine.reports import known_of
+from krakenstate.engine.reports import described_by
 from krakenstate.engine.risk import risks_of_changes, sort_risks
 from krakenstate.model.plan import AttributeChange, Check, DriftItem, Severity
 from krakenstate.model.snapshot import Presence, Snapshot
@@ -73,12 +73,12 @@ def _label(record: AccountRecord | KeyRecord | GrantRecord) -> str:
 def _key_drift(record: KeyRecord, look: Outlook) -> list[AttributeChange]:
     seen = look.snapshot.of(record.address)
     changes: list[AttributeChange] = []
-    known = known_of(record, seen).description
-    if record.description and known:
-        changes += compare_descriptions(record.description, known)
-    fact = seen.facts.get("secret")
-    if record.published and fact and fact.is_known and fact.value != record.published.fingerprint:
-        before, after = record.published.fingerprint[:4], str(fact.value)[:4] if fact.value else "gone"
+    recorded, known = record.description, described_by(record, seen)
+    if recorded is not known and recorded is not None and known is not None:
+        changes += compare_descriptions(recorded, known)
+    fact, published = seen.facts.get("secret"), record.published
+    if published and fact and fact.value != published.fingerprint and fact.is_known:
+        before, after = published.fingerprint[:4], str(fact.value)[:4] if fact.value else "gone"
         changes.append(AttributeChange(name="secret", before=f"fp {before}", after=f"fp {after}"))
     return changes
 

@@ -24,7 +24,7 @@ AnyRecord = AccountRecord | KeyRecord | GrantRecord
 def marked(step: Step, resource: Declaration, look: Outlook, pending: Renames) -> Step:
     """A declared resource's step, after what its declaration says of protection, watching and renames."""
     step = _only_observed(step) if resource.observe_only else _protected(step, resource, look)
-    previous = pending.get(step.address)
+    previous = pending.get(step.address) if pending else None
     return step.model_copy(update={"previous_address": previous}) if previous else step
 
 

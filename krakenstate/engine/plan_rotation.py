@@ -31,14 +31,14 @@ def due_on(key: Key, record: KeyRecord) -> datetime | None:
 
     Nobody knows the age of an adopted key that did not describe itself: it is due at once.
     """
-    if key.rotate_every is None or not record.is_in_use:
+    every, published, described = key.rotate_every, record.published, record.description
+    if every is None or (published is None and not record.is_as_adopted):
         return None
-    described = record.description.created_at if record.description else None
-    if described is not None:
-        return described + key.rotate_every
-    if record.adopted_at is not None:
-        return record.adopted_at
-    return record.published.at + key.rotate_every if record.published else None
+    if described is not None and described.created_at is not None:
+        return described.created_at + every
+    if record.adopted is not None and record.is_as_adopted:
+        return record.adopted.at
+    return published.at + every if published else None
 
 
 def expiry_of(record: KeyRecord, look: Outlook) -> date | None:
@@ -55,27 +55,34 @@ def why_rotate(key: Key, record: KeyRecord, look: Outlook) -> tuple[Reason, str]
     Nothing is due while a rotation is under way: the next one waits for the last one. An adopted key is let
     alone until its declaration says more: its expiry counts if ``rotate_before`` is declared.
     """
-    if not record.is_in_use or record.rotation is not None:
+    if record.rotation is not None or not record.is_in_use:
         return None
-    last, today = expiry_of(record, look), look.now.date()
-    if record.is_as_adopted and key.rotate_before is None:
-        last = None
-    again = _end_of(key)
-    if last is not None and last < today:
-        return Reason.EXPIRED, f"it expired on {last}"
-    if last is not None and last - lead_of(key) <= today:
-        lies_ahead = again is None or again - lead_of(key) > today
-        published = record.published
-        was_made_so = published is not None and published.at.date() >= last - lead_of(key)
-        if lies_ahead or not was_made_so:
-            same = "" if lies_ahead else "; the next one will expire then too, unless expires is moved"
-            return Reason.EXPIRING, f"it expires on {last}{same}"
+    last = expiry_of(record, look)
+    if last is not None and (key.rotate_before is not None or not record.is_as_adopted):
+        ending = _why_it_ends(key, record, last, look.now.date())
+        if ending is not None:
+            return ending
     due = due_on(key, record)
-    if due is not None and due <= look.now and due == record.adopted_at:
+    if due is None or due > look.now:
+        return None
+    if due == record.adopted_at:
         return Reason.ROTATION_DUE, "rotate_every is declared, and nobody knows how old the adopted key is"
-    if due is not None and due <= look.now:
-        return Reason.ROTATION_DUE, f"rotate_every is up since {due.date()}"
-    return None
+    return Reason.ROTATION_DUE, f"rotate_every is up since {due.date()}"
+
+
+def _why_it_ends(key: Key, record: KeyRecord, last: date, today: date) -> tuple[Reason, str] | None:
+    """What its last day says of a key in service; ``None`` while that is far enough away."""
+    if last < today:
+        return Reason.EXPIRED, f"it expired on {last}"
+    if last - lead_of(key) > today:
+        return None
+    again, published = _end_of(key), record.published
+    lies_ahead = again is None or again - lead_of(key) > today
+    was_made_so = published is not None and published.at.date() >= last - lead_of(key)
+    if was_made_so and not lies_ahead:
+        return None
+    same = "" if lies_ahead else "; the next one will expire then too, unless expires is moved"
+    return Reason.EXPIRING, f"it expires on {last}{same}"
 
 
 def cannot_be_made(key: Key, look: Outlook) -> str:

@@ -27,7 +27,7 @@ from krakenstate.engine.stakes import blast_changes_of, risks_of
 from krakenstate.engine.upcoming import find_checks, find_upcoming
 from krakenstate.errors import KrakenstateError, StackProblems
 from krakenstate.model.address import Address
-from krakenstate.model.base import lighten
+from krakenstate.model.base import alike, lighten
 from krakenstate.model.decision import decide
 from krakenstate.model.declarations import RESOURCE_TYPES, Account, Grant, Key
 from krakenstate.model.entry import Declaration
@@ -40,8 +40,10 @@ from krakenstate.model.plan import (
     PlanSource,
     Step,
     StepClass,
+    place_of,
 )
 from krakenstate.model.provenance import Provenance
+from krakenstate.model.snapshot import Observation
 from krakenstate.model.state import AccountRecord, GrantRecord, KeyRecord
 
 HORIZON = timedelta(days=30)
@@ -112,8 +114,8 @@ def build_plan(
         environment=decision.environment,
         lineage=decision.lineage,
         steps=tuple(steps),
-        risks=risks_of(steps),
-        blast=blast_changes_of(steps),
+        risks=risks_of(proposals),
+        blast=blast_changes_of(proposals),
         digest=decision.digest,
         complete=not look.snapshot.unreadable,
         targets=scope.targets,
@@ -179,11 +181,11 @@ def _undeclared(record: AccountRecord | KeyRecord | GrantRecord, look: Outlook) 
 
 
 def _sources(look: Outlook, steps: Iterable[Step]) -> dict[Address, PlanSource]:
-    found = {step.address: look.desired.source(step.address) for step in steps}
+    declared = look.desired.resources
     return {
-        address: PlanSource(file=source.file, line=source.line, text=source.text)
-        for address, source in found.items()
-        if source is not None
+        step.address: place
+        for step in steps
+        if (found := declared.get(step.address)) is not None and (place := place_of(found.source)) is not None
     }
 
 
@@ -194,28 +196,34 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
         if type(resource) not in _OBSERVED:
             continue
         seen = look.snapshot.of(address)
-        record = look.state.find(address)
-        if seen.missing is None or seen.description is not None:
-            known: tuple[Provenance | None, datetime | None] = (Provenance.OBSERVED, seen.at)
-        elif isinstance(record, KeyRecord) and record.is_in_use:
-            newest = known_of(record, seen)
-            known = (newest.provenance, newest.at)
-        elif isinstance(record, KeyRecord):
-            known = (seen.provenance, seen.at)
-        elif isinstance(record, AccountRecord):
-            known = (record.provenance, record.existed_at)
-        else:
-            known = (None, None)
-        fact = ObservationFact(
-            address=address,
-            provenance=known[0],
-            at=known[1],
-            missing=seen.missing,
-            detail=seen.detail,
+        provenance, at = _known(seen, look)
+        facts.append(
+            alike(
+                _FACT,
+                address=address,
+                provenance=provenance,
+                at=at,
+                missing=seen.missing,
+                detail=seen.detail,
+            )
         )
-        lighten(fact)
-        facts.append(fact)
     return tuple(facts)
+
+
+_FACT = lighten(ObservationFact(address=Address("a.a")))
+
+
+def _known(seen: Observation, look: Outlook) -> tuple[Provenance | None, datetime | None]:
+    """How and when the newest that is known of something declared came to be."""
+    if seen.missing is None or seen.description is not None:
+        return Provenance.OBSERVED, seen.at
+    record = look.state.find(seen.address)
+    if isinstance(record, KeyRecord):
+        if not record.is_in_use:
+            return seen.provenance, seen.at
+        known = known_of(record, seen)
+        return known.provenance, known.at
+    return (record.provenance, record.existed_at) if isinstance(record, AccountRecord) else (None, None)
 
 
 def _tasks(look: Outlook) -> tuple[OpenTask, ...]:

@@ -67,6 +67,8 @@ def promotions(session: Session, look: Outlook, plan: Plan) -> tuple[Promoted, .
 def with_proofs(plan: Plan, found: Iterable[Promoted]) -> Plan:
     """The plan, whose steps name the key that was verified elsewhere, and when."""
     told = {promoted.address: _told(promoted) for promoted in found if promoted.proof is not None}
+    if not told:
+        return plan
     steps = tuple(
         step.model_copy(update={"note": "; ".join(filter(None, (step.note, told[step.address])))})
         if step.address in told

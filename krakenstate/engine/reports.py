@@ -63,6 +63,13 @@ def known_of(record: KeyRecord, seen: Observation) -> Known:
     return Known(record.description, record.provenance, record.described_at)
 
 
+def described_by(record: KeyRecord, seen: Observation) -> KeyDescription | None:
+    """The newest description of a key in service, as ``known_of`` has it, without making anything."""
+    if seen.description is not None:
+        return seen.description
+    return record.description if seen.report is None else known_of(record, seen).description
+
+
 def told_of(
     report: Report | None, fingerprint: str | None, candidate: Candidate | None, now: datetime
 ) -> Answer | Attempt | None:
@@ -159,16 +166,15 @@ def with_reports(
 
 def find_report_checks(snapshot: Snapshot, state: State) -> list[Check]:
     """Reports from which nothing follows, and rejections that hosts met: findings, never changes."""
+    reports = {a: seen.report for a, seen in snapshot.observations.items() if seen.report is not None}
     found: list[Check] = []
     quarantined = {a.address: a for a in reversed(snapshot.arrivals) if a.place is Place.QUARANTINE}
-    for address, seen in sorted(snapshot.observations.items()):
-        if seen.report is None:
-            continue
+    for address in sorted(reports):
         record = state.key(address)
         published = record.published if record else None
         waiting = quarantined.get(address)
         expected = {fp for fp in (published and published.fingerprint, waiting and waiting.fingerprint) if fp}
-        found += _checks(address, seen.report, expected, snapshot.observed_at)
+        found += _checks(address, reports[address], expected, snapshot.observed_at)
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import JsonValue
 
 from krakenstate.model.address import Address
+from krakenstate.model.base import alike
 from krakenstate.model.plan import Action, Actor, AttributeChange, Reason, Step
 from krakenstate.model.provenance import Missing
 from krakenstate.model.snapshot import Observation
@@ -17,7 +18,11 @@ Values = Mapping[str, JsonValue]
 
 def in_sync(address: Address, label: str) -> Step:
     """Nothing to do."""
-    return Step(address=address, action=Action.NO_OP, reason=Reason.IN_SYNC, label=label)
+    return alike(_IN_SYNC, address=address, label=label)
+
+
+_IN_SYNC = Step(address=Address("a.a"), action=Action.NO_OP, reason=Reason.IN_SYNC, label="")
+"""What the steps of nearly all addresses of nearly every plan are like."""
 
 
 def manual(

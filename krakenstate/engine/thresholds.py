@@ -15,7 +15,7 @@ from krakenstate.errors import BulkChange, ManagementLost, ThresholdLoose
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Key
 from krakenstate.model.limits import Thresholds
-from krakenstate.model.plan import Action, Check, Plan, Reason, Severity, Step, StepClass
+from krakenstate.model.plan import Action, Check, Plan, Reason, Severity, Step
 from krakenstate.model.state import AccountRecord, AccountStatus, GrantRecord, KeyRecord
 from krakenstate.model.terms import KeyTerms
 from krakenstate.model.vocabulary import Access, Api, Permission
@@ -31,7 +31,8 @@ def find_stops(plan: Plan, look: Outlook) -> tuple[Check, ...]:
         plan: What would be done.
         look: As it was planned from, renames foreseen.
     """
-    return (*_bulk(plan, look), *_lost_control(plan, look))
+    proposals = plan.proposals
+    return (*_bulk(proposals, look), *_lost_control(proposals, look)) if proposals else ()
 
 
 def forced(stop: Check) -> Check:
@@ -40,11 +41,11 @@ def forced(stop: Check) -> Check:
     return stop.model_copy(update={"severity": Severity.WARNING, "remedy": "", "text": text})
 
 
-def _bulk(plan: Plan, look: Outlook) -> Iterator[Check]:
+def _bulk(proposals: list[Step], look: Outlook) -> Iterator[Check]:
     limits = look.desired.head.thresholds
     existing = {r.address for r in look.state.records if _exists(r)}
     sizes = Counter(address.type for address in existing)
-    steps = [s for s in plan.steps if s.address in existing and s.step_class is StepClass.PROPOSAL]
+    steps = [s for s in proposals if s.address in existing]
     for type_, size in sorted(sizes.items()):
         if size < limits.existing:
             continue
@@ -93,9 +94,9 @@ def _updates(step: Step) -> bool:
     return step.action in {Action.UPDATE, Action.MANUAL} and not step.is_import
 
 
-def _lost_control(plan: Plan, look: Outlook) -> Iterator[Check]:
+def _lost_control(proposals: list[Step], look: Outlook) -> Iterator[Check]:
     """Masters whose subaccounts nothing could manage any more, after what is proposed."""
-    proposed = {s.address for s in plan.proposals}
+    proposed = {s.address for s in proposals}
     records = [r for r in look.state.records if isinstance(r, KeyRecord) and _manages(r.terms) and _exists(r)]
     for master, api in sorted({(Address(r.terms.controls or ""), r.terms.api) for r in records}):
         holders = [r for r in records if (r.terms.controls, r.terms.api) == (master, api)]

@@ -18,48 +18,46 @@ from krakenstate.model.state import KeyRecord
 def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
     """Expiries and rotations within the horizon, and rotations whose clock has not started."""
     found: list[Upcoming] = []
+    today = look.now.date()
     for key in look.desired.of(Key):
-        record = look.state.key(key.address)
-        found.extend(_expiry(key, look, horizon))
-        found.extend(_rotation(key, record, look, horizon))
+        if isinstance(key, SpotKey) and key.expires is not None:
+            found += _expiry(key, key.expires, today, horizon)
+        found += _rotation(key, look.state.key(key.address), today, horizon)
     found.extend(
         Upcoming(address=declared.address, on=w.until, text=f"waiver of {w.rule} ends {w.until}")
         for declared in look.desired.resources.values()
         for w in declared.waivers
-        if w.until <= look.now.date() + horizon
+        if w.until <= today + horizon
     )
-    return tuple(sorted(found, key=lambda u: (u.on is None, u.on or look.now.date(), u.address, u.text)))
+    return tuple(sorted(found, key=lambda u: (u.on is None, u.on or today, u.address, u.text)))
 
 
-def _expiry(key: Key, look: Outlook, horizon: timedelta) -> list[Upcoming]:
-    if not isinstance(key, SpotKey) or key.expires is None:
-        return []
+def _expiry(key: Key, last: date, today: date, horizon: timedelta) -> list[Upcoming]:
     lead = lead_of(key)
-    today = look.now.date()
     out = []
-    if key.expires <= today + horizon:
-        verb = "expires" if key.expires >= today else "expired"
-        out.append(Upcoming(address=key.address, on=key.expires, text=f"{verb} {key.expires}"))
-    replace_by = key.expires - lead
+    if last <= today + horizon:
+        verb = "expires" if last >= today else "expired"
+        out.append(Upcoming(address=key.address, on=last, text=f"{verb} {last}"))
+    replace_by = last - lead
     if key.rotate_before and replace_by <= today + horizon:
         text = f"to be replaced from {replace_by} ({_days(lead)} before its expiry)"
         out.append(Upcoming(address=key.address, on=replace_by, text=text))
     return out
 
 
-def _rotation(key: Key, record: KeyRecord | None, look: Outlook, horizon: timedelta) -> list[Upcoming]:
+def _rotation(key: Key, record: KeyRecord | None, today: date, horizon: timedelta) -> list[Upcoming]:
     if record is not None and record.rotation is not None:
         return [line for rotation in record.rotation.chain for line in _under_way(key, rotation)]
     if key.rotate_every is None:
         return []
-    overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
     due = rotation_due(key, record)
+    if due is not None and due > today + horizon:
+        return []
+    overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
     if due is None:
         text = f"rotation every {_days(key.rotate_every)} from the day it goes into service{overlap}"
         return [Upcoming(address=key.address, on=None, text=text)]
-    if due > look.now.date() + horizon:
-        return []
-    verb = "rotation due" if due >= look.now.date() else "rotation overdue since"
+    verb = "rotation due" if due >= today else "rotation overdue since"
     return [Upcoming(address=key.address, on=due, text=f"{verb} {due}{overlap}")]
 
 
@@ -88,14 +86,10 @@ def find_checks(look: Outlook) -> tuple[Check, ...]:
         if not isinstance(record, KeyRecord) or record.published is None:
             continue
         fact = look.snapshot.of(record.address).facts.get("secret")
-        if fact is None or not fact.is_known:
+        if fact is None or fact.value == record.published.fingerprint or not fact.is_known:
             continue
-        if fact.value is None:
-            text = f"the secret is gone from {record.published.path}"
-        elif fact.value != record.published.fingerprint:
-            text = f"somebody replaced the secret at {record.published.path}"
-        else:
-            continue
+        what = "the secret is gone from" if fact.value is None else "somebody replaced the secret at"
+        text = f"{what} {record.published.path}"
         found.append(Check(code="KS2206", address=record.address, text=text))
     return (
         *found,

@@ -52,6 +52,20 @@ def lighten(model: M) -> M:
     return model
 
 
+def alike(model: M, **changes: object) -> M:
+    """Another model with some fields changed, unchecked.
+
+    For what is made by the thousand and differs in little: in a third of the time that making or copying one
+    takes, and all have one set of the fields they were given.
+    """
+    made = model.__class__.__new__(model.__class__)
+    object.__setattr__(made, "__dict__", {**vars(model), **changes})
+    object.__setattr__(made, "__pydantic_fields_set__", model.__pydantic_fields_set__)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
 @cache
 def _with_models(cls: type[Model]) -> tuple[str, ...]:
     """The fields that may hold models, alone or in a dictionary or tuple."""

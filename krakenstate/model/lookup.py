@@ -60,6 +60,10 @@ class Lookup:
         tasks = self.tasks
         return [t for t in tasks if t.is_open] if address is None else list(self._open.get(address, ()))
 
+    def has_open_task(self, address: str) -> bool:
+        """Whether somebody still has to act on a task at an address."""
+        return bool(self.tasks) and address in self._open
+
     def note(self, name: str, before: Document) -> None:
         """A document was replaced; ``before`` is what it was."""
         after = self._documents[name]

@@ -2,9 +2,11 @@
 
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from pydantic import Field, JsonValue
 
+from krakenstate.errors import Source
 from krakenstate.model.address import Address
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.entry import Waiver
@@ -222,6 +224,12 @@ class PlanSource(Model):
     file: str
     line: int
     text: str = ""
+
+
+@lru_cache(1024)  # thousands of declarations come from one line
+def place_of(source: Source | None) -> PlanSource | None:
+    """A line as a plan names it."""
+    return PlanSource(file=source.file, line=source.line, text=source.text) if source else None
 
 
 class Severity(StrEnum):

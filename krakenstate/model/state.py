@@ -146,6 +146,10 @@ class State:
         """Tasks somebody still has to act on, of one address or all."""
         return self._lookup.open_tasks(address)
 
+    def has_open_task(self, address: str) -> bool:
+        """Whether somebody still has to act on a task at an address."""
+        return self._lookup.has_open_task(address)
+
     def find(self, address: str) -> AccountRecord | KeyRecord | GrantRecord | None:
         """The record at an address, if there is one."""
         return self._lookup.find(address)

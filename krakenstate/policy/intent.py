@@ -16,8 +16,8 @@ PROMOTION = "promotion"
 def rights_are_needed(case: Case) -> Iterator[Finding]:
     """Only of keys that name their calls; the list may be incomplete, so that it is no proof of misuse."""
     for key in case.desired.of(Key):
-        beyond = unneeded(key.reasons)
-        if beyond:
+        reasons = key.reasons
+        if reasons and (beyond := unneeded(reasons)):
             yield Finding(key, f"{key.address} has {', '.join(beyond)}, which none of its calls needs.")
 
 

@@ -23,7 +23,7 @@ from krakenstate.errors import (
 from krakenstate.model.address import Address
 from krakenstate.model.desired import Desired
 from krakenstate.model.entry import Declaration, Waiver
-from krakenstate.model.plan import Check, PlanSource, Severity
+from krakenstate.model.plan import Check, Severity, place_of
 from krakenstate.policy.base import Broken, Case, Ruling, breaks
 from krakenstate.policy.rules import RULES
 
@@ -100,7 +100,7 @@ def _after_waivers(broken: Broken, case: Case) -> Check:
         severity=broken.severity,
         rule=broken.rule,
         remedy=broken.remedy,
-        source=_place(broken.source),
+        source=place_of(broken.source),
         waiver=waiver,
     )
     if waiver is None:
@@ -165,7 +165,7 @@ def _needless(found: Iterable[Broken], case: Case, desk: Ruling | None) -> list[
                     rule=waiver.rule,
                     remedy=leaf.remedy,
                     waiver=waiver,
-                    source=_place(declared.source),
+                    source=place_of(declared.source),
                 )
             )
     return checks
@@ -175,7 +175,3 @@ def _strictly(check: Check) -> Check:
     if check.severity is not Severity.WARNING:
         return check
     return check.model_copy(update={"severity": Severity.ERROR})
-
-
-def _place(source: Source | None) -> PlanSource | None:
-    return PlanSource(file=source.file, line=source.line, text=source.text) if source else None

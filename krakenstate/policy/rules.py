@@ -71,9 +71,11 @@ def networks_are_narrow(case: Case) -> Iterator[Finding]:
             yield Finding(listed, f"{listed.address} {_admits(broad)}, and keys of production refer to it.")
     judged: dict[tuple[Address, ...], list[IPNetwork]] = {}
     for key in keys:
-        lists = tuple(listed.address for listed in key.allowlist or ())
-        if len(lists) < 2 or not broad_lists.isdisjoint(lists):
+        if key.allowlist is None or len(key.allowlist) < 2:
             continue  # one list alone was judged above
+        lists = tuple(listed.address for listed in key.allowlist)
+        if not broad_lists.isdisjoint(lists):
+            continue
         if lists not in judged:
             judged[lists] = _broad(key.networks or ())
         if judged[lists]:
@@ -102,8 +104,8 @@ def movers_of_funds_are_bounded(case: Case) -> Iterator[Finding]:
 def movers_of_funds_do_not_trade(case: Case) -> Iterator[Finding]:
     """On either platform; a controller's right to switch trading on and off is no trading with withdrawal."""
     for key in case.desired.of(Key):
-        rights, trades = _moves_funds(key), _trading(key)
-        if rights and trades:
+        rights = _moves_funds(key)
+        if rights and (trades := _trading(key)):
             yield Finding(
                 key,
                 f"{key.address} can move funds ({rights}) and trade ({trades}). A program that trades is "

@@ -295,5 +295,5 @@ def test_what_is_equal_at_a_glance_is_equal_when_looked_at(declared, described):
     """The short cut for a key that is plainly as declared finds no key alike that differs."""
     at_a_glance = compare_terms(declared, described)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diff, "_is_plainly_so", lambda *_: False)
+        patch.setattr(diff, "is_plainly_so", lambda *_: False)
         assert compare_terms(declared, described) == at_a_glance

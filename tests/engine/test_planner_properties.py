@@ -5,16 +5,19 @@ import random
 from collections import Counter
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krakenstate import Permission
+from krakenstate.engine import plan_keys
+from krakenstate.engine.plan_kept import is_plainly_kept
 from krakenstate.errors import Source
 from krakenstate.model.plan import Action, StepClass
 from krakenstate.model.provenance import Missing
 from krakenstate.model.state import AccountStatus
 from krakenstate.model.task import TaskKind
-from tests.support.looks import look_at, missing, plan_of
+from tests.support.looks import as_described, look_at, missing, plan_of, present, served, task_of
 from tests.support.strategies import INSTANTS, WIDE, desks, settled_desks
 from tests.support.world import COLO, RUNNER, spot_key
 
@@ -93,6 +96,34 @@ def test_the_digest_differs_with_every_permission_network_and_expiry(permissions
         digest(allowlist=networks[1]),
     ]
     assert len(set(variants)) == len(variants)
+
+
+@quick
+@given(desks() | settled_desks(), INSTANTS)
+def test_what_is_plainly_kept_is_kept_when_looked_at(scene, now):
+    """The short cut for a key that nothing is to do about leaves every plan as it is without it."""
+    look = scene.look(now=now)
+    at_a_glance = plan_of(look).model_dump_json()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_keys, "is_plainly_kept", lambda *_: False)
+        assert plan_of(look).model_dump_json() == at_a_glance
+
+
+def test_a_key_in_service_as_declared_is_plainly_kept():
+    """The short cut is taken: asked now or known from earlier, and not while a task is open."""
+    key = spot_key(expires=None, rotate_every=timedelta(days=90))
+    record = served(key, description=as_described(key))
+    seen, unseen = (
+        present(key.address, description=as_described(key)),
+        missing(key.address, Missing.NOT_ASKED),
+    )
+    edit = task_of(TaskKind.EDIT_KEY, key.address, generation=1)
+    looks = [
+        look_at([key], [record], [], [seen]),
+        look_at([key], [record], [], [unseen]),
+        look_at([key], [record], [edit], [seen]),
+    ]
+    assert [is_plainly_kept(key, record, look) for look in looks] == [True, True, False]
 
 
 @quick

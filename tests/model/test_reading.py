@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from krakenstate.model.base import Instant, lighten
+from krakenstate.model.address import Address
+from krakenstate.model.base import Instant, alike, lighten
 from krakenstate.model.key_record import KeyRecord
 from krakenstate.model.snapshot import Observation, Presence, Snapshot
 from krakenstate.model.terms import KeyTerms
@@ -90,3 +91,17 @@ def test_what_was_lightened_can_be_changed_as_before():
         lineage="l", stack="s", environment="e", observed_at=at, observations={one.address: one}
     )
     assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+
+
+def test_what_is_alike_equals_a_copy_with_the_same_changes():
+    """A model made after another is what a copy is, and leaves the other as it was."""
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    one = Observation(address="spot_key.a", presence=Presence.PRESENT, at=at)
+    before = one.model_dump_json()
+    other = alike(one, address=Address("spot_key.b"), presence=Presence.ABSENT)
+    copied = one.model_copy(update={"address": Address("spot_key.b"), "presence": Presence.ABSENT})
+    assert other == copied
+    assert other.model_dump_json() == copied.model_dump_json()
+    assert other.model_dump(exclude_unset=True) == copied.model_dump(exclude_unset=True)
+    assert other.model_copy(update={"code": "KS1"}).code == "KS1"
+    assert one.model_dump_json() == before
