@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from krakenstate.cli.front import drop_stdout
 from krakenstate.cli.indented import indented
-from krakenstate.errors import KrakenstateError, OutputUnwritable, StackProblems
+from krakenstate.errors import KrakenstateError, OutputUnwritable, StackProblems, Terminated
 from krakenstate.secret.redactor import scrub
 from krakenstate.stack.text import clean
 
@@ -114,7 +115,7 @@ class Output:
         Raises:
             OutputUnwritable: As all that writes there; a reader that went away is a ``BrokenPipeError``.
         """
-        with _writing():
+        with self._whole(), _writing():
             print(text, file=self.stdout, flush=True)
 
     def data(self, value: Mapping[str, Any]) -> None:
@@ -122,10 +123,20 @@ class Output:
 
         What an iterator among its fields gives becomes a list, whose rows are made and written one by one.
         """
-        with _writing():
+        with self._whole(), _writing():
             for text in indented(value):
                 self.stdout.write(text)
             print(file=self.stdout, flush=True)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What is half written when a stop comes stays so: nothing follows, and no reader is waited for."""
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated):
+            if self.stdout is sys.stdout:
+                drop_stdout()
+            raise
 
     def event(self, event: BaseModel) -> None:
         """One line of JSON on standard output, whole, from any thread."""

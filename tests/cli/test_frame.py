@@ -1,5 +1,6 @@
 """The frame around all commands: help, usage errors, exit codes, streams, colour, logs."""
 
+import fcntl
 import gc
 import io
 import json
@@ -9,7 +10,9 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -550,6 +553,49 @@ def test_a_reader_that_goes_away_is_no_crash(tmp_path):
         check=False,
     )
     assert (done.stdout, done.stderr) == ('{\n  "forma', "")
+
+
+ANSWERS_AT_LENGTH = """
+from krakenstate.cli import app
+from krakenstate.cli.output import Output
+
+app._play = lambda words: Output(json=True).data({"rows": (f"row {n}" for n in range(1_000_000))})
+app.main(["plan", "--json"])
+"""
+
+
+def wait_until_full(pipe):
+    """Waits until whoever writes into a pipe waits for its reader."""
+    until = time.monotonic() + 20
+    waiting = bytearray(4)
+    while time.monotonic() < until:
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+        if int.from_bytes(waiting, sys.byteorder) > 2**16 - 2**13:
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing filled the pipe")
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_a_stop_waits_for_no_reader(tmp_path, stop, code):
+    """Where half of an answer is written and nobody reads on, a stop ends the program and adds nothing."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", ANSWERS_AT_LENGTH],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_until_full(running.stdout)
+        running.send_signal(stop)
+        assert running.wait(timeout=20) == code
+    finally:
+        running.kill()
+        printed, said = running.communicate()
+    assert printed.startswith(b'{\n  "rows": [\n    "row 0",\n')
+    assert b'"error"' not in printed
+    assert said.count(b"Error: ") == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
