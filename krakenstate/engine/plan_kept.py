@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 from krakenstate.engine.diff import is_plainly_so
-from krakenstate.engine.outlook import Outlook
+from krakenstate.engine.outlook import Outlook, key_label
 from krakenstate.engine.plan_rotation import why_rotate
 from krakenstate.engine.reports import described_by
+from krakenstate.engine.steps import in_sync
 from krakenstate.model.declarations import Key
+from krakenstate.model.plan import Step
 from krakenstate.model.provenance import Missing
 from krakenstate.model.snapshot import Place
 from krakenstate.model.state import KeyRecord
 from krakenstate.model.terms import KeyTerms
 
 
-def is_plainly_kept(key: Key, record: KeyRecord, look: Outlook) -> bool:
-    """Whether a key in service is as declared and approved, not due, and nothing waits for it.
+def plan_plainly_kept(key: Key, record: KeyRecord, look: Outlook) -> Step | None:
+    """The step of a key in service that is as declared and approved, not due, and waited for by nothing.
 
-    False says nothing: it is then looked at in full. Nothing is made here, so that a key that is left alone
-    costs a third of the time.
+    ``None`` says nothing: the key is then looked at in full. Nothing but the step is made here, so that a key
+    that is left alone costs a third of the time.
     """
-    address = key.address
+    address, account, published = key.address, key.account, record.published
     if (
-        record.published is None
+        published is None
         or record.removal is not None
         or record.rotation is not None
         or record.adopted is not None
         or key.key_name is not None
         or key.vault_path is not None
-        or record.account != key.account.address
+        or record.account != account.address
         or record.process != key.process.address
         or look.arrival(address, Place.QUARANTINE) is not None
         or look.state.has_open_task(address)
     ):
-        return False
+        return None
     seen = look.snapshot.of(address)
     known = described_by(record, seen)
     if known is None or seen.missing is Missing.UNREADABLE:
-        return False
+        return None
     terms = KeyTerms.of(key)
-    return (
+    if (
         (record.terms is terms or record.terms == terms)  # equal ones are shared, nearly always
         and is_plainly_so(terms, known)
-        and why_rotate(key, record, look) is None
-    )
+        and why_rotate(key, record, seen.description, look.now) is None
+    ):
+        return in_sync(address, key_label(record.key_name, published.last_four, look.label(account)))
+    return None

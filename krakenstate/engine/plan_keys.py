@@ -9,7 +9,7 @@ from krakenstate.engine.diff import compare_terms, terms_values
 from krakenstate.engine.key_values import attributes_of, compared_values, recorded_values
 from krakenstate.engine.outlook import Outlook, account_name, key_label, known_last_four
 from krakenstate.engine.plan_adopted import plan_adoption, taken_copy
-from krakenstate.engine.plan_kept import is_plainly_kept
+from krakenstate.engine.plan_kept import plan_plainly_kept
 from krakenstate.engine.plan_rotation import cannot_be_made, plan_stage, why_rotate
 from krakenstate.engine.reach import can_be_asked
 from krakenstate.engine.reports import is_reported, known_of
@@ -55,10 +55,12 @@ def plan_key(key: Key, look: Outlook) -> Step:
         AttributeFixed: Account or process of a key in service was changed in the stack.
     """
     record = look.state.key(key.address)
-    if record is not None and is_plainly_kept(key, record, look):
-        return in_sync(key.address, _label(key, record, look))
-    if record is not None and record.removal is not None:
-        return _removing(record, look)
+    if record is not None:
+        kept = plan_plainly_kept(key, record, look)
+        if kept is not None:
+            return kept
+        if record.removal is not None:
+            return _removing(record, look)
     adoption = plan_adoption(key, record, look)
     if adoption is not None:
         return adoption
@@ -173,7 +175,7 @@ def _is_refused(known: Candidate, arrival: Arrival) -> bool:
 def _in_service(key: Key, record: KeyRecord, look: Outlook) -> Step:
     """What is to do about a key in service: what expires is replaced first, what is old after all else."""
     _refuse_moved(key, record)
-    why = why_rotate(key, record, look)
+    why = why_rotate(key, record, look.snapshot.of(key.address).description, look.now)
     if why is None:
         return _kept(key, record, look)
     impossible = cannot_be_made(key, look)

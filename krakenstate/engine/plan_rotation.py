@@ -16,6 +16,7 @@ from krakenstate.model.report import Report
 from krakenstate.model.rotation import Rotation, Stage
 from krakenstate.model.state import KeyRecord
 from krakenstate.model.task import Task, TaskKind, TaskStatus
+from krakenstate.model.terms import KeyDescription
 
 ROTATE_BEFORE = timedelta(days=14)
 """How long before its expiry a key is replaced, unless it declares otherwise."""
@@ -41,29 +42,33 @@ def due_on(key: Key, record: KeyRecord) -> datetime | None:
     return published.at + every if published else None
 
 
-def expiry_of(record: KeyRecord, look: Outlook) -> date | None:
-    """The last day of a key in service, as it said itself, or else as approved."""
-    seen = look.snapshot.of(record.address).description or record.description
+def expiry_of(record: KeyRecord, seen: KeyDescription | None) -> date | None:
+    """The last day of a key in service, as it said itself, now or else earlier, or else as approved."""
+    if seen is None:
+        seen = record.description
     if seen is not None and seen.valid_until is not None:
         return seen.valid_until.date()
     return record.terms.expires
 
 
-def why_rotate(key: Key, record: KeyRecord, look: Outlook) -> tuple[Reason, str] | None:
+def why_rotate(
+    key: Key, record: KeyRecord, seen: KeyDescription | None, now: datetime
+) -> tuple[Reason, str] | None:
     """Why the generation in service must be replaced, and a sentence about it; ``None`` if it need not be.
 
-    Nothing is due while a rotation is under way: the next one waits for the last one. An adopted key is let
-    alone until its declaration says more: its expiry counts if ``rotate_before`` is declared.
+    ``seen`` is what it said when it was asked now. Nothing is due while a rotation is under way: the next one
+    waits for the last one. An adopted key is let alone until its declaration says more: its expiry counts if
+    ``rotate_before`` is declared.
     """
     if record.rotation is not None or not record.is_in_use:
         return None
-    last = expiry_of(record, look)
+    last = expiry_of(record, seen)
     if last is not None and (key.rotate_before is not None or not record.is_as_adopted):
-        ending = _why_it_ends(key, record, last, look.now.date())
+        ending = _why_it_ends(key, record, last, now.date())
         if ending is not None:
             return ending
     due = due_on(key, record)
-    if due is None or due > look.now:
+    if due is None or due > now:
         return None
     if due == record.adopted_at:
         return Reason.ROTATION_DUE, "rotate_every is declared, and nobody knows how old the adopted key is"

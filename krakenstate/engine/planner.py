@@ -221,6 +221,8 @@ def _known(seen: Observation, look: Outlook) -> tuple[Provenance | None, datetim
     if isinstance(record, KeyRecord):
         if not record.is_in_use:
             return seen.provenance, seen.at
+        if seen.report is None:
+            return record.provenance, record.described_at
         known = known_of(record, seen)
         return known.provenance, known.at
     return (record.provenance, record.existed_at) if isinstance(record, AccountRecord) else (None, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from krakenstate.engine.outlook import Outlook
@@ -26,7 +26,7 @@ class Scope:
     targets: tuple[Address, ...] = ()
     excluded: tuple[Address, ...] = ()
 
-    def chosen(self, look: Outlook) -> frozenset[Address]:
+    def chosen(self, look: Outlook) -> Set[Address]:
         """Every address the plan may have a step for.
 
         Raises:
@@ -39,7 +39,7 @@ class Scope:
                     f"The stack declares nothing at {address}, and the state records nothing."
                 )
         if not self.targets and not self.excluded:
-            return frozenset(everything)
+            return everything
         needed = {address: _needs(address, look) for address in everything}
         if self.targets:
             return frozenset().union(*(needed[address] for address in self.targets))

@@ -351,14 +351,19 @@ class Plan(Model):
         return [s for s in self.steps if s.previous_address]
 
     @property
+    def deeds(self) -> list[Step]:
+        """Proposals and settlements: of thousands of steps mostly a few."""
+        return [s for s in self.steps if s.action in _CLASSES or s.previous_address]
+
+    @property
     def proposals(self) -> list[Step]:
         """What needs approval, in the order it is shown."""
-        return [s for s in self.steps if s.step_class is StepClass.PROPOSAL]
+        return [s for s in self.deeds if s.step_class is StepClass.PROPOSAL]
 
     @property
     def settlements(self) -> list[Step]:
         """What an earlier approval already allows."""
-        return [s for s in self.steps if s.step_class is StepClass.SETTLEMENT]
+        return [s for s in self.deeds if s.step_class is StepClass.SETTLEMENT]
 
     @property
     def refusals(self) -> list[Check]:

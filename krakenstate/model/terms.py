@@ -3,14 +3,14 @@
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import from_json, to_json
 
 from krakenstate.model.base import Instant, Model
 from krakenstate.model.declarations import DerivativesKey, Key, SpotKey
-from krakenstate.model.network import Network
+from krakenstate.model.network import IPNetwork, Network
 from krakenstate.model.vocabulary import Access, Api, NonceUnit, Permission
 
 
@@ -34,31 +34,59 @@ class KeyTerms(Model):
         """The terms of a declaration, whose parts were checked when it was made."""
         controls = str(key.controls.address) if key.controls else None
         if isinstance(key, SpotKey):
-            return _made(
-                api=key.api,
-                permissions=key.permissions,
-                networks=key.networks,
-                expires=key.expires,
-                query_from=key.query_from,
-                query_to=key.query_to,
-                nonce_window=key.nonce_window,
-                nonce_unit=key.nonce_unit,
-                controls=controls,
+            return _spot(
+                key.permissions,
+                key.networks,
+                key.expires,
+                key.query_from,
+                key.query_to,
+                key.nonce_window,
+                key.nonce_unit,
+                controls,
             )
         assert isinstance(key, DerivativesKey)  # noqa: S101 - the two types of key there are
-        return _made(
-            api=key.api,
-            general=key.general,
-            transfer=key.transfer,
-            networks=key.networks,
+        return _derivatives(key.general, key.transfer, key.networks, controls)
+
+
+# Most keys of a desk are made alike, and making a model takes 20 us.
+@lru_cache(4096)
+def _spot(  # noqa: PLR0917 - known again by names would take twice the time
+    permissions: frozenset[Permission] | None,
+    networks: tuple[IPNetwork, ...] | None,
+    expires: date | None,
+    query_from: date | None,
+    query_to: date | None,
+    nonce_window: int | None,
+    nonce_unit: NonceUnit | None,
+    controls: str | None,
+) -> KeyTerms:
+    return shared(
+        KeyTerms.model_construct(
+            api=Api.SPOT,
+            permissions=None if permissions is None else tuple(sorted(p.value for p in permissions)),
+            networks=networks,
+            expires=expires,
+            query_from=query_from,
+            query_to=query_to,
+            nonce_window=nonce_window,
+            nonce_unit=nonce_unit,
             controls=controls,
         )
+    )
 
 
-@lru_cache(4096)  # most keys of a desk are made alike, and making a model takes 20 us
-def _made(*, permissions: frozenset[Permission] | None = None, **fields: Any) -> KeyTerms:
-    words = None if permissions is None else tuple(sorted(p.value for p in permissions))
-    return shared(KeyTerms.model_construct(permissions=words, **fields))
+@lru_cache(4096)
+def _derivatives(
+    general: Access | None,
+    transfer: Access | None,
+    networks: tuple[IPNetwork, ...] | None,
+    controls: str | None,
+) -> KeyTerms:
+    return shared(
+        KeyTerms.model_construct(
+            api=Api.DERIVATIVES, general=general, transfer=transfer, networks=networks, controls=controls
+        )
+    )
 
 
 @lru_cache(4096)

@@ -78,7 +78,7 @@ class Access(Word):
 _DOTNET_EPOCH_S = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01, proleptic Gregorian
 
 
-class NonceUnit(StrEnum):
+class NonceUnit(Word):
     """What one step of a client's nonce means; ``nonce-units`` in docs/kraken.md lists common clients."""
 
     SECONDS = "seconds"

@@ -17,6 +17,7 @@ from krakenstate.model.plan import (
     Plan,
     Reason,
     Step,
+    StepClass,
     Summary,
     Upcoming,
 )
@@ -54,11 +55,11 @@ def summary_line(summary: Summary) -> str:
 def conclusion(plan: Plan) -> str:
     """The summary, or in which way there is nothing to propose; no more than is known."""
     tasks = plan.facts.tasks
-    waits = any(step.action is Action.WAIT for step in plan.steps)
-    watched = any(step.would for step in plan.steps)
-    if plan.proposals:
+    deeds = plan.deeds
+    if any(step.step_class is StepClass.PROPOSAL for step in deeds):
         return summary_line(plan.summary)
-    if plan.settlements or tasks or waits or watched or plan.targets or plan.excluded or not plan.complete:
+    waits = any(step.action is Action.WAIT or step.would for step in plan.steps)
+    if deeds or tasks or waits or plan.targets or plan.excluded or not plan.complete:
         opened = f" {count(len(tasks), 'manual task')} open." if tasks else ""
         return f"No changes to propose.{opened}"
     return IN_SYNC
@@ -66,7 +67,8 @@ def conclusion(plan: Plan) -> str:
 
 def ready(plan: Plan) -> str:
     """``2 settlements are ready``, or nothing."""
-    return count(len(plan.settlements), *_READY) if plan.settlements else ""
+    settlements = plan.settlements
+    return count(len(settlements), *_READY) if settlements else ""
 
 
 def incomplete(plan: Plan, rows: Iterable[NotKnown]) -> str:
@@ -94,7 +96,7 @@ def partial(plan: Plan) -> str:
 
 def blocks_of(plan: Plan) -> list[Step]:
     """The steps that something is done about, in the order of their blocks."""
-    return sorted((s for s in plan.steps if s.step_class), key=lambda s: (shown_first(s.action), s.address))
+    return sorted(plan.deeds, key=lambda s: (shown_first(s.action), s.address))
 
 
 def watched(plan: Plan) -> list[Step]:
@@ -134,7 +136,7 @@ def _worst(blast: Blast | None) -> str:
 
 def rows_of(plan: Plan) -> int:
     """How many rows of a list are shown."""
-    return ROWS_OF_MANY if len(blocks_of(plan)) >= MANY else ROWS
+    return ROWS_OF_MANY if len(plan.deeds) >= MANY else ROWS
 
 
 def leaks(plan: Plan) -> Iterator[tuple[BlastChange, str, str]]:
@@ -186,13 +188,14 @@ def _lasts(blast: Blast) -> str:
 def waiting_steps(plan: Plan) -> list[Step]:
     """The steps that wait, but for those that an open task tells of."""
     listed = {task.id for task in plan.facts.tasks}
-    return [
+    waiting = [
         step
-        for step in sorted(plan.steps, key=lambda step: step.address)
+        for step in plan.steps
         if step.action is Action.WAIT
         and not step.previous_address
         and not (step.reason is Reason.TASK_OPEN and step.task_id in listed)
     ]
+    return sorted(waiting, key=lambda step: step.address)
 
 
 def waits_on(step: Step) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from krakenstate import Permission
 from krakenstate.engine import plan_keys
-from krakenstate.engine.plan_kept import is_plainly_kept
+from krakenstate.engine.plan_kept import plan_plainly_kept
 from krakenstate.errors import Source
 from krakenstate.model.plan import Action, StepClass
 from krakenstate.model.provenance import Missing
@@ -105,7 +105,7 @@ def test_what_is_plainly_kept_is_kept_when_looked_at(scene, now):
     look = scene.look(now=now)
     at_a_glance = plan_of(look).model_dump_json()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_keys, "is_plainly_kept", lambda *_: False)
+        patch.setattr(plan_keys, "plan_plainly_kept", lambda *_: None)
         assert plan_of(look).model_dump_json() == at_a_glance
 
 
@@ -123,7 +123,8 @@ def test_a_key_in_service_as_declared_is_plainly_kept():
         look_at([key], [record], [], [unseen]),
         look_at([key], [record], [edit], [seen]),
     ]
-    assert [is_plainly_kept(key, record, look) for look in looks] == [True, True, False]
+    steps = [plan_plainly_kept(key, record, look) for look in looks]
+    assert [step and step.action for step in steps] == [Action.NO_OP, Action.NO_OP, None]
 
 
 @quick
