@@ -88,15 +88,16 @@ def is_plainly_so(terms: KeyTerms, description: KeyDescription) -> bool:
     False says nothing: two lists may differ and mean the same. Nothing is made here, so that the keys that
     nothing is to do about, which are nearly all, cost 2 us each and not 15.
     """
+    wanted, found = vars(terms), vars(description)  # an attribute of a model takes three times as long
     return (
-        (terms.permissions is None or terms.permissions == description.permissions)
-        and (terms.general is None or terms.general == description.general)
-        and (terms.transfer is None or terms.transfer == description.transfer)
-        and (terms.networks is None or terms.networks == description.networks)
-        and (terms.nonce_window is None or terms.nonce_window == description.nonce_window)
-        and (terms.expires is None or _is_then(terms.expires, description.valid_until))
-        and (terms.query_from is None or _is_then(terms.query_from, description.query_from))
-        and (terms.query_to is None or _is_then(terms.query_to, description.query_to))
+        ((held := wanted["permissions"]) is None or held == found["permissions"])
+        and ((general := wanted["general"]) is None or general == found["general"])
+        and ((transfer := wanted["transfer"]) is None or transfer == found["transfer"])
+        and ((networks := wanted["networks"]) is None or networks == found["networks"])
+        and ((window := wanted["nonce_window"]) is None or window == found["nonce_window"])
+        and ((day := wanted["expires"]) is None or _is_then(day, found["valid_until"]))
+        and ((day := wanted["query_from"]) is None or _is_then(day, found["query_from"]))
+        and ((day := wanted["query_to"]) is None or _is_then(day, found["query_to"]))
     )
 
 

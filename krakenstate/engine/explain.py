@@ -11,7 +11,7 @@ from krakenstate.model.terms import KeyTerms
 
 def explained(step: Step, resource: Declaration) -> Step:
     """A step on a key's rights, with the calls each of them is there for."""
-    if not step.changes or not isinstance(resource, SpotKey | DerivativesKey) or resource.calls is None:
+    if not isinstance(resource, SpotKey | DerivativesKey) or resource.calls is None:
         return step
     notes = _notes(resource)
     changes = tuple(

@@ -120,22 +120,26 @@ def build_plan(
         complete=not look.snapshot.unreadable,
         targets=scope.targets,
         excluded=scope.excluded,
-        facts=Facts(
-            planned_at=look.now,
-            observed_at=look.snapshot.observed_at,
-            site=look.snapshot.site,
-            commit=commit,
-            serial=look.state.index.serial,
-            horizon_days=horizon.days,
-            isolation=isolation,
-            sources=_sources(look, steps),
+        facts=alike(
+            Facts(
+                planned_at=look.now,
+                observed_at=look.snapshot.observed_at,
+                site=look.snapshot.site,
+                commit=commit,
+                serial=look.state.index.serial,
+                horizon_days=horizon.days,
+                isolation=isolation,
+                sources={},
+                observations=(),
+                tasks=_tasks(look),
+                upcoming=find_upcoming(replace(look, now=as_of) if as_of else look, horizon),
+                as_of=as_of.date() if as_of else None,
+                documents=documents_touched(as_read, proposals),
+                checks=(*find_checks(look), *find_rename_checks(look)),
+                drift=find_drift(look),
+            ),
+            sources=_sources(look, steps),  # as made here, and for each address: not looked at once more
             observations=_observations(look),
-            tasks=_tasks(look),
-            upcoming=find_upcoming(replace(look, now=as_of) if as_of else look, horizon),
-            as_of=as_of.date() if as_of else None,
-            documents=documents_touched(as_read, proposals),
-            checks=(*find_checks(look), *find_rename_checks(look)),
-            drift=find_drift(look),
         ),
     )
 
@@ -153,7 +157,9 @@ def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:
         except KrakenstateError as problem:
             problems.append(problem.at(resource.source))
             continue
-        steps.append(marked(explained(step, resource), resource, look, pending))
+        if step.changes:
+            step = explained(step, resource)
+        steps.append(marked(step, resource, look, pending))
     for record in look.state.records:
         if record.address in look.desired.resources or record.address not in chosen:
             continue
@@ -182,11 +188,18 @@ def _undeclared(record: AccountRecord | KeyRecord | GrantRecord, look: Outlook) 
 
 def _sources(look: Outlook, steps: Iterable[Step]) -> dict[Address, PlanSource]:
     declared = look.desired.resources
-    return {
-        step.address: place
-        for step in steps
-        if (found := declared.get(step.address)) is not None and (place := place_of(found.source)) is not None
-    }
+    places: dict[Address, PlanSource] = {}
+    source, place = None, None
+    for step in steps:
+        found = declared.get(step.address)
+        if found is None:
+            continue
+        if found.source is not source:  # thousands in a row come from one line
+            source = found.source
+            place = place_of(source)
+        if place is not None:
+            places[step.address] = place
+    return places
 
 
 def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
@@ -196,7 +209,7 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
         if type(resource) not in _OBSERVED:
             continue
         seen = look.snapshot.of(address)
-        provenance, at = _known(seen, look)
+        provenance, at = _known(address, seen, look)
         facts.append(
             alike(
                 _FACT,
@@ -213,11 +226,11 @@ def _observations(look: Outlook) -> tuple[ObservationFact, ...]:
 _FACT = lighten(ObservationFact(address=Address("a.a")))
 
 
-def _known(seen: Observation, look: Outlook) -> tuple[Provenance | None, datetime | None]:
+def _known(address: Address, seen: Observation, look: Outlook) -> tuple[Provenance | None, datetime | None]:
     """How and when the newest that is known of something declared came to be."""
     if seen.missing is None or seen.description is not None:
         return Provenance.OBSERVED, seen.at
-    record = look.state.find(seen.address)
+    record = look.state.find(address)
     if isinstance(record, KeyRecord):
         if not record.is_in_use:
             return seen.provenance, seen.at

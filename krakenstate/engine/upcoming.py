@@ -19,39 +19,40 @@ def find_upcoming(look: Outlook, horizon: timedelta) -> tuple[Upcoming, ...]:
     """Expiries and rotations within the horizon, and rotations whose clock has not started."""
     found: list[Upcoming] = []
     today = look.now.date()
+    last = today + horizon
     for key in look.desired.of(Key):
         if isinstance(key, SpotKey) and key.expires is not None:
-            found += _expiry(key, key.expires, today, horizon)
-        found += _rotation(key, look.state.key(key.address), today, horizon)
+            found += _expiry(key, key.expires, today, last)
+        found += _rotation(key, look.state.key(key.address), today, last)
     found.extend(
         Upcoming(address=declared.address, on=w.until, text=f"waiver of {w.rule} ends {w.until}")
         for declared in look.desired.resources.values()
         for w in declared.waivers
-        if w.until <= today + horizon
+        if w.until <= last
     )
     return tuple(sorted(found, key=lambda u: (u.on is None, u.on or today, u.address, u.text)))
 
 
-def _expiry(key: Key, last: date, today: date, horizon: timedelta) -> list[Upcoming]:
+def _expiry(key: Key, expires: date, today: date, last: date) -> list[Upcoming]:
     lead = lead_of(key)
     out = []
-    if last <= today + horizon:
-        verb = "expires" if last >= today else "expired"
-        out.append(Upcoming(address=key.address, on=last, text=f"{verb} {last}"))
-    replace_by = last - lead
-    if key.rotate_before and replace_by <= today + horizon:
+    if expires <= last:
+        verb = "expires" if expires >= today else "expired"
+        out.append(Upcoming(address=key.address, on=expires, text=f"{verb} {expires}"))
+    replace_by = expires - lead
+    if key.rotate_before and replace_by <= last:
         text = f"to be replaced from {replace_by} ({_days(lead)} before its expiry)"
         out.append(Upcoming(address=key.address, on=replace_by, text=text))
     return out
 
 
-def _rotation(key: Key, record: KeyRecord | None, today: date, horizon: timedelta) -> list[Upcoming]:
+def _rotation(key: Key, record: KeyRecord | None, today: date, last: date) -> list[Upcoming]:
     if record is not None and record.rotation is not None:
         return [line for rotation in record.rotation.chain for line in _under_way(key, rotation)]
     if key.rotate_every is None:
         return []
     due = rotation_due(key, record)
-    if due is not None and due > today + horizon:
+    if due is not None and due > last:
         return []
     overlap = f", overlap {_days(key.overlap)}" if key.overlap else ""
     if due is None:
@@ -83,13 +84,14 @@ def find_checks(look: Outlook) -> tuple[Check, ...]:
     """Secrets that are not where they were put, and links that changed their e-mail."""
     found: list[Check] = []
     for record in look.state.records:
-        if not isinstance(record, KeyRecord) or record.published is None:
+        published = record.published if isinstance(record, KeyRecord) else None
+        if published is None:
             continue
         fact = look.snapshot.of(record.address).facts.get("secret")
-        if fact is None or fact.value == record.published.fingerprint or not fact.is_known:
+        if fact is None or fact.value == published.fingerprint or not fact.is_known:
             continue
         what = "the secret is gone from" if fact.value is None else "somebody replaced the secret at"
-        text = f"{what} {record.published.path}"
+        text = f"{what} {published.path}"
         found.append(Check(code="KS2206", address=record.address, text=text))
     return (
         *found,

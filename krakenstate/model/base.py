@@ -58,11 +58,12 @@ def alike(model: M, **changes: object) -> M:
     For what is made by the thousand and differs in little: in a third of the time that making or copying one
     takes, and all have one set of the fields they were given.
     """
-    made = model.__class__.__new__(model.__class__)
-    object.__setattr__(made, "__dict__", {**vars(model), **changes})
-    object.__setattr__(made, "__pydantic_fields_set__", model.__pydantic_fields_set__)
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
+    cls, put = type(model), object.__setattr__
+    made = cls.__new__(cls)
+    put(made, "__dict__", vars(model) | changes)
+    put(made, "__pydantic_fields_set__", model.__pydantic_fields_set__)
+    put(made, "__pydantic_extra__", None)
+    put(made, "__pydantic_private__", None)
     return made
 
 

@@ -220,7 +220,7 @@ def owners_trade_apart(case: Case) -> Iterator[Finding]:
             continue
         account = key.account.identity
         earlier = first.setdefault(account, key)
-        if earlier.process.owner == key.process.owner or account in told:
+        if earlier is key or earlier.process.owner == key.process.owner or account in told:
             continue
         told.add(account)
         yield Finding(
