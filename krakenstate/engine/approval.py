@@ -150,7 +150,7 @@ def _shown(value: JsonValue) -> str:
 def _documents_of(step: Step, look: Outlook) -> set[str]:
     """Where a proposal writes: the document of its record, and of what it becomes."""
     address = step.previous_address or step.address
-    record = next((r for r in look.state.records if r.address == address), None)
+    record = look.state.find(address)
     found = {document_of(record)} if record else set()
     match look.desired.resources.get(step.address):
         case Key() as key:
