@@ -80,6 +80,9 @@ def unite(parts: Iterable[Document]) -> dict[str, Document]:
     whole: dict[str, Document] = {}
     for part in parts:
         name = document_named(part.name)
+        if part.name == name and name not in whole:  # nearly every document is one part
+            whole[name] = part
+            continue
         before = whole.get(name) or Document(lineage=part.lineage, name=name)
         whole[name] = before.model_copy(
             update={
