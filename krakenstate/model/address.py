@@ -70,5 +70,5 @@ class _Known(dict[str, Address]):
         return made
 
 
-_KNOWN_MAX = 65_536
+_KNOWN_MAX = 1_000_000
 _known = _Known()
