@@ -64,8 +64,8 @@ main(errand)
 
 A child lives for a moment and keeps all it makes, so it looks for no garbage.
 """
-_PATIENCE = 5
-"""How much nicer each child is than the one before: the first is read while the second still runs."""
+_PATIENCE = (2, 7)
+"""How nice the children are: this process, which imports meanwhile, is waited for longest, then the first."""
 _LISTENED_S = 1.0
 """Time that a child has at least, from when its parent listens again after having done something else."""
 
@@ -201,7 +201,7 @@ def start_children(
                 project,
                 seed,
                 time_max_s,
-                patience=_PATIENCE * number,
+                patience=_PATIENCE[min(number, 1)],
                 kernel_only=kernel_only,
                 data=data,
             )
