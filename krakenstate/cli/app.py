@@ -23,7 +23,7 @@ import typer
 from krakenstate.cli import logs, version
 from krakenstate.cli.frame import USAGE_ERROR, FrontGroup, is_help_request, usage_message
 from krakenstate.cli.front import drop_stdout
-from krakenstate.cli.output import Output, command_ended, exit_code_of, switch_colour_off
+from krakenstate.cli.output import Output, command_begins, command_ended, exit_code_of, switch_colour_off
 from krakenstate.cli.overview import ABOUT, OPTIONS
 from krakenstate.cli.words import asks_for_json, normalise_arguments, streams_events
 from krakenstate.errors import (
@@ -53,9 +53,15 @@ def build() -> Any:
     return typer.main.get_command(app)
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line and ends the interpreter with its exit code."""
+def main(arguments: Sequence[str] | None = None, *, began: float | None = None) -> NoReturn:
+    """Runs the command line and ends the interpreter with its exit code.
+
+    Args:
+        arguments: The words after the program's name; this process's own unless given.
+        began: When the program did, by the monotonic clock; now, unless given.
+    """
     code = _BROKEN_PIPE_EXIT
+    command_begins(began)
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 
 TYPE_CHECKING = False  # as in typing, whose import costs a third of answering `version`
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def main() -> NoReturn:
 
 def run() -> NoReturn:
     """Runs the program and raises ``SystemExit`` with its exit code."""
+    began = time.monotonic()
     gc.set_threshold(*_GARBAGE)
     is_logged = any(name.startswith("KRAKENSTATE_LOG") for name in os.environ)
     match [] if is_logged else sys.argv[1:]:
@@ -54,7 +56,7 @@ def run() -> NoReturn:
         with started_ahead(sys.argv[1:], os.environ):
             from krakenstate.cli import app
 
-            app.main()
+            app.main(began=began)
     except KeyboardInterrupt:  # while there was no command line yet, or none any more
         sys.stderr.write("Stopped by Ctrl-C.\n")
         sys.exit(_INTERRUPTED)

@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,11 +44,22 @@ _switched_off = {"colour": False}
 
 _CLEAR = "\r\x1b[K"
 _at_the_end: list[Callable[[], None]] = []
+_began = {"at": time.monotonic()}
 
 
 def when_command_ends(tell: Callable[[], None]) -> None:
     """Has something told once the command has ended, in whatever way."""
     _at_the_end.append(tell)
+
+
+def command_begins(at: float | None = None) -> None:
+    """Notes when the command began, by the monotonic clock; now, unless told."""
+    _began["at"] = time.monotonic() if at is None else at
+
+
+def command_runs_s() -> float:
+    """For how many seconds the command has been running."""
+    return time.monotonic() - _began["at"]
 
 
 def command_ended() -> None:

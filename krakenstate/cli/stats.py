@@ -8,7 +8,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from krakenstate.cli.output import Output, when_command_ends
+from krakenstate.cli.output import Output, command_runs_s, when_command_ends
 from krakenstate.model.traffic import Meter, Traffic
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ def count_calls(output: Output) -> Traffic:
     """Begins to count; what was counted is printed when the command ends, also if it fails."""
     from krakenstate.views.stats import Spent, render_stats, stats_json
 
-    traffic, began = Traffic(time.monotonic), time.monotonic()
+    traffic = Traffic(time.monotonic)
 
     def tell() -> None:
         times = os.times()
         computing_s = times.user + times.system + times.children_user + times.children_system
-        spent = Spent(time.monotonic() - began, computing_s)
+        spent = Spent(command_runs_s(), computing_s)
         if output.json:
             output.progress(json.dumps(stats_json(traffic, spent)))
         else:

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from krakenstate.cli.output import Output, command_ended
+from krakenstate.cli import output
+from krakenstate.cli.output import Output, command_begins, command_ended
 from krakenstate.cli.stats import count_calls, kraken_meter, vault_meter
 from krakenstate.model.traffic import Traffic
 from krakenstate.views.stats import Spent, render_stats, stats_json
@@ -122,3 +123,12 @@ def test_what_was_counted_is_told_on_standard_error_when_the_command_ends(capsys
         assert json.loads(err)["stats"]["calls"] == []
     else:
         assert err.startswith("Kraken: 0 calls\nVault: 0 calls\nTime: ")
+
+
+def test_the_time_told_is_that_of_the_whole_command(monkeypatch, capsys):
+    """It is counted from the program's start, not from where the counting of calls began."""
+    monkeypatch.setattr(output.time, "monotonic", lambda: 107.5)
+    command_begins(100.0)
+    count_calls(Output())
+    command_ended()
+    assert "Time: 7.50s;" in capsys.readouterr().err
