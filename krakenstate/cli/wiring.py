@@ -57,8 +57,8 @@ USER_AGENT = f"krakenstate/{__version__}"
 class Wired:
     """A session and what it was made from.
 
-    Without ``asks`` the stack is as its first run declared it until it is ``confirmed``: until then nothing
-    may be shown, asked or written.
+    Without ``asks`` the stack is as its first run declared it until it is ``confirmed``: until then Vault may
+    be read, and no more.
     """
 
     session: Session

@@ -147,8 +147,9 @@ def read_stack(ran: Ran) -> LoadedStack:
 def read_first_run(ran: Ran) -> tuple[LoadedStack, Callable[[], LoadedStack]]:
     """What the first run of a stack file declared, and what waits for the second.
 
-    On the first one's word alone nothing is shown, asked or written. The second gives the same stack, with
-    the isolation that both runs had, or raises ``StackUnstable``.
+    On the first one's word alone Vault may be read, and no more: Kraken is not asked, nothing is written and
+    no plan is shown. The second gives the same stack, with the isolation that both runs had, or raises
+    ``StackUnstable``.
 
     Raises:
         StackError, StackProblems: As ``read_stack``.
