@@ -1,22 +1,23 @@
 """Commands as children of a process that has imported krakenstate already.
 
-What a command does, and that it is a process of its own, is as ever; only the imports were made before. The
-demo runs some fifty commands, and half of its time would go into importing the same modules.
+What a command does, and that it is a process of its own, is as ever; only the imports were made before, and
+the models built. The demo runs some fifty commands, and half of its time would go into doing that again.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import pkgutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
-from krakenstate.cli.commands import ENTRIES
+from krakenstate.model.base import Model
 
 AVAILABLE = sys.platform == "linux"
 """Elsewhere a fork without exec is not safe beside the system's libraries, and commands are started anew."""
@@ -24,36 +25,27 @@ AVAILABLE = sys.platform == "linux"
 _OPEN_FILES_MAX = 4096
 _COMMAND_MAX_S = 120
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WEIGHTY = (
-    "krakenstate.cli.app",
-    *(f"krakenstate.cli.{entry.module}" for entry in ENTRIES.values()),
-    "krakenstate.cli.progress",
-    "krakenstate.engine.reading",
-    "krakenstate.engine.runs",
-    "krakenstate.providers.kraken_derivatives.provider",
-    "krakenstate.providers.kraken_spot.provider",
-    "krakenstate.providers.vault.provider",
-    "krakenstate.providers.vault.kv",
-    "krakenstate.providers.vault.custody",
-    "krakenstate.sim.devenv",
-    "krakenstate.sim.remote",
-    "krakenstate.stack.load",
-    "krakenstate.store.vault.journal",
-    "krakenstate.store.vault.ledger",
-    "krakenstate.store.vault.lock",
-    "krakenstate.store.vault.snapshots",
-    "krakenstate.store.vault.state",
-    "krakenstate.views.drift_text",
-    "krakenstate.views.plan_json",
-    "krakenstate.views.state_text",
-)
+_ROOMS = ("cli", "engine", "policy", "providers", "secret", "stack", "store", "tasks", "transport", "views")
+_SERVERS = ("krakenstate.sim.devenv", "krakenstate.sim.remote")  # what commands know of them; not the servers
 
 
 def warm_up() -> None:
-    """Imports what commands import, once."""
-    for name in _WEIGHTY:
+    """Imports what commands import, and builds the models that they read and write, once."""
+    for room in _ROOMS:
+        home = import_module(f"krakenstate.{room}")
+        for module in pkgutil.walk_packages(home.__path__, f"{home.__name__}."):
+            import_module(module.name)
+    for name in _SERVERS:
         import_module(name)
+    for model in _kinds_of(Model):
+        model.model_rebuild()
     gc.freeze()
+
+
+def _kinds_of(model: type[Model]) -> Iterator[type[Model]]:
+    for kind in model.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
 
 
 def run(

@@ -25,6 +25,7 @@ from tests.support.cli import Result, clean_environment
 
 _MESSAGE_MAX = 1 << 20
 _ANSWER_MAX_S = 60.0
+_UNREADY = 99  # no command's code
 
 
 class WarmCommand:
@@ -97,6 +98,7 @@ def _serve(number: int) -> None:
     forks.warm_up()
     with tempfile.TemporaryDirectory() as shelf, socket.socket(fileno=number) as orders:
         _remember_stacks(Path(shelf))
+        known = frozenset(sys.modules)
         while True:
             order, files, _, _ = socket.recv_fds(orders, _MESSAGE_MAX, 3)
             if not order:
@@ -105,7 +107,8 @@ def _serve(number: int) -> None:
             if not child:
                 orders.close()
                 _become(json.loads(order), files)
-                os._exit(_outcome(app.main, json.loads(order)["words"]))
+                code = _outcome(app.main, json.loads(order)["words"])
+                os._exit(_UNREADY if _told_of_cold(known) else code)
             orders.send(str(child).encode())
             for file in files:
                 os.close(file)
@@ -151,6 +154,15 @@ def _become(order: dict[str, object], files: list[int]) -> None:
     os.environ.update(order["env"])  # type: ignore[arg-type]
     os.chdir(str(order["cwd"]))
     sys.argv = ["krakenstate", *order["words"]]  # type: ignore[misc]
+
+
+def _told_of_cold(known: frozenset[str]) -> bool:
+    """Says what of krakenstate was imported too late for all who come after, if anything was."""
+    cold = sorted(name for name in sys.modules if name.startswith("krakenstate.") and name not in known)
+    if cold:
+        sys.stderr.write(f"not imported by forks.warm_up: {', '.join(cold)}\n")
+        sys.stderr.flush()
+    return bool(cold)
 
 
 def _outcome(main: object, words: list[str]) -> int:
