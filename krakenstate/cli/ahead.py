@@ -38,7 +38,8 @@ def started_ahead(arguments: Sequence[str], environment: Mapping[str, str]) -> I
 
     signal.signal(signal.SIGTERM, _leave)  # until the command line is there, which says more about it
     stack, require_isolation = asked
-    with running_ahead(stack, require_isolation=require_isolation):
+    in_turn = normalise_arguments(list(arguments))[0] not in _WITHOUT_CREDENTIALS  # those have no more to do
+    with running_ahead(stack, require_isolation=require_isolation, in_turn=in_turn):
         yield
 
 

@@ -40,7 +40,7 @@ def load_beside_imports(
             if desired is None:
                 runs = ExitStack()
                 when_command_ends(runs.close)
-                ran = runs.enter_context(run_stack(find_stack(stack), meanwhile=import_rooms))
+                ran = runs.enter_context(run_stack(find_stack(stack), in_turn=True, meanwhile=import_rooms))
                 from krakenstate.stack.load import read_first_run
 
                 loaded, confirmed = read_first_run(ran)

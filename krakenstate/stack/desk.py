@@ -18,8 +18,8 @@ from krakenstate.model.base import Model
 from krakenstate.model.violation import Violation
 from krakenstate.stack import process
 from krakenstate.stack.find import RULES_FOLDER, find_rules
+from krakenstate.stack.listening import Child, Ending
 from krakenstate.stack.plain import describe_place, parse_json
-from krakenstate.stack.process import Child, Ending
 from krakenstate.stack.running import SEEDS
 from krakenstate.stack.text import clean
 

@@ -33,9 +33,9 @@ from krakenstate.model.desired import (
     RenderedSource,
     dump_source,
 )
-from krakenstate.stack import process
 from krakenstate.stack.errand import Isolation
 from krakenstate.stack.find import StackFile
+from krakenstate.stack.listening import PRINTED_MAX, REPORT_MAX, Child, Ending
 from krakenstate.stack.plain import (
     Report,
     ReportedExtra,
@@ -44,7 +44,6 @@ from krakenstate.stack.plain import (
     admit,
     parse_report,
 )
-from krakenstate.stack.process import Child, Ending
 from krakenstate.stack.running import FILE_MAX, Ran
 from krakenstate.stack.text import clean
 
@@ -141,6 +140,8 @@ def read_first(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:
 def agreed(ran: Ran, first: Run) -> Isolation:
     """Waits for the second run and compares; what was obtained in both.
 
+    What the first run itself reports as wrong is not compared, so the second is not waited for either.
+
     Args:
         ran: The runs.
         first: As ``read_first`` told it; its resources may be used up.
@@ -148,8 +149,10 @@ def agreed(ran: Ran, first: Run) -> Isolation:
     Raises:
         StackUnstable: The two gave different declarations.
     """
+    if first.problems:
+        return first.isolation
     child = ran.second()
-    if not first.problems and not _is_same(ran.first, child):
+    if not _is_same(ran.first, child):
         _compare(_read(ran.first, ran), _read(child, ran), Lines(ran.stack))
     for one in ran.children:
         one.report.clear()
@@ -229,9 +232,9 @@ def _report_of(child: Child, stack: StackFile, lines: Lines, time_max_s: float) 
         case Ending.OUT_OF_TIME:
             raise StackTimeout(f"It was stopped after {time_max_s:g} seconds.", source=top)
         case Ending.PRINTED_TOO_MUCH:
-            raise StackOutputTooLarge(f"It printed more than {process.PRINTED_MAX // 1024} KiB.", source=top)
+            raise StackOutputTooLarge(f"It printed more than {PRINTED_MAX // 1024} KiB.", source=top)
         case Ending.REPORTED_TOO_MUCH:
-            limit = process.REPORT_MAX // 2**20
+            limit = REPORT_MAX // 2**20
             raise StackOutputTooLarge(f"It declared more than fits into {limit} MiB.", source=top)
         case Ending.BY_ITSELF:
             pass
@@ -290,5 +293,5 @@ def _by_address(resources: Iterable[PlainDeclaration]) -> dict[str, list[PlainDe
 
 
 def _printed_lines(child: Child) -> list[str]:
-    text = bytes(child.printed[: process.PRINTED_MAX]).decode("utf-8", "replace")
+    text = bytes(child.printed[:PRINTED_MAX]).decode("utf-8", "replace")
     return [clean(line, 300) for line in text.splitlines()[:_PRINTED_LINES_MAX]]

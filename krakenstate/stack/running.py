@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from krakenstate.errors import FileUnusable, IsolationUnavailable, KrakenstateError
 from krakenstate.stack import process
 from krakenstate.stack.find import StackFile, find_stack
-from krakenstate.stack.process import Child, Ending
+from krakenstate.stack.listening import Child, Ending
 
 SEEDS = (0, 20_011)
 FILE_MAX = 4 * 1024 * 1024
@@ -59,7 +59,9 @@ _ahead: list[_Ahead] = []
 
 
 @contextmanager
-def running_ahead(name: str | None, *, require_isolation: bool = False) -> Iterator[None]:
+def running_ahead(
+    name: str | None, *, require_isolation: bool = False, in_turn: bool = False
+) -> Iterator[None]:
     """For the block's duration a stack file runs that ``run_stack`` will most likely be asked for.
 
     What keeps it from running is not said: ``run_stack`` comes to the same. What nobody asked for by the end
@@ -72,7 +74,13 @@ def running_ahead(name: str | None, *, require_isolation: bool = False) -> Itera
         yield
         return
     children = process.start_children(
-        stack.path, stack.display, stack.project, SEEDS, process.TIME_MAX_S, kernel_only=require_isolation
+        stack.path,
+        stack.display,
+        stack.project,
+        SEEDS,
+        process.TIME_MAX_S,
+        kernel_only=require_isolation,
+        in_turn=in_turn,
     )
     _ahead.append(_Ahead(stack, require_isolation, children))
     try:
@@ -98,6 +106,7 @@ def run_stack(
     *,
     require_isolation: bool = False,
     time_max_s: float | None = None,
+    in_turn: bool = False,
     meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[Ran]:
     """Runs a stack file twice; the block begins when the first run has ended, and ends the other.
@@ -106,6 +115,7 @@ def run_stack(
         stack: The file.
         require_isolation: Fail without kernel isolation.
         time_max_s: Time on the clock; the usual limit unless given.
+        in_turn: Whether the caller has enough to do with the first run while the second runs.
         meanwhile: Called once both processes have started.
 
     Raises:
@@ -121,6 +131,7 @@ def run_stack(
         SEEDS,
         limit,
         kernel_only=require_isolation,
+        in_turn=in_turn,
         meanwhile=meanwhile,
         started=_take_ahead(stack, require_isolation) if time_max_s is None else (),
         awaited=None if require_isolation else 1,

@@ -16,7 +16,7 @@ import pydantic
 
 from krakenstate.errors import KrakenstateError
 from krakenstate.stack import load, process
-from krakenstate.stack.process import Ending
+from krakenstate.stack.listening import Ending
 from tests.support.cli import ROOT
 from tests.support.stacks import HEADER
 

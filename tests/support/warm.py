@@ -118,6 +118,7 @@ def _serve(number: int) -> None:
 def _remember_stacks(shelf: Path) -> None:
     """Keeps what the children of a stack file reported, for the next command with the same files."""
     from krakenstate.stack import process  # noqa: PLC0415
+    from krakenstate.stack.listening import Ending  # noqa: PLC0415
 
     run = process.run_children
 
@@ -137,7 +138,7 @@ def _remember_stacks(shelf: Path) -> None:
             children = run(file, display, project, *how, meanwhile=meanwhile, **more)
             for child in children:
                 child.process = SimpleNamespace(returncode=child.process.returncode)
-            if all(child.ending is process.Ending.BY_ITSELF for child in children):
+            if all(child.ending is Ending.BY_ITSELF for child in children):
                 written = kept.with_suffix(f".{os.getpid()}")
                 written.write_bytes(pickle.dumps(children))
                 written.rename(kept)
