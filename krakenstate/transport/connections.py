@@ -115,7 +115,7 @@ class Connections:
             if is_kept:
                 self._idle.append((connection, time.monotonic()))
             else:
-                connection.close()
+                self._leave(connection)
         return answer
 
     def _still_open(self) -> Connection | None:
@@ -126,8 +126,11 @@ class Connections:
                 return None
             if time.monotonic() - since <= IDLE_S and connection.is_quiet():
                 return connection
-            log.debug("a connection to %s is not used again: ended, idle, or spoken to unasked", self._origin)
-            connection.close()
+            self._leave(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        log.debug("a connection to %s is not used again", self._origin)
+        connection.close()
 
     def _new(self) -> Connection:
         stream = httpcore.SyncBackend().connect_tcp(self._host, self._port, self._connect_timeout_s)
