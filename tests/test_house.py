@@ -22,8 +22,7 @@ LIBRARY_USERS = {
     "certifi": ("krakenstate.providers.vault.connections",),
     "click": ("krakenstate.cli",),
     "deepdiff": ("krakenstate.engine.diff",),
-    "h11": ("krakenstate.transport.connection", "krakenstate.transport.connections"),
-    "httpcore": ("krakenstate.transport.connection", "krakenstate.transport.connections"),
+    "httpcore": ("krakenstate.transport.connections",),
     "httpx": ("krakenstate.transport.connections", "krakenstate.sim"),
     "hvac": (),  # the benchmarks compare with it
     "requests": (),

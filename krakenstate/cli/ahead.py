@@ -13,7 +13,7 @@ import sys
 from contextlib import contextmanager
 
 from krakenstate.cli.pipelines import is_ci, is_pull_request
-from krakenstate.cli.words import FLAGS, SWITCHES, VALUED, normalise_arguments
+from krakenstate.cli.words import FLAGS, SWITCHES, VALUED, normalise_arguments, plans_from_what_is_known
 
 TYPE_CHECKING = False  # as in typing, whose import the processes would wait for
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def started_ahead(arguments: Sequence[str], environment: Mapping[str, str]) -> I
 
     signal.signal(signal.SIGTERM, _leave)  # until the command line is there, which says more about it
     stack, require_isolation = asked
-    in_turn = normalise_arguments(list(arguments))[0] not in _WITHOUT_CREDENTIALS  # those have no more to do
+    in_turn = plans_from_what_is_known(normalise_arguments(list(arguments)))
     with running_ahead(stack, require_isolation=require_isolation, in_turn=in_turn):
         yield
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def load_beside_imports(
-    stack: str | None, desired: Path | None, rooms: Iterable[str]
+    stack: str | None, desired: Path | None, rooms: Iterable[str], *, in_turn: bool
 ) -> tuple[LoadedStack, Callable[[], LoadedStack]]:
     """Starts the stack's own processes, then imports in a thread what every run needs while they run.
 
     The rendering stays with the main thread, where Ctrl-C ends it, its processes first. What is imported and
     loaded stays until the end, and looking for garbage among it takes a third of the time, so nobody looks.
+    The stack's two runs may take turns, ``in_turn``, where there is enough to do before the second is needed.
     """
     gc.disable()
     try:
@@ -40,7 +41,9 @@ def load_beside_imports(
             if desired is None:
                 runs = ExitStack()
                 when_command_ends(runs.close)
-                ran = runs.enter_context(run_stack(find_stack(stack), in_turn=True, meanwhile=import_rooms))
+                ran = runs.enter_context(
+                    run_stack(find_stack(stack), in_turn=in_turn, meanwhile=import_rooms)
+                )
                 from krakenstate.stack.load import read_first_run
 
                 loaded, confirmed = read_first_run(ran)

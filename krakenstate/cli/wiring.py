@@ -12,11 +12,10 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from krakenstate import __version__
@@ -53,8 +52,7 @@ if TYPE_CHECKING:
 USER_AGENT = f"krakenstate/{__version__}"
 
 
-@dataclass(frozen=True)
-class Wired:
+class Wired(NamedTuple):
     """A session and what it was made from.
 
     Without ``asks`` the stack is as its first run declared it until it is ``confirmed``: until then Vault may
@@ -101,7 +99,8 @@ def wire(
             "open a pull request may have written."
         )
     traffic = count_calls(output) if stats else None
-    loaded, confirmed = load_beside_imports(stack, desired, (*_ROOMS, *_ASKING) if asks else _ROOMS)
+    rooms = (*_ROOMS, *_ASKING) if asks else _ROOMS
+    loaded, confirmed = load_beside_imports(stack, desired, rooms, in_turn=not asks)
     if asks:
         loaded = confirmed()
     from krakenstate.cli.desk import desk_of
@@ -120,7 +119,7 @@ def wire(
     session = Session(
         desired=loaded.desired,
         origins=origins,
-        providers=replace(providers, administrator=VaultAdministration(vault)),
+        providers=providers._replace(administrator=VaultAdministration(vault)),
         custody=late(lambda: _custody(vault, loaded.desired, clock)),
         records=_records(vault, loaded.desired, clock, who, env, output.progress),
         site=_site(loaded.desired, site),
@@ -129,8 +128,8 @@ def wire(
         lanes=late(lambda: _lanes(clock, traffic)),
         audience=_audience(output),
         on_pull_request=is_pull_request(env),
-        guard=replace(
-            guard or Guard(), desk=desk_of(loaded, from_file=desired is not None, credentials=True)
+        guard=(guard or Guard())._replace(
+            desk=desk_of(loaded, from_file=desired is not None, credentials=True)
         ),
     )
     return Wired(

@@ -62,6 +62,12 @@ def asks_for_json(words: list[str]) -> bool:
     return bool({"--json", "--format=json"} & set(words)) or ("--format", "json") in pairwise(words)
 
 
+def plans_from_what_is_known(words: list[str]) -> bool:
+    """Whether a command line, normalised, is a plan that asks Kraken nothing."""
+    asks_not = any(word == "--no-refresh" or word.partition("=")[0] == "--observed" for word in words)
+    return words[:1] == ["plan"] and asks_not
+
+
 def streams_events(words: list[str]) -> bool:
     """Whether a command line wants what happens as events, one JSON object a line."""
     command = next((w for b, w in pairwise(["", *words]) if not w.startswith("-") and b != "--chdir"), "")

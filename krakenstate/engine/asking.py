@@ -12,9 +12,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from krakenstate.engine.nonces import by_slower_clock, nonce_at
 from krakenstate.errors import (
@@ -51,8 +50,7 @@ EGRESS = "egress"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Whose key is asked, and what is known of its allowlist.
 
     ``declared`` and ``seen`` are its networks by declaration and by its last description (``None``: unknown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, DerivativesSubaccount
@@ -12,8 +12,7 @@ from krakenstate.model.state import AccountRecord, KeyRecord, State
 from krakenstate.model.terms import KeyDescription
 
 
-@dataclass(frozen=True, slots=True)
-class Misplaced:
+class Misplaced(NamedTuple):
     """A key on an account where nobody wanted it.
 
     ``owner`` is the declared or recorded account it answers for, if it is one of them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import Account, Key, MasterAccount, SpotSubaccount
@@ -16,8 +17,7 @@ from krakenstate.model.task import Task, TaskKind
 from krakenstate.providers.base import Verbs
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyText:
+class PolicyText(NamedTuple):
     """A grant's policy, and its role if it declares one, as their provider writes them."""
 
     name: str

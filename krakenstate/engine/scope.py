@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from krakenstate.engine.outlook import Outlook
 from krakenstate.errors import AddressUnknown
@@ -14,8 +14,7 @@ from krakenstate.model.state import AccountRecord, GrantRecord, KeyRecord
 from krakenstate.model.vocabulary import Api
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Which addresses a plan is about: those named and what they need, or all but those named.
 
     Args:

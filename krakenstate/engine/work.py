@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from krakenstate.engine.explain import reasons_of
 from krakenstate.engine.identity import Misplaced
@@ -54,7 +53,7 @@ class Work:
     def edit_key(self, record: KeyRecord, owner: str, changes: Sequence[AttributeChange]) -> Task:
         """Somebody changes an existing key in the web page."""
         can_be_asked = edit_can_be_asked(self._session.desired, record)
-        job = replace(self.key_job(record, owner), can_be_asked=can_be_asked)
+        job = self.key_job(record, owner)._replace(can_be_asked=can_be_asked)
         text = self._session.providers.keys[record.terms.api].edit_key(job, changes)
         label = key_label(record.key_name, job.last_four, job.account_label)
         return self._open(
@@ -171,7 +170,7 @@ class Work:
     def account(self, kind: TaskKind, account: Account, assignee: str, *, why_unknown: str = "") -> Task:
         """Asking for an account, finishing its set-up, linking it, or finding out whether it exists."""
         job = account_job(account, self._session.desired, self._run.state)
-        job = replace(job, why_unknown=why_unknown)
+        job = job._replace(why_unknown=why_unknown)
         providers = self._session.providers
         writers = {
             TaskKind.REQUEST_SPOT_SUBACCOUNT: providers.subaccounts.request_subaccount,
@@ -226,17 +225,17 @@ class Work:
     def key_job(self, record: KeyRecord, owner: str, *, last_four: str | None = None) -> KeyJob:
         """What a person must know of a key."""
         job = key_job(record, owner, self._session.desired, self._run.state)
-        return replace(job, last_four=last_four) if last_four else job
+        return job._replace(last_four=last_four) if last_four else job
 
     def _where_it_is(self, job: KeyJob, misplaced: Misplaced) -> KeyJob:
         """The job on the account a key answers for, instead of the one it was declared on."""
         found = self._session.desired.resources.get(misplaced.owner) if misplaced.owner else None
         if isinstance(found, Account):
             label = found.username if isinstance(found, SpotSubaccount) else found.name
-            return replace(job, account_address=found.address, account_label=label, account_email=found.email)
+            return job._replace(account_address=found.address, account_label=label, account_email=found.email)
         tail = f"the account whose IIBAN ends in {mask_tail(misplaced.iiban)}" if misplaced.iiban else ""
         label = tail or "the account it was made on"
-        return replace(job, account_address="an account of no stack", account_label=label, account_email="")
+        return job._replace(account_address="an account of no stack", account_label=label, account_email="")
 
     def _open(
         self,

@@ -15,7 +15,7 @@ support.kraken.com/hc/en-us/articles/360000919966, /360039849211 (orders over We
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from krakenstate.model.vocabulary import Access, Permission
 
@@ -23,8 +23,7 @@ READ_ON = "17 August 2026"
 """The state of the pages."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpotCall:
+class SpotCall(NamedTuple):
     """One call of a Spot key, under the name a stack gives it.
 
     ``documented`` is what its page asks for where that is not simply ``needs``; ``doubt`` what is
@@ -39,8 +38,7 @@ class SpotCall:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DerivativesCall:
+class DerivativesCall(NamedTuple):
     """One call of a Derivatives key: the least level of the General and of the Withdrawal API it needs."""
 
     name: str
@@ -338,7 +336,7 @@ DERIVATIVES: tuple[DerivativesCall, ...] = (
     *_levels(_GENERAL, _FULL, ["PUT pnlpreferences"], doubt="by client code; its page was not seen"),
     *_levels(_GENERAL, _FULL, ["POST transfer", "POST transfer/subaccount"], remark=_MORE_BY_CLIENT),
     *(
-        replace(call, transfer=_FULL)
+        call._replace(transfer=_FULL)
         for call in _levels(
             _GENERAL,
             _NONE,

@@ -7,8 +7,8 @@ Spot keys are promoted.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from krakenstate.model.address import Address
 from krakenstate.model.base import Model
@@ -50,8 +50,7 @@ class Configuration(Model):
             yield "nonce window"
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """A key of the other stack that said of itself that it has a configuration, and when."""
 
     address: Address
@@ -59,8 +58,7 @@ class Proof:
     provenance: Provenance
 
 
-@dataclass(frozen=True, slots=True)
-class Promoted:
+class Promoted(NamedTuple):
     """A Spot key whose configuration is new or changed here, and what the other stack has to say of it.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from krakenstate.errors import PolicyError, Source
 from krakenstate.model.address import Address
@@ -14,8 +14,7 @@ from krakenstate.model.plan import Plan, Severity
 from krakenstate.model.proof import Promoted
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What rules look at.
 
     Args:
@@ -34,8 +33,7 @@ class Case:
     since: Mapping[Address, date] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One declaration that breaks a rule; ``error`` and its remedy are the rule's, unless given."""
 
     about: Declaration
@@ -44,8 +42,7 @@ class Finding:
     error: type[PolicyError] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule that is built in.
 
     Args:
@@ -74,8 +71,7 @@ class Rule:
         return not without
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A break of any rule, built in or not, before waivers are looked at."""
 
     rule: str
@@ -87,8 +83,7 @@ class Broken:
     source: Source | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """What the desk's own rules came to.
 
     Args:

@@ -9,10 +9,9 @@ read that failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from krakenstate.model.address import Address
 from krakenstate.model.credential import Credential
@@ -33,8 +32,7 @@ class Verb(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Verbs:
+class Verbs(NamedTuple):
     """Who can observe, create, update and delete objects of one resource type."""
 
     observe: Verb
@@ -43,8 +41,7 @@ class Verbs:
     delete: Verb
 
 
-@dataclass(frozen=True, slots=True)
-class KeyJob:
+class KeyJob(NamedTuple):
     """Everything a person must know to make, change or delete one key.
 
     ``account_label`` is how the account switcher shows it (user name or name), ``stack`` the stack's name for
@@ -68,8 +65,7 @@ class KeyJob:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AccountJob:
+class AccountJob(NamedTuple):
     """Everything a person must know to ask for an account, finish its set-up, or link it.
 
     ``why_unknown`` says why nobody knows whether it exists, where that is not a lost answer.
@@ -90,8 +86,7 @@ class AccountJob:
     why_unknown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GrantJob:
+class GrantJob(NamedTuple):
     """Everything an administrator must know to let a process read its secrets."""
 
     stack: str
@@ -105,24 +100,21 @@ class GrantJob:
     role: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One linked Derivatives subaccount, as the master's list shows it."""
 
     account_uid: str
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkList:
+class LinkList(NamedTuple):
     """The answer of a master's list: complete, since a failed read raises."""
 
     master_uid: str
     links: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeHealth:
+class NodeHealth(NamedTuple):
     """What one node of the secret store says of itself; ``silence`` says why it said nothing."""
 
     origin: str
@@ -363,8 +355,7 @@ class GrantAdministrator(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Providers:
+class Providers(NamedTuple):
     """The remote systems of one run, introduced to the engine by the composition root."""
 
     clock: ServerClock

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(NamedTuple):
     """What the parent asks for; travels as JSON.
 
     Args:
@@ -41,11 +39,10 @@ class Errand:
 
     def to_json(self) -> str:
         """Plain text for an argument."""
-        return json.dumps(asdict(self))
+        return json.dumps(self._asdict())
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
+class Isolation(NamedTuple):
     """What keeps a stack file from its surroundings.
 
     Args:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from krakenstate.errors import (
     KrakenstateError,
@@ -51,8 +51,7 @@ _PRINTED_LINES_MAX = 200
 _LINE_SHOWN_MAX = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What one run of a stack file gave, believed as far as it can be checked here.
 
     Its resources are its reader's to use up.
@@ -126,7 +125,7 @@ def render_stack(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:
         StackUnstable: The two gave different declarations.
     """
     first = read_first(ran, show=show)
-    return replace(first, isolation=agreed(ran, first))
+    return first._replace(isolation=agreed(ran, first))
 
 
 def read_first(ran: Ran, *, show: Callable[[str], None] | None = None) -> Run:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from krakenstate.errors import FileUnusable, IsolationUnavailable, KrakenstateError
 from krakenstate.stack import process
@@ -21,8 +21,7 @@ SEEDS = (0, 20_011)
 FILE_MAX = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """The two runs of a stack file, of which the first has ended.
 
     Args:
@@ -46,8 +45,7 @@ class Ran:
         return self.children[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ahead:
+class _Ahead(NamedTuple):
     """Processes that run before they were asked for, and what they were started for."""
 
     stack: StackFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
@@ -312,16 +312,14 @@ class EvidenceStore(Protocol):
         """What was left for these (process, address); what cannot be used says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(NamedTuple):
     """What is read, and never written, of the stack from which keys are promoted."""
 
     state: StateStore
     snapshots: SnapshotStore
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(NamedTuple):
     """Everything a run keeps, introduced to the engine by the composition root."""
 
     state: StateStore

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from krakenstate.model.task import TaskKind
 from krakenstate.model.vocabulary import Api
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """How a task is closed.
 
     ``text`` says it to the person. ``attestable`` is whether a person's word closes it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from krakenstate.model.declarations import DerivativesKey, Grant, SpotKey
 from krakenstate.model.plan import Action, Actor, Reason, Step, StepClass
@@ -66,8 +66,7 @@ WHY = {
 """By reason; those of steps without a block are left to what the plan says of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """A step in plain language."""
 
     what: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -137,7 +136,7 @@ def _blast(blast: Blast | None) -> JsonValue:
 
 
 def _change(step: Step, source: PlanSource | None, explain: bool) -> JsonValue:
-    plainly = asdict(explanation(step)) if explain and step.step_class else {}
+    plainly = explanation(step)._asdict() if explain and step.step_class else {}
     return {
         **({"explanation": {name: plain(text) for name, text in plainly.items()}} if plainly else {}),
         "address": str(step.address),

@@ -6,6 +6,7 @@ import re
 import textwrap
 import unicodedata
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from krakenstate.model.plan import Action, RiskWord
 
@@ -21,8 +22,7 @@ _SGR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """How an action is shown: its symbol, colour, legend entry, and the sentence about an address."""
 
     symbol: str

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from krakenstate.cli import app
 from krakenstate.cli.ahead import COMMANDS, stack_asked_for
-from krakenstate.cli.words import FLAGS, SWITCHES, VALUED, normalise_arguments
+from krakenstate.cli.words import FLAGS, SWITCHES, VALUED, normalise_arguments, plans_from_what_is_known
 from krakenstate.stack import process, running
 from krakenstate.stack.find import find_stack
 from krakenstate.stack.running import run_stack, running_ahead
@@ -47,6 +47,25 @@ TREE = app.build()
 def test_only_what_is_certain_is_started(line, environment, asked):
     """A stack file that a command would not run, or may refuse to, is left alone."""
     assert stack_asked_for(line.split(), environment) == asked
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("plan --refresh=false", True),
+        ("plan prod --no-refresh --json", True),
+        ("plan --observed snapshot.json prod", True),
+        ("plan --observed=snapshot.json", True),
+        ("plan prod", False),
+        ("plan --refresh=true", False),
+        ("apply --observed snapshot.json", False),
+        ("validate", False),
+        ("", False),
+    ],
+)
+def test_a_plan_that_asks_nobody_is_known_by_its_words(line, expected):
+    """Only there is enough to do with the first run of a stack file while the second waits its turn."""
+    assert plans_from_what_is_known(normalise_arguments(line.split())) is expected
 
 
 def test_each_option_is_known_for_what_it_is():

@@ -229,7 +229,7 @@ def promoting(world, *keys, kv=None):
     return replace(
         session,
         desired=Desired(PROMOTING, [*BASIS, *keys]),
-        records=replace(session.records, upstream=upstream),
+        records=session.records._replace(upstream=upstream),
     )
 
 
@@ -347,4 +347,4 @@ def test_a_waiver_is_not_called_idle_where_nobody_looked():
     """Validating a stack says nothing about a rule that looks at another one."""
     case = Case(Desired(PROMOTING, [*BASIS, WAIVED]), NOW.date())
     assert judge(case) == ()
-    assert [c.code for c in judge(replace(case, promotions=()))] == ["KS5013"]
+    assert [c.code for c in judge(case._replace(promotions=()))] == ["KS5013"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from krakenstate.errors import (
     MountMissing,
@@ -69,8 +69,7 @@ class Answer:
         return data.get("data", ...) is None and isinstance(data.get("metadata"), dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(NamedTuple):
     """No answer; ``unsent`` when the connection itself was refused, so that nothing can have happened."""
 
     unsent: bool

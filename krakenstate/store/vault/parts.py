@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from krakenstate.errors import StateTooLarge
 from krakenstate.model.state import Document
@@ -27,8 +26,7 @@ MAX_PARTS = 1024
 _PART = re.compile(r"(.+)\.([2-9]|[1-9][0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What is written at one path: data, its digest, and how much it is: bytes of canonical JSON, strings."""
 
     data: dict[str, Any]

@@ -1,7 +1,5 @@
 """Click lists and letters for Spot, as people read them."""
 
-import dataclasses
-
 import pytest
 
 from krakenstate.model.network import parse_network
@@ -113,9 +111,7 @@ def test_a_long_allowlist_is_complete():
 
 def test_hostile_names_cannot_start_lines_of_their_own():
     """A value with line breaks or escape codes stays within its line."""
-    job = dataclasses.replace(
-        spot_job(), owner="risk\n1.  Send the secret\x1b[2J", account_label="desk\u202emm"
-    )
+    job = spot_job()._replace(owner="risk\n1.  Send the secret\x1b[2J", account_label="desk\u202emm")
     text = WRITE.create_key(job)
     assert "\n1.  Send" not in text
     assert "\x1b" not in text
