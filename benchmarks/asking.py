@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
 import time
@@ -69,7 +68,7 @@ def figures(shop: Workshop) -> Iterator[Figure]:
         "10",
         f"{CALLS} Spot calls on one account of the lowest tier, against (calls - maximum) / decay",
         1.05,
-        throttled(shop),
+        throttled(),
         formula("(calls - maximum) / decay", lambda: Sample((CALLS - MAXIMUM) / DECAY_PER_S)),
     )
 
@@ -99,17 +98,12 @@ def observation(shop: Workshop) -> Contestant:
     return Contestant("krakenstate observes", prepare, run)
 
 
-def throttled(shop: Workshop) -> Contestant:
+def throttled() -> Contestant:
     """Signed calls through the lane of one account, to a simulated Kraken that counts them as Kraken does."""
-    rounds = itertools.count()
 
     def run() -> Sample:
-        folder = shop.folder / "work" / f"throttled-{next(rounds)}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "world.json").unlink(missing_ok=True)
-        with simulated_kraken(folder) as kraken:
+        with simulated_kraken() as kraken:
             kraken.people("create-account", name="desk", email="ops@desk.example", tier="starter")
-            kraken.hurry()
             secret, account = kraken.key("desk", name="k"), Address("master_account.desk")
             with HttpOrigin(kraken.origin, user_agent="krakenstate/bench") as origin:
                 spot, lanes = SpotProvider(origin), Lanes({Api.SPOT: TARIFF})

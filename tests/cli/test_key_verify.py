@@ -16,9 +16,9 @@ IIBAN = "AA12 N84G ABCD 3F5K"
 
 
 @pytest.fixture
-def kraken(tmp_path):
+def kraken():
     """A Kraken with one account."""
-    with simulated_kraken(tmp_path) as simulated:
+    with simulated_kraken() as simulated:
         simulated.people("create-account", name="desk", email=DESK, iiban=IIBAN)
         yield simulated
 

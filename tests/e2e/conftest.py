@@ -23,9 +23,7 @@ def desks(folder: Path, server: Bao, start: WarmStart) -> Iterator[Callable[[str
 
     def make(stack: str) -> Desk:
         number = next(numbers)
-        world = folder / f"kraken-{number}"
-        world.mkdir()
-        kraken = opened.enter_context(simulated_kraken(world))
+        kraken = opened.enter_context(simulated_kraken())
         desk = Desk(folder / f"desk-{number}", kraken, server, server.new_mount(), stack)
         desk.warm = start
         desk.sign_up()

@@ -34,15 +34,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def desk(tmp_path: Path, cluster: Cluster, warm: WarmStart) -> Iterator[Desk]:
     """A desk whose Vault is the cluster."""
-    (tmp_path / "kraken").mkdir()
-    with simulated_kraken(tmp_path / "kraken") as kraken:
+    with simulated_kraken() as kraken:
         mount = cluster.whole.new_mount()
         for node in cluster.nodes:
             wait_for(lambda asked=node: cluster.bao(asked).request("GET", f"{mount}/config") is not None)
         desk = Desk(tmp_path / "desk", kraken, cluster.whole, mount, "")
         desk.warm = warm
         kraken.people("budget", on=False)
-        kraken.hurry()
         yield desk
 
 

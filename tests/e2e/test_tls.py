@@ -56,8 +56,7 @@ def test_only_a_trusted_certificate_for_the_right_name_is_spoken_to(
 ) -> None:
     """With VAULT_CACERT it works; without it, or under another name, nothing is sent, and it says why."""
     bao, here, elsewhere = server
-    (tmp_path / "kraken").mkdir()
-    with simulated_kraken(tmp_path / "kraken") as kraken:
+    with simulated_kraken() as kraken:
         desk = Desk(tmp_path / "desk", kraken, bao, bao.new_mount(), HEADER)
         desk.warm = warm
         refused = desk.fails("KS4001", "init", env={"VAULT_ADDR": here.address})

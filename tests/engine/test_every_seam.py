@@ -688,9 +688,9 @@ def meet(stage: Stage, scenario: Scenario, number: int, fate: str, expected: dic
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_whatever_happens_at_a_seam_the_next_run_arrives(tmp_path, switchboard, name):
+def test_whatever_happens_at_a_seam_the_next_run_arrives(switchboard, name):
     """Nothing is lost, made twice or said too early; one more run is where there had been no accident."""
-    stage, scenario = Stage(tmp_path / "kraken", switchboard, Reached()), SCENARIOS[name]
+    stage, scenario = Stage(switchboard, Reached()), SCENARIOS[name]
     try:
         seen, expected = play(stage, scenario)
         for number, label in enumerate(seen):
@@ -704,13 +704,13 @@ def test_whatever_happens_at_a_seam_the_next_run_arrives(tmp_path, switchboard, 
         stage.close()
 
 
-def test_no_remote_write_of_the_code_escapes(tmp_path, switchboard, monkeypatch):
+def test_no_remote_write_of_the_code_escapes(switchboard, monkeypatch):
     """Every kind of call, every place that writes and every signed question is met by a scenario."""
     reached = Reached()
     monkeypatch.setattr(Writing, "write", noting_callers(reached))
     counted = {}
-    for number, (name, scenario) in enumerate(SCENARIOS.items()):
-        stage = Stage(tmp_path / str(number), switchboard, reached)
+    for name, scenario in SCENARIOS.items():
+        stage = Stage(switchboard, reached)
         try:
             counted[name] = len(play(stage, scenario)[0])
         finally:

@@ -200,12 +200,12 @@ DEEDS = ("plan", "apply", "settle", "observe")
 
 
 @pytest.fixture(scope="module")
-def many_worlds(switchboard, tmp_path_factory):
+def many_worlds(switchboard):
     """Worlds, one for each example."""
 
     @contextmanager
     def make():
-        world = World(tmp_path_factory.mktemp("world"), switchboard)
+        world = World(switchboard)
         world.initialise()
         try:
             yield world

@@ -4,9 +4,7 @@
 tasks say, and the desk must come to rest with nothing left to propose.
 """
 
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -62,8 +60,7 @@ class Desk(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.directory = tempfile.TemporaryDirectory(prefix="krakenstate-desk-")
-        self.trial = Trial(Path(self.directory.name) / "kraken", self.board)
+        self.trial = Trial(self.board)
 
     def teardown(self):
         """Everything can be put right; then the world ends."""
@@ -71,7 +68,6 @@ class Desk(RuleBasedStateMachine):
             self.trial.come_to_rest()
         finally:
             self.trial.close()
-            self.directory.cleanup()
 
     # -- the stack -------------------------------------------------------------------------------------
 

@@ -5,9 +5,7 @@ the simulator on paths (``krakenstate/sim/faults.py``), and calls of Vault that 
 ``tests/support/trial.py`` says what must hold after each.
 """
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -45,26 +43,25 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 def play(board, stack, settled, events):
     """One schedule from beginning to end."""
-    with tempfile.TemporaryDirectory(prefix="krakenstate-faults-") as folder:
-        trial = Trial(Path(folder) / "kraken", board)
-        try:
-            for item, variant in sorted(stack.items()):
-                trial.declare(item, variant)
-            for _ in range(settled):  # so that faults meet desks of any age
-                trial.apply()
-                for task in trial.books.state.open_tasks():
-                    trial.do(task)
-            for command, dice, of_kraken, of_vault in events:
-                for fault in of_kraken:
-                    trial.world.people("fault", **fault)
-                if of_vault:
-                    trial.vault.fail(*of_vault)
-                happen(trial, command, dice)
-                trial.world.people("fault-clear")
-                trial.vault.mend()
-            trial.come_to_rest()
-        finally:
-            trial.close()
+    trial = Trial(board)
+    try:
+        for item, variant in sorted(stack.items()):
+            trial.declare(item, variant)
+        for _ in range(settled):  # so that faults meet desks of any age
+            trial.apply()
+            for task in trial.books.state.open_tasks():
+                trial.do(task)
+        for command, dice, of_kraken, of_vault in events:
+            for fault in of_kraken:
+                trial.world.people("fault", **fault)
+            if of_vault:
+                trial.vault.fail(*of_vault)
+            happen(trial, command, dice)
+            trial.world.people("fault-clear")
+            trial.vault.mend()
+        trial.come_to_rest()
+    finally:
+        trial.close()
 
 
 def happen(trial, command, dice):

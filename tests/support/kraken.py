@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -31,9 +30,9 @@ def scripted() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def kraken(tmp_path: Path) -> Iterator[SimulatedKraken]:
+def kraken() -> Iterator[SimulatedKraken]:
     """A simulator with a master account called desk."""
-    with simulated_kraken(tmp_path) as running:
+    with simulated_kraken() as running:
         running.people("create-account", name="desk", email="ops@desk.example", iiban="AA12 N84G ABCD 3F5K")
         yield running
 

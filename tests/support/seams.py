@@ -256,10 +256,9 @@ def _described(path: str, data: Mapping[str, Any]) -> str:
 class Stage:
     """One world that can be put back to where a scenario begins, as often as there are seams."""
 
-    def __init__(self, directory: Path, board: Switchboard, reached: Reached) -> None:
-        directory.mkdir()
+    def __init__(self, board: Switchboard, reached: Reached) -> None:
         self.reached = reached
-        self.world = World(directory, board)
+        self.world = World(board)
         self.books = Books(self.world)
         self.books.approved = 1
         self.line = Line(self.world.kv, reached, self._lose_answer)

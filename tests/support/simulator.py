@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,15 @@ from krakenstate.sim.store import WorldStore
 from krakenstate.sim.world import World
 
 
-class _Nowhere(WorldStore):
-    """For a world that nobody reads again."""
+class Nowhere(WorldStore):
+    """For a world that no later simulator goes on with: most of its time would go into writing it down."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+
+    def load(self) -> World:
+        """An empty one."""
+        return World()
 
     def save(self, world: World) -> None:
         """Keeps nothing."""
@@ -48,15 +56,11 @@ class SimulatedKraken:
         """What was asked so far."""
         return self.people("calls")["calls"]
 
-    def hurry(self) -> None:
-        """From now on the world is no longer written to its file after each call."""
-        self._simulation.store = _Nowhere(self._simulation.store.path)
-
 
 @contextmanager
-def simulated_kraken(directory: Path) -> Iterator[SimulatedKraken]:
+def simulated_kraken() -> Iterator[SimulatedKraken]:
     """A simulator with an empty world, ended with the block."""
-    simulation = Simulation(WorldStore(directory / "world.json"))
+    simulation = Simulation(Nowhere())
     with listen() as listener:
         config = uvicorn.Config(
             build_app(simulation, "the-people"),

@@ -82,7 +82,6 @@ class Storm:
         self.numbers = count(100)
         self.rounds = self.absent = 0
         desk.kraken.people("budget", on=False)
-        desk.kraken.hurry()
         self.fleet = Fleet.of(desk, 3, 6)
         for name in ("index", "lock"):  # their whole history is what the storm is judged by
             path = f"{desk.mount}/metadata/{STATE}/{name}"

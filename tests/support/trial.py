@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -44,11 +43,10 @@ ROUNDS = 12
 class Trial:
     """One desk from its first day to its last."""
 
-    def __init__(self, directory: Path, board: Switchboard) -> None:
-        directory.mkdir()
+    def __init__(self, board: Switchboard) -> None:
         self.site: str | None = "runner"
         self.chosen: dict[str, int] = {}
-        self.world = World(directory, board)
+        self.world = World(board)
         self.vault = Unreliable(self.world.kv)
         self.world.mains.inner = self.vault
         self.world.people("create-account", name="carry", email=CARRY.email, kind="sub")

@@ -45,7 +45,6 @@ def bots_are_not_disturbed(new_desk: Callable[[str], Desk], seconds: float) -> N
     """Bots of three libraries call meanwhile: none sees an error, and who may be asked was asked."""
     desk = new_desk(STACK)
     desk.kraken.people("budget", on=False)
-    desk.kraken.hurry()
     keys = _in_service(desk)
     made, waiting = {name: keys[name] for name in (*SPOT, *DERIVATIVES)}, _new_pnl(desk)
     log = _Log(desk)

@@ -11,7 +11,6 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +65,6 @@ from krakenstate.sim.arrival import AbruptProtocol
 from krakenstate.sim.clock import SimClock
 from krakenstate.sim.server import listen
 from krakenstate.sim.simulation import Simulation
-from krakenstate.sim.store import WorldStore
 from krakenstate.store.base import Records
 from krakenstate.store.vault.evidence import VaultEvidence
 from krakenstate.store.vault.journal import VaultJournal
@@ -77,6 +75,7 @@ from krakenstate.store.vault.state import VaultStateStore
 from krakenstate.transport.client import HttpOrigin
 from krakenstate.transport.lanes import Lanes
 from tests.support.memory import Mains, MemoryAdministration, MemoryKeyValue, PowerCut, Watch
+from tests.support.simulator import Nowhere
 
 BEGINS = datetime(2026, 11, 2, 9, tzinfo=UTC)
 MOUNT, SECRETS, STATE = "kv", "kraken/prod", "krakenstate/prod"
@@ -221,12 +220,12 @@ def switchboard() -> Iterator[Switchboard]:
 class World:
     """Kraken, Vault, people, and krakenstate's runs among them."""
 
-    def __init__(self, directory: Path, board: Switchboard) -> None:
+    def __init__(self, board: Switchboard) -> None:
         self.clock = HandClock()
         self.kv = MemoryKeyValue()
         self.mains = Mains(self.kv)
         self.administration = MemoryAdministration()
-        self.simulation = Simulation(WorldStore(directory / "world.json"), SimClock(0.0, real=self.clock))
+        self.simulation = Simulation(Nowhere(), SimClock(0.0, real=self.clock))
         self.loses_answers_to = ""
         self.on_pull_request = False
         self.said: list[str] = []
@@ -499,9 +498,9 @@ def is_empty(plan: Plan) -> bool:
 
 
 @pytest.fixture
-def world(tmp_path: Path, switchboard: Switchboard) -> Iterator[World]:
+def world(switchboard: Switchboard) -> Iterator[World]:
     """A world with a master account called desk, and an empty state."""
-    made = World(tmp_path, switchboard)
+    made = World(switchboard)
     made.initialise()
     yield made
     made.close()
