@@ -80,7 +80,7 @@ def apply(
     if is_ci(os.environ) and not approved_digest:
         raise ApprovalNeeded(
             "CI is set, so applying needs the digest of the plan that was approved.",
-            next_step="Add --approved-digest with the digest that krakenstate plan showed.",
+            next_step=f"Add --approved-digest with the digest of the plan that was approved. {_WHOLE_DIGEST}",
         )
     if stack is not None and is_plan_file(stack):
         refuse_options(context)
@@ -217,8 +217,18 @@ def _approve(
     ask_yes(output, "This plan proposes changes", ask=ask)
 
 
+_WHOLE_DIGEST = "It stands whole as plan_digest in: krakenstate plan --json"
+
+
 def _compare(plan: Plan, approved_digest: str) -> None:
-    if approved_digest.strip().lower() != plan.digest:
+    given = approved_digest.strip().lower()
+    if given and len(given) < len(plan.digest) and plan.digest.startswith(given):
+        raise DigestMismatch(
+            f"The approved digest {given} is not whole. A digest has {len(plan.digest)} hexadecimal digits, "
+            "of which a plan shows the first six; so few are easily met by another plan.",
+            next_step=_WHOLE_DIGEST,
+        )
+    if given != plan.digest:
         raise DigestMismatch(
             f"The approved digest is {approved_digest[:64]}, this plan's is {plan.digest}. What would be "
             "done is not what was approved."

@@ -63,6 +63,7 @@ def ingest(
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
+    from krakenstate.engine.reach import sites_of
     from krakenstate.model.run import Effect
     from krakenstate.secret.sources import check_form
     from krakenstate.views.apply_text import finished
@@ -99,8 +100,10 @@ def ingest(
     write_reports(output, [outcome])
     output.result(finished(outcome, colour=output.colour))
     if outcome.effect is Effect.WAITING and session.site is None:
+        name = next(iter(sites_of(key)), "NAME")
         output.progress(
-            "No site was named. Verify it from where its allowlist admits: krakenstate settle --site NAME"
+            "No site was named. Verify it from where its allowlist admits: "
+            f"krakenstate settle {plain(session.desired.head.name)} --site {name}"
         )
     rejected = exit_code_for_outcomes([outcome])
     if rejected or outcome.effect in {Effect.REJECTED, Effect.FAILED}:

@@ -57,7 +57,10 @@ def rotate(
         "key rotate --now",
         lock_timeout,
         act=lambda run: leak.rotate_now(run, key, why, wired.who),
-        last=f"Then hand the new key in: krakenstate key ingest {address}",
+        last=(
+            f"Then hand the new key in: krakenstate key ingest {address} "
+            f"--stack {wired.session.desired.head.name}"
+        ),
     )
 
 
@@ -138,7 +141,8 @@ def panic(
         )
     [chosen] = named
     listed = leak.deletions(session, load_state(session), chosen, why)
-    head = f"{len(listed)} keys of {chosen.address}, in the order in which to delete them:"
+    keys = "1 key" if len(listed) == 1 else f"{len(listed)} keys"
+    head = f"{keys} of {chosen.address}, in the order in which to delete them:"
     output.result(head if listed else f"No key of {chosen.address} is recorded.")
     for number, (title, text) in enumerate(listed, 1):
         output.result("\n".join([f"\n{number}. {plain(title)}", "", *plain_lines(text)]))

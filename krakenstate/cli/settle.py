@@ -41,12 +41,12 @@ def settle(
     import os
 
     from krakenstate.cli.apply import refuse_pull_request
-    from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes
+    from krakenstate.cli.common import exit_code_for_gaps, exit_code_for_outcomes, shows_hints
     from krakenstate.cli.event_stream import begin_events
     from krakenstate.cli.signals import stopping_between_steps
     from krakenstate.cli.wiring import wire
     from krakenstate.engine import runs
-    from krakenstate.views.apply_text import inbox_lines
+    from krakenstate.views.apply_text import inbox_lines, waiting_lines
 
     refuse_pull_request(os.environ)
     output = Output(json=as_json, events=as_json)
@@ -61,6 +61,12 @@ def settle(
     for line in inbox_lines(settled.plan):
         session.audience.say(line)
     _report(output, settled, tasks)
+    if not as_json:
+        for line in waiting_lines(settled.plan):
+            output.progress(line)
+        if session.site is None and tasks:
+            hint = " Name one with --site." if shows_hints() else ""
+            output.progress(f"No site was named: only keys that are open to the world were asked.{hint}")
     failed = [o for o in settled.outcomes if o.effect.value == "failed"]
     if failed:
         listed = "; ".join(f"{o.address}: {o.text}" for o in failed)

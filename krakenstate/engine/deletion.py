@@ -11,11 +11,10 @@ from krakenstate.engine.asking import Subject
 from krakenstate.engine.nonces import unit_of
 from krakenstate.engine.plan_rotation import deletion_task, may_prove
 from krakenstate.engine.session import Writing
-from krakenstate.engine.work import Work
+from krakenstate.engine.work import Work, owner_of
 from krakenstate.errors import BreakerOpen, KrakenstateError, StillAlive
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential import Credential
-from krakenstate.model.declarations import Key
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.rotation import Rotation, Stage
 from krakenstate.model.run import CallKind, Effect, Outcome
@@ -199,11 +198,7 @@ class Deletions:
 
     def owner_of(self, record: KeyRecord) -> str:
         """Who acts on a key: its process's owner, or whoever its last task was for."""
-        declared = self._session.desired.resources.get(record.address)
-        if isinstance(declared, Key):
-            return declared.process.owner
-        earlier = [t.assignee for t in self._run.state.tasks if t.address == record.address]
-        return earlier[-1] if earlier else record.process.name
+        return owner_of(record, self._session.desired, self._run.state)
 
     def _again(self, record: KeyRecord) -> KeyRecord:
         """The record as it is now."""

@@ -19,7 +19,7 @@ from krakenstate.engine.retirement import Retirement
 from krakenstate.engine.rotation import Rotations
 from krakenstate.engine.session import Session, Writing
 from krakenstate.engine.trading import switch_trading
-from krakenstate.engine.work import Work, key_job
+from krakenstate.engine.work import Work, key_job, owner_of
 from krakenstate.errors import NotInService, UsageError
 from krakenstate.model.declarations import Account, DerivativesSubaccount, Key
 from krakenstate.model.rotation import Rotation, Stage, can_move_funds
@@ -189,7 +189,7 @@ def deletions(session: Session, state: State, account: Account, why: str) -> lis
     """Which keys of an account to delete, in order: a title and a click list each. Nothing is written."""
     out = []
     for record in keys_of(state, account):
-        job = key_job(record, record.process.name, session.desired, state)
+        job = key_job(record, owner_of(record, session.desired, state), session.desired, state)
         funds = " (can move funds)" if can_move_funds(record.terms) else ""
         text = session.providers.keys[record.terms.api].delete_key(job, why)
         out.append((f"{record.address}{funds}", text))

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_adopted import plan_adopted_account
+from krakenstate.engine.reach import sites_of
 from krakenstate.engine.steps import additions, by_api, held_up, in_sync, manual, settlement, unread, waiting
 from krakenstate.errors import AttributeFixed
 from krakenstate.model.declarations import (
@@ -190,7 +191,8 @@ def _hindrance(controller: Key | None, look: Outlook) -> str:
     if record is None or record.published is None:
         return "waits for the controller key to be in service"
     if not look.site_admits(controller):
-        return "waits for a run from a site inside the controller's allowlist"
+        sites = " or ".join(f"--site {name}" for name in sites_of(controller))
+        return f"waits for a run from {sites}" if sites else "waits for a run from a site that may use it"
     return ""
 
 

@@ -11,7 +11,7 @@ from krakenstate.engine.outlook import Outlook, account_name, key_label, known_l
 from krakenstate.engine.plan_adopted import plan_adoption, taken_copy
 from krakenstate.engine.plan_kept import plan_plainly_kept
 from krakenstate.engine.plan_rotation import cannot_be_made, plan_stage, why_rotate
-from krakenstate.engine.reach import can_be_asked
+from krakenstate.engine.reach import can_be_asked, sites_of
 from krakenstate.engine.reports import is_reported, known_of
 from krakenstate.engine.steps import (
     additions,
@@ -142,9 +142,13 @@ def _unborn(key: Key, record: KeyRecord | None, look: Outlook) -> Step:
             )
         if look.site_admits(key):
             return settlement(key.address, Action.VERIFY, label, "handed in; it is asked and compared")
-        note = "handed in; waits for a run from a site inside its allowlist, or for a report from there"
+        note = f"handed in; waits for a run from {_sites(key)}, or for a report from there"
         return held_up(key.address, label, note, task=task)
     return waiting(key.address, task, label) if task else _create(key, Reason.NOT_HANDED_IN, label, look)
+
+
+def _sites(key: Key) -> str:
+    return " or ".join(f"--site {name}" for name in sites_of(key)) or "a site inside its allowlist"
 
 
 def _after_revocation(key: Key, record: KeyRecord, copy: Arrival | None, label: str, look: Outlook) -> Step:

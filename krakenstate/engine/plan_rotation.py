@@ -183,7 +183,9 @@ def _draining(
     assert rotation is not None  # noqa: S101 - the caller looked
     old = _named(rotation)
     if task is not None and task.is_open:
-        return waiting(record.address, task, label, task.rejection or f"rotation: {old} is deleted"), False
+        return waiting(
+            record.address, task, label, task.rejection or f"rotation: {old} is to be deleted"
+        ), False
     if task is not None and task.status is TaskStatus.ATTESTED:
         return _advance(record, label, f"{old} is deleted, as attested"), True
     ends = drained_at(rotation, key.overlap if key else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from krakenstate.model.declarations import Allowlist
+from krakenstate.model.declarations import Allowlist, Key
 from krakenstate.model.desired import Desired
 from krakenstate.model.network import IPNetwork, admits
 from krakenstate.model.state import KeyRecord
@@ -29,6 +29,21 @@ def can_be_asked(
     lists = [list(wanted), *([] if seen is None else [list(seen)])]
     sites = [site.networks for site in desired.of(Allowlist)]
     return any(all(admits(listed, site) for listed in lists) for site in [(), *sites])
+
+
+def sites_of(key: Key | None, seen: Iterable[IPNetwork] | None = None) -> tuple[str, ...]:
+    """The names of a key's allowlists that a run may call its site to ask it; none if it needs no site.
+
+    Args:
+        key: As declared.
+        seen: The networks it was last seen with; ``None`` when it was never described.
+    """
+    if key is None or not key.allowlist:
+        return ()
+    lists = [list(key.networks or ()), *([] if seen is None else [list(seen)])]
+    return tuple(
+        site.name for site in key.allowlist if all(admits(listed, site.networks) for listed in lists)
+    )
 
 
 def edit_can_be_asked(desired: Desired, record: KeyRecord) -> bool:

@@ -8,22 +8,25 @@ from krakenstate.engine.explain import reasons_of
 from krakenstate.engine.identity import Misplaced
 from krakenstate.engine.outlook import PolicyText, key_label, known_last_four
 from krakenstate.engine.plan_grants import ADMINISTRATOR
-from krakenstate.engine.reach import edit_can_be_asked
+from krakenstate.engine.reach import edit_can_be_asked, sites_of
 from krakenstate.engine.session import Writing
 from krakenstate.model.address import Address
 from krakenstate.model.declarations import (
     Account,
     DerivativesSubaccount,
     Grant,
+    Key,
     MasterAccount,
     SpotSubaccount,
 )
 from krakenstate.model.desired import Desired
+from krakenstate.model.entry import Declaration
 from krakenstate.model.identity import mask_tail
 from krakenstate.model.plan import AttributeChange
 from krakenstate.model.rotation import ADOPTED_GENERATION
 from krakenstate.model.state import AccountRecord, Finding, GrantRecord, KeyRecord, State
 from krakenstate.model.task import ITS_ID, Task, TaskKind
+from krakenstate.model.vocabulary import Api
 from krakenstate.providers.base import AccountJob, GrantAuthor, GrantJob, KeyJob
 from krakenstate.tasks.life import open_task
 
@@ -268,6 +271,15 @@ class Work:
         return task
 
 
+def owner_of(record: KeyRecord, desired: Desired, state: State) -> str:
+    """Who acts on a key: its process's owner, or whoever its last task was for."""
+    declared = desired.resources.get(record.address)
+    if isinstance(declared, Key):
+        return declared.process.owner
+    earlier = [t.assignee for t in state.tasks if t.address == record.address]
+    return earlier[-1] if earlier else record.process.name
+
+
 def key_job(record: KeyRecord, owner: str, desired: Desired, state: State) -> KeyJob:
     """What a person must know of a key."""
     account = desired.resources.get(record.account)
@@ -286,6 +298,7 @@ def key_job(record: KeyRecord, owner: str, desired: Desired, state: State) -> Ke
         key_name=record.key_name,
         terms=record.terms,
         last_four=known_last_four(record),
+        site=_site(desired.resources.get(record.address), record),
         reasons=reasons_of(desired.resources.get(record.address), record.terms),
     )
 
@@ -296,6 +309,7 @@ def account_job(account: Account, desired: Desired, state: State) -> AccountJob:
     record = state.account(account.address)
     of_master = state.account(master.address)
     declared = master.iiban if isinstance(master, MasterAccount) else None
+    controller = desired.controller(master, Api.DERIVATIVES) if isinstance(master, MasterAccount) else None
     return AccountJob(
         stack=desired.head.name,
         address=account.address,
@@ -309,7 +323,14 @@ def account_job(account: Account, desired: Desired, state: State) -> AccountJob:
         master_uid=of_master.account_uid if of_master else None,
         account_iiban=record.iiban if record else None,
         account_uid=record.account_uid if record else None,
+        site=next(iter(sites_of(controller)), ""),
     )
+
+
+def _site(declared: Declaration | None, record: KeyRecord) -> str:
+    """A site from which a key can be asked, before and after an edit of it."""
+    seen = record.description.networks if record.description else None
+    return next(iter(sites_of(declared if isinstance(declared, Key) else None, seen)), "")
 
 
 def policies_of(desired: Desired, author: GrantAuthor) -> dict[Address, PolicyText]:

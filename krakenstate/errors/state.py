@@ -14,8 +14,8 @@ class LineageMissing(StateError):
 
     code, headline = "KS3001", "No state here"
     remedy = (
-        "If this stack is new, run: krakenstate init. If not, check mount and path; a state that was lost is "
-        "made anew with: krakenstate state rebuild"
+        "If this stack is new, begin its state: krakenstate init\n"
+        "If not, check mount and path. Make a state that was lost anew: krakenstate state rebuild"
     )
 
 

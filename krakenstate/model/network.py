@@ -105,10 +105,12 @@ def count_addresses(networks: Iterable[IPNetwork]) -> int:
 def shown_size(networks: Iterable[IPNetwork]) -> str:
     """How many addresses an allowlist admits, in digits that can be read; ``every`` for an empty one."""
     listed = list(networks)
-    number = count_addresses(listed)
-    if not listed:
-        return "every"
-    return str(number) if number <= _READABLE else f"about 2^{number.bit_length() - 1}"
+    return shown_number(count_addresses(listed)) if listed else "every"
+
+
+def shown_number(addresses: int) -> str:
+    """A number of addresses in digits that can be read."""
+    return str(addresses) if addresses <= _READABLE else f"about 2^{addresses.bit_length() - 1}"
 
 
 def admits(allowlist: Iterable[IPNetwork] | None, site: Iterable[IPNetwork] | None) -> bool:

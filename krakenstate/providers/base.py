@@ -46,8 +46,9 @@ class KeyJob(NamedTuple):
 
     ``account_label`` is how the account switcher shows it (user name or name), ``stack`` the stack's name for
     the commands to type, ``last_four`` the end of the public half when a key exists already,
-    ``can_be_asked`` whether any site may ask it once it is edited, ``reasons`` a line for each of its rights
-    on the calls it is there for, where the calls are declared.
+    ``can_be_asked`` whether any site may ask it once it is edited, ``site`` one that may (empty where
+    none is needed), ``reasons`` a line for each of its rights on the calls it is there for, where the calls
+    are declared.
     """
 
     stack: str
@@ -62,13 +63,15 @@ class KeyJob(NamedTuple):
     terms: KeyTerms
     last_four: str | None = None
     can_be_asked: bool = True
+    site: str = ""
     reasons: tuple[str, ...] = ()
 
 
 class AccountJob(NamedTuple):
     """Everything a person must know to ask for an account, finish its set-up, or link it.
 
-    ``why_unknown`` says why nobody knows whether it exists, where that is not a lost answer.
+    ``why_unknown`` says why nobody knows whether it exists, where that is not a lost answer; ``site`` is the
+    name of one from which the master's links can be listed.
     """
 
     stack: str
@@ -84,6 +87,7 @@ class AccountJob(NamedTuple):
     account_iiban: str | None = None
     account_uid: str | None = None
     why_unknown: str = ""
+    site: str = ""
 
 
 class GrantJob(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from krakenstate.model.network import IPNetwork
 from krakenstate.model.task import ITS_ID
-from krakenstate.providers.base import KeyJob
+from krakenstate.providers.base import AccountJob, KeyJob
 from krakenstate.providers.layout import VALUE, WIDTH, comma_list, paragraph
 from krakenstate.transport.text import clean_text
 
@@ -83,6 +83,12 @@ def restrict_networks(listed: Sequence[IPNetwork] | None) -> list[str]:
     ]
 
 
+def settle_command(job: KeyJob | AccountJob) -> str:
+    """The command that looks at what was done, from a site that may."""
+    command = f"krakenstate settle {clean_text(job.stack)}"
+    return f"{command} --site {clean_text(job.site)}" if job.site else command
+
+
 def save(job: KeyJob, closing: str = "") -> list[list[str]]:
     """The last steps of an edit.
 
@@ -90,18 +96,17 @@ def save(job: KeyJob, closing: str = "") -> list[list[str]]:
         job: The key.
         closing: When the task stays open although everything was done; empty where it closes by itself.
     """
-    stack = clean_text(job.stack)
     steps = [
         [_ONLY_THESE],
         [_NOT_OFFERED],
         [
             "Wait some minutes, since changes are not active at once. Then run:",
-            f"{VALUE}krakenstate settle {stack}",
+            f"{VALUE}{settle_command(job)}",
         ],
     ]
     if closing:
         said = f"{closing} Then say that it is done:"
-        steps.append([said, f"{VALUE}krakenstate task attest {ITS_ID} --stack {stack}"])
+        steps.append([said, f"{VALUE}krakenstate task attest {ITS_ID} --stack {clean_text(job.stack)}"])
     return steps
 
 

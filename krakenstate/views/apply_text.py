@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from krakenstate.errors import CredentialMalformed, HandInNotExpected
-from krakenstate.model.plan import Action, Plan
+from krakenstate.model.plan import Action, Plan, Reason
 from krakenstate.model.run import Effect, Outcome
 from krakenstate.model.task import TaskKind
 from krakenstate.views.style import Paint, plain, plain_lines
@@ -125,6 +125,15 @@ def inbox_lines(plan: Plan) -> list[str]:
         f"{plain(c.address) + ': ' if c.address else ''}{plain(c.text)} ({c.code})"
         for c in plan.facts.checks
         if c.code in about
+    ]
+
+
+def waiting_lines(plan: Plan) -> list[str]:
+    """What is there and could not be settled by this run, such as a key that this site may not ask."""
+    return [
+        f"{plain(step.address)}: {plain(step.note)}"
+        for step in plan.steps
+        if step.reason is Reason.DEPENDENCY_UNFINISHED and step.note and not step.waits_on
     ]
 
 

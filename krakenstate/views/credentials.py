@@ -13,9 +13,10 @@ from pydantic import JsonValue
 
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential_row import CredentialReport, CredentialRow
+from krakenstate.model.network import shown_number
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, plain, wrap
 from krakenstate.views.values import FINGERPRINT_SHOWN, clean_json
-from krakenstate.views.words import age, count, headline, table
+from krakenstate.views.words import age, headline, table
 
 FORMAT_VERSION = "1.0"
 NO_KEYS = "No keys are declared or recorded."
@@ -133,7 +134,9 @@ def _funds(row: CredentialRow, _: CredentialReport) -> str:
 def _from(row: CredentialRow, _: CredentialReport) -> str:
     if row.addresses is None:
         return "not known"
-    return count(row.addresses, "address", "addresses") if row.addresses else "OPEN TO THE WORLD"
+    if not row.addresses:
+        return "OPEN TO THE WORLD"
+    return "1 address" if row.addresses == 1 else f"{shown_number(row.addresses)} addresses"
 
 
 def _expires(row: CredentialRow, _: CredentialReport) -> str:

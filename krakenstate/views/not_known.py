@@ -16,7 +16,7 @@ from krakenstate.views.words import age
 _NAMED = 20
 """How many addresses are named of which it is normal that they are not known."""
 _NORMAL = {
-    Missing.PENDING: "pending, until a key is handed in",
+    Missing.PENDING: "pending, until a key is in service",
     Missing.NOT_ASKED: "not asked in this run",
 }
 

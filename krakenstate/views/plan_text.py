@@ -174,7 +174,8 @@ def _waits(plan: Plan, paint: Paint, width: int) -> list[str]:
 def _conclusion(plan: Plan, paint: Paint, hints: bool) -> list[str]:
     lines = [paint.bold(said.conclusion(plan))]
     if ready := said.ready(plan):
-        lines.append(f"{ready}: krakenstate settle" if hints else f"{ready}.")
+        site = f" --site {plain(plan.facts.site)}" if plan.facts.site else ""
+        lines.append(f"{ready}: krakenstate settle {plain(plan.stack)}{site}" if hints else f"{ready}.")
     return [*lines, *refused_line(plan.facts.checks, paint)]
 
 

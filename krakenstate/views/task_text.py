@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from krakenstate.views.words import age, table
 
 FORMAT_VERSION = "1.0"
 NO_TASKS = "No tasks."
+_HERE_DOCUMENT = re.compile(r"<<'([A-Z_]+)'$")
 
 _STATUS_COLOURS = {
     TaskStatus.OPEN: "magenta",
@@ -95,7 +97,18 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
 
 
 def _indented(text: str) -> list[str]:
-    return [f"    {line}" if line else "" for line in plain_lines(text.strip("\n"))]
+    """Lines set off by four, but for a command with a here-document: a shell ends that at an edge alone."""
+    shown: list[str] = []
+    ends_at = ""
+    for line in plain_lines(text.strip("\n")):
+        begins = _HERE_DOCUMENT.search(line)
+        as_it_is = bool(ends_at or begins)
+        shown.append(line if as_it_is or not line else f"    {line}")
+        if begins and not ends_at:
+            ends_at = begins[1]
+        elif line == ends_at:
+            ends_at = ""
+    return shown
 
 
 def _row(task: Task) -> dict[str, JsonValue]:

@@ -283,6 +283,10 @@ def test_another_approved_digest_is_refused_at_once(capsys):
     """Before the stack is rendered or Vault is asked."""
     assert app.run(["apply", SHOWN, "--approved-digest", "0" * 64]) == 7
     assert "\n  KS7001\n" in capsys.readouterr().err
+    assert app.run(["apply", SHOWN, "--approved-digest", a_plan().digest[:6]]) == 7
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"The approved digest {a_plan().digest[:6]} is not whole." in said
+    assert "It stands whole as plan_digest in: krakenstate plan --json KS7001" in said
 
 
 @pytest.mark.usefixtures("saved")

@@ -3,17 +3,20 @@
 import contextlib
 import json
 from datetime import date
+from ipaddress import ip_network
 
 import pytest
 
 from krakenstate import DerivativesSubaccount, NonceUnit, Permission, Process, SpotSubaccount
 from krakenstate.engine import people, runs
+from krakenstate.engine.reach import sites_of
 from krakenstate.errors import AuthenticationFailed, HandInNotExpected, PathNotManaged, QuarantineFailed
 from krakenstate.model.credential import Credential
 from krakenstate.model.plan import Action
 from krakenstate.model.run import Effect
 from krakenstate.model.state import Verdict
 from krakenstate.model.task import TaskKind, TaskStatus
+from krakenstate.views.apply_text import waiting_lines
 from tests.support.world import (
     CARRY,
     CONTROLLER,
@@ -85,6 +88,21 @@ def test_a_process_finds_beside_its_secret_what_it_needs(world):
         "nonce_unit": "milliseconds",
         "key_name": "pnl-g1",
     }
+
+
+def test_a_key_that_waits_for_a_site_is_told_with_one(world):
+    """A settle that may not ask it does nothing, and says from where one may."""
+    key = apply_key(world, spot_key())
+    world.hand_in(SPOT, world.make_key(key), site=None)
+    settled = world.settle(site=None)
+    assert settled.outcomes == []
+    assert waiting_lines(settled.plan) == [
+        f"{SPOT}: handed in; waits for a run from --site runner, or for a report from there"
+    ]
+    assert sites_of(key) == ("runner",)
+    assert sites_of(key, seen=[ip_network("203.0.113.0/24")]) == ()
+    assert sites_of(key.model_copy(update={"allowlist": ()})) == ()
+    assert waiting_lines(world.settle().plan) == []
 
 
 def test_a_key_that_differs_waits_in_quarantine_until_it_is_corrected(world):

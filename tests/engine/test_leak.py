@@ -299,6 +299,7 @@ def test_panic_lists_what_moves_funds_first_and_stops_trading(troubled):
         "spot_key.late",
         "spot_key.pnl",
     ]
+    assert "\nFor the process pnl of risk.\n" in listed[3][1]
     assert {path: world.kv.metadata(path).version for path in world.kv.paths} == before
     open_breaker(world, BreakerScope.ACCOUNT, "master_account.desk")
     with world.writing("panic") as run:

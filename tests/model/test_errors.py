@@ -66,3 +66,11 @@ def test_an_occurrence_falls_back_to_its_situations_remedy():
     assert error.at_address("spot_key.a").at_address("spot_key.b").address == "spot_key.a"
     assert str(line) == "stacks/prod.py line 7: SpotKey()"
     assert isinstance(error, KrakenstateError)
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.code)
+def test_a_command_ends_its_line(leaf):
+    """Printed on a line of its own it can be pasted; a sentence behind it would be pasted with it."""
+    for line in leaf.remedy.split("\n"):
+        before, colon, command = line.partition(": krakenstate ")
+        assert not (colon and re.search(r"[.;] ", command)), (before, command)

@@ -71,6 +71,7 @@ def spot_job(**changes: object) -> KeyJob:
         "key_name": "pnl-g1",
         "terms": terms,
         "last_four": None,
+        "site": "runner",
     }
     return KeyJob(**{**fields, **changes})
 
@@ -110,5 +111,6 @@ def account_job(**changes: object) -> AccountJob:
         "master_address": "master_account.desk",
         "master_name": "desk",
         "master_email": "ops@desk.example",
+        "site": "runner",
     }
     return AccountJob(**{**fields, **changes})

@@ -248,6 +248,17 @@ def test_ages_are_rounded_down(ago, text):
     assert age(NOW - ago, NOW) == text
 
 
+def test_a_here_document_can_be_pasted():
+    """Its lines, its last word above all, begin at the edge, where a shell looks for them."""
+    text = (
+        "1. Install it.\n\nbao policy write p - <<'EOF'\n# a path\npath \"x\" {\n}\nEOF\n\n2. Say so:\n\ndone"
+    )
+    task = samples.GRANT.model_copy(update={"instructions": text})
+    shown = task_text.render_task(task, now=NOW)
+    assert "    1. Install it.\n\nbao policy write p - <<'EOF'\n# a path\npath" in shown
+    assert '\npath "x" {\n}\nEOF\n\n    2. Say so:\n\n    done\n' in shown
+
+
 def test_an_empty_list_says_so():
     """No tasks and no records are sentences, not silence."""
     empty = State(samples.state().index, {})

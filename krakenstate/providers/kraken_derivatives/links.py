@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from krakenstate.providers.base import AccountJob
 from krakenstate.providers.layout import VALUE, document, numbered, paragraph
+from krakenstate.providers.pages import settle_command
 from krakenstate.transport.text import clean_text
 
 TICKET_LINE = "----- ticket -----"
@@ -15,7 +16,7 @@ _RECIPIENT = "To: Kraken Derivatives support (support.kraken.com, submit a reque
 
 def link(job: AccountJob) -> str:
     """The ticket that asks for a link, one per subaccount."""
-    email, master, stack = clean_text(job.email), clean_text(job.master_email), clean_text(job.stack)
+    email, master = clean_text(job.email), clean_text(job.master_email)
     before = [
         [
             (
@@ -56,13 +57,13 @@ def link(job: AccountJob) -> str:
         [f"Kraken then mails {email}. Confirmation by the owner of {email} afterwards makes the link."],
         [
             "After the confirmation this task closes by itself with the next:",
-            f"{VALUE}krakenstate settle {stack}",
+            f"{VALUE}{settle_command(job)}",
         ],
     ]
     return document(
         paragraph(
             f"If {email} is linked already (futures.kraken.com/trade/subaccounts shows it), send nothing: "
-            f"krakenstate settle {stack} sees the link and closes this task."
+            f"{settle_command(job)} sees the link and closes this task."
         ),
         _from_master(job),
         f"Link the Derivatives subaccount {clean_text(job.address)}.",

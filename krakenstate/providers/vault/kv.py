@@ -125,6 +125,12 @@ class VaultClient:
             raise VaultDenied(
                 f"The token has no rights on the mount {self._mount}, or there is no such mount."
             )
+        if answer.status == 403:  # every token that counts may ask this
+            raise VaultDenied(
+                "Vault does not take this token at all: it has expired, was revoked, may not be used from "
+                "here, or is one of another server or namespace.",
+                next_step="Log in again, and set VAULT_TOKEN",
+            )
         found = expect(answer, path, "read")
         if found.get("path") != f"{self._mount}/":
             raise MountMissing(f"Vault has nothing mounted at {self._mount}.")

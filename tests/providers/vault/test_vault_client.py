@@ -221,10 +221,11 @@ def test_a_denied_token_is_told_path_and_capability(bao, mount, kv):
 
 
 def test_an_unknown_token_is_denied(bao, mount):
-    """A token Vault does not know is refused without being repeated."""
+    """A token Vault does not know is refused without being repeated, and no right on sys/ is asked for."""
     client = bao.client(mount, token=TOKEN.get_secret_value())
-    with pytest.raises(VaultDenied) as caught:
+    with pytest.raises(VaultDenied, match="does not take this token at all") as caught:
         client.read("a")
+    assert caught.value.next_step == "Log in again, and set VAULT_TOKEN"
     assert CANARY not in everything_about(caught.value)
     client.close()
 
