@@ -21,6 +21,8 @@ from krakenstate.sim.processes import POLL_S, ProcessMark, start_detached
 MOUNT = "kv"
 LOG_FILE = "openbao.log"
 READY_TIMEOUT_S = 30.0
+_CHOSEN_PORTS = range(20_000, 32_000, 2)
+"""Linux gives 32768 and above to whoever does not choose, others 49152 and above."""
 
 
 def find_binary(environment: Mapping[str, str]) -> Path | None:
@@ -52,15 +54,19 @@ def _packaged_binary() -> Path | None:
 
 
 def free_port() -> int:
-    """A port on loopback that is free now, and the next one too: OpenBao takes both."""
+    """A port on loopback that is free now, and the next one too: OpenBao takes both.
+
+    It is none of those that a system gives to whoever does not choose: such a one would be given to somebody
+    else, for a call to anywhere, before the server listens.
+    """
     for _ in range(50):
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-            except (OSError, OverflowError):
-                continue
-            return port
+        port = secrets.choice(_CHOSEN_PORTS)
+        try:
+            for each in (port, port + 1):
+                socket.create_server(("127.0.0.1", each)).close()
+        except OSError:
+            continue
+        return port
     raise DevError("No two neighbouring ports are free on 127.0.0.1", "Try again.")
 
 

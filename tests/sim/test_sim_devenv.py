@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -117,6 +118,15 @@ def test_up_starts_both_servers_and_down_leaves_nothing(home, run):
     assert not directory.exists()
     assert run("down").exit_code == 1
     assert run("status").stdout.startswith("No development environment runs here")
+
+
+def test_a_port_for_a_server_is_free_and_none_that_the_system_gives_away(monkeypatch):
+    """What others get without choosing would be taken before the server listens; so may be the next port."""
+    ports = [openbao.free_port() for _ in range(3)]
+    assert [port for port in ports if not 20_000 <= port < 32_000] == []
+    monkeypatch.setattr(openbao, "_CHOSEN_PORTS", ports[:1])
+    with socket.create_server(("127.0.0.1", ports[0] + 1)), pytest.raises(DevError, match="ports are free"):
+        openbao.free_port()
 
 
 def test_the_root_token_reaches_neither_log_nor_home(tmp_path):

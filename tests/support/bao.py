@@ -28,6 +28,7 @@ from krakenstate.providers.vault.kv import VaultClient
 from krakenstate.sim.openbao import find_binary, free_port
 
 READY_TIMEOUT_S = 30.0
+_ATTEMPTS = 3
 
 
 @cache
@@ -104,6 +105,11 @@ class Bao:
                 if not about["deletion_time"] and not about["destroyed"]:
                     yield path, self.request("GET", f"{mount}/data/{path}?version={version}")
 
+    def is_ready(self) -> bool:
+        """Whether it is unsealed and takes its root token."""
+        is_open = self.request("GET", "sys/health")["sealed"] is False
+        return is_open and self.request("GET", "auth/token/lookup-self") is not None
+
     def stop(self) -> None:
         """Ends the server and waits for it."""
         self.process.terminate()
@@ -136,36 +142,50 @@ def everything_about(error: BaseException) -> str:
 
 
 def start_bao(tmp: Path, *options: str) -> Bao:
-    """Starts a server in development mode on free loopback ports; ``tmp`` is its home."""
+    """Starts a server in development mode on free loopback ports; ``tmp`` is its home.
+
+    One that has ended at once is started again elsewhere: somebody may have been faster to take its port.
+    """
     binary = find_binary(os.environ)
     if binary is None:
         pytest.skip("no bao or vault program is installed")
+    for _ in range(_ATTEMPTS):
+        server = _launch(binary, tmp, options)
+        try:
+            wait_for(lambda asked=server: asked.process.poll() is not None or asked.is_ready())
+        except BaseException:
+            server.stop()
+            raise
+        if server.process.poll() is None:
+            return server
+    raise AssertionError(f"the server ended at once, {_ATTEMPTS} times; it said:\n{_log_in(tmp)}")
+
+
+def _log_in(tmp: Path) -> str:
+    return (tmp / "bao.log").read_text(errors="replace")[-2000:]
+
+
+def _launch(binary: Path, tmp: Path, options: tuple[str, ...]) -> Bao:
     root_token = f"root-{secrets.token_hex(8)}"
     port = free_port()
-    process = subprocess.Popen(
-        [
-            *(str(binary), "server", "-dev", "-dev-no-store-token"),
-            *(f"-dev-listen-address=127.0.0.1:{port}", *options),
-        ],
-        env={
-            "PATH": os.defpath,
-            "HOME": str(tmp),
-            "BAO_DEV_ROOT_TOKEN_ID": root_token,
-            "VAULT_DEV_ROOT_TOKEN_ID": root_token,
-        },
-        cwd=tmp,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    server = Bao(f"http://127.0.0.1:{port}", root_token, process)
-    try:
-        wait_for(lambda: server.request("GET", "sys/health")["sealed"] is False)
-        wait_for(lambda: server.request("GET", "auth/token/lookup-self") is not None)
-    except AssertionError:
-        server.stop()
-        raise
-    return server
+    with (tmp / "bao.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(str(binary), "server", "-dev", "-dev-no-store-token"),
+                *(f"-dev-listen-address=127.0.0.1:{port}", *options),
+            ],
+            env={
+                "PATH": os.defpath,
+                "HOME": str(tmp),
+                "BAO_DEV_ROOT_TOKEN_ID": root_token,
+                "VAULT_DEV_ROOT_TOKEN_ID": root_token,
+            },
+            cwd=tmp,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+    return Bao(f"http://127.0.0.1:{port}", root_token, process)
 
 
 @pytest.fixture(scope="session")

@@ -29,16 +29,17 @@ _UNREADY = 99  # no command's code
 
 
 class WarmCommand:
-    """A command that runs; ``pid`` is its process."""
+    """A command that runs, and has a line of its own to whoever started it; ``pid`` is its process."""
 
-    def __init__(self, pid: int, answers: socket.socket, streams: list[IO[bytes]]) -> None:
-        self.pid = pid
+    def __init__(self, answers: socket.socket, streams: list[IO[bytes]]) -> None:
         self._answers = answers
         self._streams = streams
+        self.pid = int(answers.recv(16))
 
     def result(self) -> Result:
         """Waits for its end; the code of one that a signal ended is negative."""
-        code = int(self._answers.recv(16))
+        with self._answers:
+            code = int(self._answers.recv(16))
         texts = []
         for stream in self._streams:
             with stream:
@@ -52,7 +53,6 @@ class WarmStart:
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._ours.settimeout(_ANSWER_MAX_S)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.warm", str(theirs.fileno())],
@@ -68,13 +68,16 @@ class WarmStart:
     def start(
         self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = ""
     ) -> WarmCommand:
-        """One command that runs beside the test; its result must be taken before the next one starts."""
+        """One command that runs beside the test; the next one starts once it has ended."""
         streams = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 - the command closes them
         streams[0].write(stdin.encode())
         streams[0].seek(0)
         order = json.dumps({"words": list(words), "cwd": str(cwd), "env": dict(env)}).encode()
-        socket.send_fds(self._ours, [order], [stream.fileno() for stream in streams])
-        return WarmCommand(int(self._ours.recv(16)), self._ours, streams)
+        answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        answers.settimeout(_ANSWER_MAX_S)
+        with theirs:
+            socket.send_fds(self._ours, [order], [*(s.fileno() for s in streams), theirs.fileno()])
+        return WarmCommand(answers, streams)
 
     def end(self) -> None:
         """Lets the process go."""
@@ -100,19 +103,27 @@ def _serve(number: int) -> None:
         _remember_stacks(Path(shelf))
         known = frozenset(sys.modules)
         while True:
-            order, files, _, _ = socket.recv_fds(orders, _MESSAGE_MAX, 3)
+            order, files, _, _ = socket.recv_fds(orders, _MESSAGE_MAX, 4)
             if not order:
                 return
+            line = files.pop()
             child = os.fork()
             if not child:
                 orders.close()
+                os.close(line)
                 _become(json.loads(order), files)
                 code = _outcome(app.main, json.loads(order)["words"])
                 os._exit(_UNREADY if _told_of_cold(known) else code)
-            orders.send(str(child).encode())
             for file in files:
                 os.close(file)
-            orders.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+            with socket.socket(fileno=line) as answers:
+                _tell(answers, child)
+                _tell(answers, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _tell(answers: socket.socket, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # whoever started the command has given it up
+        answers.send(str(number).encode())
 
 
 def _remember_stacks(shelf: Path) -> None:
