@@ -22,7 +22,8 @@ LIBRARY_USERS = {
     "certifi": ("krakenstate.providers.vault.connections",),
     "click": ("krakenstate.cli",),
     "deepdiff": ("krakenstate.engine.diff",),
-    "httpcore": ("krakenstate.transport.connections",),
+    "h11": ("krakenstate.transport.connection", "krakenstate.transport.connections"),
+    "httpcore": ("krakenstate.transport.connection", "krakenstate.transport.connections"),
     "httpx": ("krakenstate.transport.connections", "krakenstate.sim"),
     "hvac": (),  # the benchmarks compare with it
     "requests": (),

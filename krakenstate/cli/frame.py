@@ -77,7 +77,8 @@ def usage_message(error: Exception) -> tuple[str, str | None]:
     message = str(describe()) if describe else str(error)
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None)
-    return message.strip().rstrip(".") + ".", path if isinstance(path, str) else None
+    message = message.strip().rstrip(".").replace("Value error, ", "")
+    return message if message.endswith("?") else f"{message}.", path if isinstance(path, str) else None
 
 
 def is_help_request(error: Exception) -> bool:

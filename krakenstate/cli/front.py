@@ -20,6 +20,11 @@ _GARBAGE = (1_000_000, 10, 10)
 no call leaves a circle behind, and a look at 100,000 of them takes 50 ms. Of imports Python's own pace
 costs a sixth.
 """
+_STREAMS = (
+    (0, "stdin", "r", os.O_RDONLY),
+    (1, "stdout", "w", os.O_RDONLY),
+    (2, "stderr", "w", os.O_WRONLY),
+)
 _INTERRUPTED = 130
 """As ``Interrupted`` says, whose import nothing here waits for."""
 
@@ -35,6 +40,7 @@ def main() -> NoReturn:
 def run() -> NoReturn:
     """Runs the program and raises ``SystemExit`` with its exit code."""
     began = time.monotonic()
+    _fill_closed_streams()
     gc.set_threshold(*_GARBAGE)
     is_logged = any(name.startswith("KRAKENSTATE_LOG") for name in os.environ)
     match [] if is_logged else sys.argv[1:]:
@@ -60,6 +66,21 @@ def run() -> NoReturn:
     except KeyboardInterrupt:  # while there was no command line yet, or none any more
         sys.stderr.write("Stopped by Ctrl-C.\n")
         sys.exit(_INTERRUPTED)
+
+
+def _fill_closed_streams() -> None:
+    """Puts something in the place of standard streams that the caller has closed.
+
+    Else the next file or connection would get their number, and what is printed would go there. Input is
+    empty then, what stderr would hold is dropped, and writing to stdout fails as it does for other programs.
+    """
+    for number, name, mode, flags in _STREAMS:
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, flags)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the end
 
 
 def _leave(code: int) -> NoReturn:

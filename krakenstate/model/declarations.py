@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ from krakenstate.model.entry import (
 from krakenstate.model.identity import Email, Iiban
 from krakenstate.model.login import AppRole, JwtRole, Login
 from krakenstate.model.network import IPNetwork, Network, sort_networks
+from krakenstate.model.span import Span
 from krakenstate.model.vocabulary import Access, Api, NonceUnit, Permission
 
 SPOT_URL = "https://api.kraken.com"
@@ -98,6 +99,18 @@ class Vault(Model):
     mount: VaultPath
     secrets: VaultPath
     state: VaultPath
+
+    @field_validator("state")
+    @classmethod
+    def _apart(cls, state: str, info: ValidationInfo) -> str:
+        """A process reads everything below its name in ``secrets``; no name may open the records to it."""
+        secrets = info.data.get("secrets", state + "-")  # one that is refused is told of by itself
+        if f"{state}/".startswith(f"{secrets}/") or f"{secrets}/".startswith(f"{state}/"):
+            raise ValueError(
+                f'"{state}" and secrets="{secrets}" lie one in the other, so that what a process may read'
+                " could hold krakenstate's own records, quarantine among them; give each a folder of its own"
+            )
+        return state
 
 
 class VaultFields(Model):
@@ -209,20 +222,13 @@ class Key(Declaration):
     process: Annotated[InstanceOf[Process], Reference(), BeforeValidator(_one_process)]
     allowlist: Annotated[tuple[InstanceOf[Allowlist], ...] | None, Reference()] = None
     controls: Annotated[InstanceOf[Account] | None, Reference()] = None
-    rotate_every: timedelta | None = None
-    rotate_before: timedelta | None = None
-    overlap: timedelta | None = None
+    rotate_every: Span | None = None
+    rotate_before: Span | None = None
+    overlap: Span | None = None
     key_name: NameAtKraken | None = None
     vault_path: VaultPath | None = None
     vault_fields: VaultFields | None = None
     probe_in_service: bool = False
-
-    @field_validator("rotate_every", "rotate_before", "overlap")
-    @classmethod
-    def _positive(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value <= timedelta(0):
-            raise ValueError("a time span must be longer than nothing")
-        return value
 
     @property
     def is_adopted(self) -> bool:

@@ -11,7 +11,7 @@ import linecache
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
@@ -154,8 +154,9 @@ class _EntryType(ModelMetaclass):
     def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: N805 - the methods of a metaclass see classes
         source, collector = locate(sys._getframe(1)), collecting.get()
         try:
-            # Twice as fast as by way of __init__; what only that takes, or refuses, still goes there.
-            entry = super().__call__(*args, **fields) if args else cls.model_validate(fields)  # type: ignore[attr-defined]
+            if args:
+                raise TypeError(f"{cls.__name__} takes its fields by name, such as name=...")
+            entry = cls.model_validate(fields)  # type: ignore[attr-defined]  # twice as fast as its __init__
         except ValidationError as invalid:
             problems = problems_of(cls, fields, invalid, source)
             if collector is None:
@@ -280,18 +281,45 @@ def _explain(
             pass
     if error["type"] == "extra_forbidden":
         known = list(cls.model_fields)  # type: ignore[attr-defined]  # cls is a model class
-        return FieldUnknown(f"{label} has no field {field}.{_suggest(field, known)}", source=source)
+        return FieldUnknown(f"{label} has no field {field}.{suggest(field, known)}", source=source)
     if error["type"] == "enum" and field == "permissions":
         known = [word.strip(" '") for word in re.split(r",| or ", error["ctx"]["expected"])]
         word = f'"{shown[:_SHOWN_INPUT_MAX]}"' if shown else "a value given"
         return PermissionUnknown(
-            f"{label}: {word} is not one of Kraken's permissions.{_suggest(shown or '', known)}",
+            f"{label}: {word} is not one of Kraken's permissions.{suggest(shown or '', known)}",
             source=source,
         )
-    reason = error["msg"][0].lower() + error["msg"][1:]
+    if error["type"] == "missing":
+        return DeclarationInvalid(f"{label}: field {field} is missing.", source=source)
+    told = _TAKES.get(error["type"])
+    reason = f"takes {told}" if told else error["msg"][0].lower() + error["msg"][1:]
     return DeclarationInvalid(f"{label}: field {field}: {reason}.", source=source)
 
 
-def _suggest(word: str, known: list[str]) -> str:
+_SEVERAL = "several values, in brackets: [...]"
+_DAY = "a day, such as date(2027, 6, 30)"
+_SPAN = "a time span, such as timedelta(days=90)"
+_TAKES = {
+    "tuple_type": _SEVERAL,
+    "list_type": _SEVERAL,
+    "set_type": _SEVERAL,
+    "frozen_set_type": _SEVERAL,
+    "date_type": _DAY,
+    "date_parsing": _DAY,
+    "date_from_datetime_parsing": _DAY,
+    "date_from_datetime_inexact": _DAY,
+    "time_delta_type": _SPAN,
+    "time_delta_parsing": _SPAN,
+    "string_type": "a text, in quotation marks",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "bool_type": "True or False",
+    "bool_parsing": "True or False",
+}
+"""What a field takes, by pydantic's word for what it was not given."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A question at the end of a message, if one of the known words is near; else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean {close[0]}?" if close else ""

@@ -3,24 +3,19 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from krakenstate.model.base import Model
+from krakenstate.model.span import Span
 
 Percent = Annotated[int, Field(ge=0, le=100)]
-
-
-def _positive(span: timedelta) -> timedelta:
-    if span <= timedelta(0):
-        raise ValueError("a time span must be longer than nothing")
-    return span
 
 
 class Limits(Model):
     """How long a key may serve: between two rotations, and from today to its expiry."""
 
-    age: Annotated[timedelta, AfterValidator(_positive)] = timedelta(days=366)
-    lifetime: Annotated[timedelta, AfterValidator(_positive)] = timedelta(days=366)
+    age: Span = timedelta(days=366)
+    lifetime: Span = timedelta(days=366)
 
 
 class Thresholds(Model):

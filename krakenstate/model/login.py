@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from krakenstate.model.entry import Part
+from krakenstate.model.span import Span
 
 TTL = timedelta(hours=1)
 """How long a process's token lives unless its role says otherwise; its client logs in again before that."""
@@ -25,7 +26,7 @@ Texts = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_more), Field(min_length=1)
 ]
 LoginMount = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
-Span = Annotated[timedelta, AfterValidator(_whole_seconds)]
+TokenSpan = Annotated[Span, AfterValidator(_whole_seconds)]
 
 
 class AppRole(Part):
@@ -33,7 +34,7 @@ class AppRole(Part):
 
     method: Literal["approle"] = "approle"
     mount: LoginMount = "approle"
-    token_ttl: Span = TTL
+    token_ttl: TokenSpan = TTL
 
 
 class JwtRole(Part):
@@ -49,7 +50,7 @@ class JwtRole(Part):
     bound_subject: str | None = Field(default=None, min_length=1)
     bound_claims: dict[str, Texts] | None = Field(default=None, validate_default=True)
     user_claim: str = Field(default="sub", min_length=1)
-    token_ttl: Span = TTL
+    token_ttl: TokenSpan = TTL
 
     @field_validator("bound_claims")
     @classmethod

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from krakenstate.model.base import Model
 from krakenstate.model.declarations import Vault, VaultPath
 from krakenstate.model.entry import Name
+from krakenstate.model.span import Span
 
 
 class Promotion(Model):
@@ -17,15 +18,8 @@ class Promotion(Model):
     """
 
     stack: Name
-    within: timedelta = timedelta(days=30)
+    within: Span = timedelta(days=30)
     state: VaultPath | None = Field(default=None)
-
-    @field_validator("within")
-    @classmethod
-    def _positive(cls, value: timedelta) -> timedelta:
-        if value <= timedelta(0):
-            raise ValueError("a time span must be longer than nothing")
-        return value
 
     def state_beside(self, vault: Vault) -> str:
         """The path of the other stack's records, for a stack whose own lie in ``vault``."""

@@ -34,22 +34,26 @@ class ProcessMark(BaseModel):
 
 def start_time(pid: int) -> str | None:
     """When the process began, in the system's own words; None if there is none, or it has ended."""
+    ask = _start_time_from_proc if Path("/proc/self/stat").exists() else _start_time_from_ps
+    started = ask(pid)
     child = _children.get(pid)
-    if child is not None and child.poll() is not None:
+    if child is not None and child.poll() is not None:  # asked last, so that one just ended is reaped too
         return None
-    if Path("/proc/self/stat").exists():
-        return _start_time_from_proc(pid)
-    return _start_time_from_ps(pid)
+    return started
 
 
 def _start_time_from_proc(pid: int) -> str | None:
-    """State and start time are the fields 3 and 22 of `/proc/<pid>/stat`, see proc(5)."""
+    """State, threads and start time are the fields 3, 20 and 22 of `/proc/<pid>/stat`, see proc(5).
+
+    The first thread of a process is a zombie once it has ended; others may keep a port a moment longer.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+    has_ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if has_ended else f"{boot}/{fields[19]}"
 
 
 def _start_time_from_ps(pid: int) -> str | None:

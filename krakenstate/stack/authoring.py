@@ -62,7 +62,7 @@ class Stack:
         else:
             self._report(
                 DeclarationInvalid(
-                    f"stack.add() takes a declaration, not a {type(entry).__name__}.",
+                    f"stack.add() takes a declaration, not {_kind_of(entry)}.",
                     source=locate(sys._getframe(1)),
                 )
             )
@@ -81,7 +81,9 @@ class Stack:
         for field, cls in _PARTS.items():
             if not isinstance(getattr(self, field), cls):
                 self._report(
-                    DeclarationInvalid(f"Stack: field {field} takes a {cls.__name__}.", source=self.source)
+                    DeclarationInvalid(
+                        f"Stack: field {field} takes {_with_article(cls.__name__)}.", source=self.source
+                    )
                 )
 
     def _promotion(self, given: object) -> Promotion | None:
@@ -106,6 +108,16 @@ class Stack:
         if collector is None:
             raise problem
         collector.problems.append(problem)
+
+
+def _kind_of(entry: object) -> str:
+    if isinstance(entry, type):
+        return f"the class {entry.__name__} itself"
+    return _with_article(type(entry).__name__)
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _is_taken(entry: object) -> bool:

@@ -39,7 +39,7 @@ from krakenstate.errors import (
     StackSyntax,
     StackTimeout,
 )
-from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting, reference_to
+from krakenstate.model.entry import Collector, Declaration, Entry, Part, collecting, reference_to, suggest
 from krakenstate.stack.authoring import Stack
 from krakenstate.stack.confine import confine, drop_privileges
 from krakenstate.stack.errand import Errand, Isolation
@@ -291,6 +291,12 @@ def _compile(reporter: Reporter) -> CodeType:
         reporter.end_with(
             StackSyntax(f"Python says: {clean(wrong.msg or 'invalid syntax', 200)}.", source=line)
         )
+    except UnicodeDecodeError as wrong:
+        line = Source(errand.display, wrong.object[: wrong.start].count(b"\n") + 1)
+        byte = wrong.object[wrong.start]
+        reporter.end_with(
+            StackSyntax(f"A stack file is UTF-8, and the byte 0x{byte:02x} is not.", source=line)
+        )
     except (ValueError, RecursionError, MemoryError, OSError) as wrong:
         line = Source(errand.display, 1)
         reporter.end_with(StackSyntax(f"Python cannot read it: {_words_of(wrong)}", source=line))
@@ -319,7 +325,16 @@ def _words_of(raised: BaseException) -> str:
     except Exception:  # noqa: BLE001 - a message that cannot be made is no message
         said = ""
     kind = clean(type(raised).__name__, 80)
-    return f"{kind}: {said}".rstrip(".") + "." if said else f"{kind}."
+    if isinstance(raised, ModuleNotFoundError):
+        said += (
+            ". A stack file imports krakenstate and what is installed beside it, and no file of its folder"
+        )
+    elif isinstance(raised, AttributeError) and isinstance(raised.obj, type) and said == raised.name:
+        with contextlib.suppress(Exception):  # an enum says no more than the name that it does not have
+            said = clean(
+                f"{raised.obj.__name__} has no {said}.{suggest(said, dir(raised.obj))}", _MESSAGE_MAX
+            )
+    return f"{kind}: {said}".rstrip(".") + ("" if said.endswith("?") else ".") if said else f"{kind}."
 
 
 def _line_of_traceback(trace: TracebackType | None, display: str) -> Source:

@@ -11,6 +11,7 @@ from krakenstate.stack.text import clean
 FOLDER = "stacks"
 RULES_FOLDER = "policies"
 SUFFIX = ".py"
+PLAN_SUFFIX = ".json"
 _LISTED_MAX = 20
 
 
@@ -50,6 +51,11 @@ def find_stack(name: str | None, below: Path | None = None) -> StackFile:
         return _checked(root / name, name)
     if "/" in name or name in {"", ".", ".."}:
         raise StackNotFound(f'"{clean(name, 100)}" is neither a name nor the path of a .py file.')
+    if name.endswith(PLAN_SUFFIX):
+        raise StackNotFound(
+            f"{clean(name, 100)} is no stack's name. Where a stack is meant, a saved plan is none.",
+            next_step=f"See a saved plan: krakenstate show {clean(name, 100)}",
+        )
     display = f"{FOLDER}/{name}{SUFFIX}"
     return _checked(root / display, display, _found_names(root))
 
@@ -91,7 +97,14 @@ def _checked(path: Path, display: str, others: list[str] | None = None) -> Stack
             )
         return StackFile(resolved, clean(display))
     there = f" There is: {', '.join(others[:_LISTED_MAX])}." if others else ""
-    raise StackNotFound(f"{clean(display, 200)} does not exist.{there}")
+    raise StackNotFound(f"{clean(display, 200)} {_why_not(path)}.{there}")
+
+
+def _why_not(path: Path) -> str:
+    """Why a path is no stack file."""
+    if path.is_symlink():
+        return "is a link that leads to no file"
+    return "is no file" if path.exists() else "does not exist"
 
 
 def _found_names(root: Path) -> list[str]:

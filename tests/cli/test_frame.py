@@ -621,6 +621,33 @@ def test_a_full_disk_is_said_and_is_no_crash(tmp_path, command):
     assert "KS9001" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+@pytest.mark.parametrize(
+    ("command", "code", "out", "err"),
+    [
+        ("validate >&-", 1, "", "Standard output cannot be written: Bad file descriptor."),
+        ("--help >&-", 1, "", "Standard output cannot be written: "),
+        ("validate 2>&-", 0, "Success! The stack prod is valid", ""),
+        ("validate nosuch <&- >&- 2>&-", 1, "", ""),
+    ],
+)
+def test_closed_streams_are_no_crash(tmp_path, command, code, out, err):
+    """What cannot be printed fails as on a full disk, and no file takes the place of a stream."""
+    write_stack(tmp_path, "")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m krakenstate {command}', sys.executable],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout[: len(out)]) == (code, out)
+    assert err in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 PRINTS_ITS_CHILDREN = """
 from krakenstate.cli.app import main
 from krakenstate.stack import process

@@ -39,3 +39,18 @@ def test_a_path_that_means_more_than_itself_is_refused(path):
 def test_a_plain_path_is_taken(path):
     """Whatever desks call their paths, as long as it is plain."""
     assert Vault(mount="kv", secrets=path, state="s").secrets == path
+
+
+@pytest.mark.parametrize(
+    ("secrets", "state"),
+    [
+        pytest.param("kraken", "kraken", id="the same"),
+        pytest.param("kraken", "kraken/quarantine", id="records where a process of that name reads"),
+        pytest.param("krakenstate/prod/quarantine", "krakenstate/prod", id="secrets among the records"),
+    ],
+)
+def test_secrets_and_records_lie_apart(secrets, state):
+    """A process reads all that lies below its own name, so no name may lead to the records."""
+    with pytest.raises(ValidationError, match="lie one in the other"):
+        Vault(mount="kv", secrets=secrets, state=state)
+    assert Vault(mount="kv", secrets="kraken", state="krakenstate").state == "krakenstate"

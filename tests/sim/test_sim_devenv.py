@@ -285,6 +285,27 @@ def test_a_process_without_a_known_start_is_never_signalled():
     assert not ProcessMark(pid=os.getpid(), started=None).is_running
 
 
+WITHOUT_ITS_FIRST_THREAD = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system tells no states of processes")
+def test_a_process_has_ended_with_its_last_thread(tmp_path):
+    """While one of its threads runs it is no zombie to be passed over; ended, it is reaped as well."""
+    command = [sys.executable, "-c", WITHOUT_ITS_FIRST_THREAD]
+    mark = start_detached(command, ENVIRONMENT, tmp_path, tmp_path / "log", keep_stdout=True)
+    about = Path(f"/proc/{mark.pid}/stat")
+    while about.exists() and about.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    assert mark.is_running, (tmp_path / "log").read_text()
+    assert end([mark]) == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(mark.pid, os.WNOHANG)
+
+
 def test_a_half_running_environment_asks_for_down(home, run):
     """One server gone is said, not papered over; `down` then ends the other."""
     assert run("up").exit_code == 0

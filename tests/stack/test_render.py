@@ -12,6 +12,7 @@ import pytest
 from krakenstate.errors import (
     KrakenstateError,
     StackExited,
+    StackNotFound,
     StackOutputTooLarge,
     StackRaised,
     StackResultInvalid,
@@ -132,8 +133,49 @@ def test_a_file_is_utf_8_whatever_it_says(project):
     file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert load_stack("prod").desired.head.name == "prod"
     file.write_bytes(text.replace("utf-7", "latin-1").encode() + b"# caf\xe9\n")
-    with pytest.raises(StackSyntax, match="Python cannot read it"):
+    with pytest.raises(StackSyntax, match="A stack file is UTF-8, and the byte 0xe9 is not") as caught:
         load_stack("prod")
+    assert caught.value.source.line == text.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "import helpers\n",
+            (
+                "ModuleNotFoundError: No module named 'helpers'. "
+                "A stack file imports krakenstate and what is installed beside it, and no file of its folder."
+            ),
+        ),
+        (
+            "Permission.QUERY_FUND\n",
+            "AttributeError: Permission has no QUERY_FUND. Did you mean QUERY_FUNDS?",
+        ),
+        ("stack.add(Process)\n", "stack.add() takes a declaration, not the class Process itself."),
+    ],
+)
+def test_a_common_slip_is_told_with_its_reason(project, body, said):
+    """Where Python alone would name half of it."""
+    write_stack(project, body)
+    with pytest.raises(KrakenstateError) as caught:
+        load_stack("prod")
+    assert caught.value.message == said
+
+
+def test_a_path_that_is_no_file_is_not_said_to_be_missing(project):
+    """A folder, a link to nothing and a saved plan are each told as what they are."""
+    (project / "stacks" / "folder.py").mkdir(parents=True)
+    (project / "stacks" / "link.py").symlink_to("nowhere.py")
+    for name, said in (
+        ("folder", "stacks/folder.py is no file."),
+        ("link", "stacks/link.py is a link that leads to no file."),
+        ("plan.json", "plan.json is no stack's name. Where a stack is meant, a saved plan is none."),
+        ("gone", "stacks/gone.py does not exist."),
+    ):
+        with pytest.raises(StackNotFound) as caught:
+            find_stack(name)
+        assert caught.value.message == said
 
 
 def test_the_child_has_nothing_of_the_caller(project, monkeypatch):

@@ -2,6 +2,7 @@
 
 import ssl
 from contextlib import contextmanager
+from functools import partial
 
 import certifi
 import pytest
@@ -11,6 +12,7 @@ from krakenstate.transport import connections
 from krakenstate.transport.attempt import ConnectionFailed
 from tests.support.certificates import ELSEWHERE, HERE, certify
 from tests.support.scripted import http, read_request, scripted_server
+from tests.support.stray import WAYS, answer, stray_server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 LONG_S = 10.0
@@ -21,9 +23,9 @@ def answers(*whole):
 
     def play(peer):
         peer.sendall(whole[0])
-        for answer in whole[1:]:
+        for later in whole[1:]:
             read_request(peer)
-            peer.sendall(answer)
+            peer.sendall(later)
         peer.recv(1)
 
     return play
@@ -137,13 +139,13 @@ def secure_server(tmp_path, trusts):
     """Serves https with a certificate for a name; trusted, or another one is."""
 
     @contextmanager
-    def serve(name, *, is_trusted):
+    def serve(name, *, is_trusted, by=scripted_server):
         for folder in ("server", "other"):
             certify(tmp_path / folder, name)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(tmp_path / "server" / "cert.pem", tmp_path / "server" / "key.pem")
         trusts(tmp_path / ("server" if is_trusted else "other") / "cert.pem")
-        with scripted_server(context) as server:
+        with by(context) as server:
             yield server
 
     return serve
@@ -165,3 +167,22 @@ def test_a_server_with_another_certificate_is_sent_nothing(secure_server, origin
         with pytest.raises(ConnectionFailed) as caught:
             origin_for(server.origin).request("GET", "/a", headers={"Authent": "canary"})
         assert (caught.value.sent, server.received) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("way", "connections_used"),
+    [
+        pytest.param(lambda peer, body: peer.say(answer(body)), 1, id="nothing astray"),
+        pytest.param(WAYS["two answers in one packet"], 2, id="in one record"),
+        pytest.param(WAYS["two answers, two packets"], 2, id="in two records"),
+        pytest.param(WAYS["many answers"], 2, id="in many records"),
+    ],
+)
+def test_what_goes_astray_over_tls_ends_its_connection(secure_server, origin_for, way, connections_used):
+    """What TLS says of itself, its tickets say, is no reason to leave a connection; another answer is."""
+    with secure_server(HERE, is_trusted=True, by=partial(stray_server, way)) as server:
+        origin = origin_for(server.origin)
+        assert origin.request("GET", "/first").body == b'{"of":"/first"}'
+        assert server.went_astray.wait(5)
+        assert origin.request("GET", "/second").body == b'{"of":"/second"}'
+        assert server.connections == connections_used
