@@ -77,6 +77,7 @@ class HttpOrigin:
         query: str = "",
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        afresh: bool = False,
     ) -> Answer:
         """One request, sent once.
 
@@ -86,6 +87,7 @@ class HttpOrigin:
             query: Already url-encoded, so that what is sent is what was signed.
             headers: Besides the client's own.
             content: The body.
+            afresh: Over a connection that carried nothing before, so that no answer on it can be another's.
 
         Raises:
             ConnectionFailed: No connection, or no complete answer; says whether anything can have been sent.
@@ -97,7 +99,9 @@ class HttpOrigin:
             raise ValueError("not a path and query of this program's own making")
         connections = self._connections()
         with self._meter(method, path) as exchange:
-            answer = connections.send(method, path, query=query, headers=headers, content=content)
+            answer = connections.send(
+                method, path, query=query, headers=headers, content=content, afresh=afresh
+            )
             exchange.sent, exchange.received = len(content or b""), len(answer.body)
             return answer
 

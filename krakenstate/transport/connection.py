@@ -6,7 +6,9 @@ nothing was read behind it, and nothing lies on the socket when the next request
 read is handed to h11, which says what of it no answer needed (``trailing_data``). A connection of httpcore
 does not pass that on, and reads it as the beginning of the next answer, so only httpcore's sockets are used.
 
-What comes unasked after the next request was sent looks like its answer, and nobody can tell them apart here.
+What comes unasked after the next request was sent looks like its answer, and nobody can tell them apart
+here. So what changes something goes over a connection that carried nothing before, and a key's description
+of itself names the key.
 """
 
 from __future__ import annotations
@@ -58,9 +60,8 @@ class Connection:
 
     def ended_clean(self) -> bool:
         """Whether both sides are done, will stay, and nothing was read beyond the answer."""
-        unread, has_ended = self._http.trailing_data
-        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if not is_done or unread or has_ended:
+        unread, _ = self._http.trailing_data
+        if unread or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
         return True

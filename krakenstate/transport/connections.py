@@ -67,9 +67,16 @@ class Connections:
         self._idle: deque[tuple[Connection, float]] = deque()
 
     def send(
-        self, method: str, path: str, *, query: str, headers: Mapping[str, str] | None, content: bytes | None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str,
+        headers: Mapping[str, str] | None,
+        content: bytes | None,
+        afresh: bool,
     ) -> Answer:
-        """One request, sent once.
+        """One request, sent once; afresh means over a connection that carried nothing before.
 
         Raises:
             ConnectionFailed, RedirectRefused, AnswerUnreadable: As ``HttpOrigin.request`` says.
@@ -77,7 +84,8 @@ class Connections:
         failure: KrakenError
         try:
             head = self._made(method, f"{path}?{query}" if query else path, headers or {}, content)
-            return self._exchange(head, content or b"", f"{method} {path}")
+            connection = (None if afresh else self._still_open()) or self._new()
+            return self._exchange(connection, head, content or b"", f"{method} {path}")
         except (h11.LocalProtocolError, UnicodeError):
             failure = ConnectionFailed(self._say(method, path, "the request has no valid form"), sent=False)
         except (httpcore.TimeoutException, httpcore.NetworkError, h11.RemoteProtocolError) as problem:
@@ -98,12 +106,8 @@ class Connections:
             wired.append((b"Content-Length", str(len(content or b"")).encode()))
         return h11.Request(method=method, target=target, headers=wired)
 
-    def _exchange(self, head: h11.Request, content: bytes, what: str) -> Answer:
-        """Over a connection that nobody uses; there are as many as were in use at once, one per lane.
-
-        A pool that all lanes share looks at all of its connections for each call.
-        """
-        connection = self._still_open() or self._new()
+    def _exchange(self, connection: Connection, head: h11.Request, content: bytes, what: str) -> Answer:
+        """One request and its answer; the connection is kept only if nothing can be left on it."""
         is_kept = False
         try:
             response = connection.ask(head, content)
@@ -119,6 +123,10 @@ class Connections:
         return answer
 
     def _still_open(self) -> Connection | None:
+        """A connection that nobody uses; there are as many as were in use at once, one per lane.
+
+        A pool that all lanes share looks at all of its connections for each call.
+        """
         while True:
             try:
                 connection, since = self._idle.pop()

@@ -70,6 +70,10 @@ class Peer:
         for piece in pieces:
             self._connection.sendall(piece)
 
+    def hear(self) -> None:
+        """Waits for the next request."""
+        read_request(self._connection)
+
     def wait(self) -> None:
         """Longer than the client does."""
         self._is_over.wait(2 * PATIENCE_S)
@@ -89,6 +93,12 @@ def _torn(peer: Peer, body: bytes) -> None:
     peer.say(whole[:-5])
     peer.wait()
     peer.say(whole[-5:], answer(OTHER))
+
+
+def _unasked(peer: Peer, body: bytes) -> None:
+    peer.say(answer(body))
+    peer.pause()
+    peer.say(answer(OTHER))
 
 
 def _in_two_steps(peer: Peer, body: bytes) -> None:
@@ -113,10 +123,22 @@ def _hints_long_before(peer: Peer, body: bytes) -> None:
     peer.say(answer(body))
 
 
+def meant_for_another(first: bytes, other: bytes) -> Astray:
+    """After the first request's answer it answers the next one with what somebody else asked for."""
+
+    def play(peer: Peer, _body: bytes) -> None:
+        peer.say(answer(first))
+        peer.hear()
+        peer.say(answer(other))
+
+    return play
+
+
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
 WAYS: dict[str, Astray] = {
     "two answers in one packet": lambda peer, body: peer.say(answer(body) + answer(OTHER)),
     "two answers, two packets": lambda peer, body: peer.say(answer(body), answer(OTHER)),
+    "another while nobody asks": _unasked,
     "many answers": lambda peer, body: peer.say(answer(body) + 2000 * answer(OTHER)),
     "the beginning of another head": lambda peer, body: peer.say(
         answer(body) + b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\nX-Held: "
@@ -239,3 +261,15 @@ def stray_server(astray: Astray, tls: ssl.SSLContext | None = None) -> Iterator[
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(10)
+
+
+def expect_own_answers(astray: Astray, ask: Callable[[str, str], bytes | None]) -> None:
+    """Three calls, ``ask(origin, path)``: each body is that call's own, or there is none."""
+    with stray_server(astray) as server:
+        first = ask(server.origin, "/first")
+        assert OTHER not in (first or b""), first
+        assert server.went_astray.wait(5)
+        second = ask(server.origin, "/second")
+        assert second in {b'{"of":"/second"}', None}, second
+        third = ask(server.origin, "/third")
+        assert third == b'{"of":"/third"}', third

@@ -102,7 +102,7 @@ class DerivativesClient:
         """
         query = f"tradingEnabled={'true' if enabled else 'false'}"
         try:
-            return _read(self._call("PUT", _trading_path(account_uid), credential, query))
+            return _read(self._call("PUT", _trading_path(account_uid), credential, query, afresh=True))
         except ConnectionFailed as problem:
             if not problem.sent:
                 raise
@@ -111,10 +111,12 @@ class DerivativesClient:
             reason = problem.message
         raise unknown_switch(account_uid, enabled, reason)
 
-    def _call(self, method: str, path: str, credential: Credential, query: str = "") -> Answer:
+    def _call(
+        self, method: str, path: str, credential: Credential, query: str = "", *, afresh: bool = False
+    ) -> Answer:
         public, secret = read_halves(credential)
         headers = {"APIKey": public, "Authent": sign(path, query.encode(), secret)}
-        return self._http.request(method, path, query=query, headers=headers)
+        return self._http.request(method, path, query=query, headers=headers, afresh=afresh)
 
 
 def unknown_switch(account_uid: str, enabled: bool, reason: str) -> OutcomeUnknown:

@@ -84,7 +84,7 @@ class SpotClient:
         fields = {"username": username, "email": email}
         reason: str
         try:
-            answer = self._call("CreateSubaccount", credential, nonce, fields)
+            answer = self._call("CreateSubaccount", credential, nonce, fields, afresh=True)
             body = _read_body(answer)
             errors = _errors(body)
             outcome = body.get("result")
@@ -115,7 +115,13 @@ class SpotClient:
         )
 
     def _call(
-        self, method: str, credential: Credential, nonce: int, fields: dict[str, str] | None = None
+        self,
+        method: str,
+        credential: Credential,
+        nonce: int,
+        fields: dict[str, str] | None = None,
+        *,
+        afresh: bool = False,
     ) -> Answer:
         public, secret = read_halves(credential)
         path = PRIVATE_PREFIX + method
@@ -125,7 +131,7 @@ class SpotClient:
             "API-Sign": sign(path, nonce, body, secret),
             "Content-Type": CONTENT_TYPE,
         }
-        return self._http.request("POST", path, headers=headers, content=body)
+        return self._http.request("POST", path, headers=headers, content=body, afresh=afresh)
 
 
 def _perhaps_taken(why: str, username: str) -> MayExist:

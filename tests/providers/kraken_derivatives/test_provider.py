@@ -25,6 +25,7 @@ from krakenstate.providers.kraken_derivatives.provider import DerivativesProvide
 from krakenstate.providers.kraken_derivatives.verbs import VERBS
 from tests.support.kraken import CANARY, CREDENTIAL, PUBLIC, account_job
 from tests.support.scripted import http
+from tests.support.stray import meant_for_another, stray_server
 
 UID = "11111111-2222-3333-4444-555555555555"
 OTHER = "22222222-2222-3333-4444-555555555555"
@@ -200,6 +201,17 @@ def test_a_switch_that_may_have_happened_is_unknown(scripted, told, play):
         told.write_trading(CREDENTIAL, UID, False)
     assert len(scripted.received) == 1
     assert "krakenstate plan" in caught.value.next_step
+
+
+def test_a_switch_has_a_connection_of_its_own(origin_for):
+    """What is said on a connection that other calls used is not taken for its success."""
+    switched = b'{"tradingEnabled": false}'
+    with stray_server(meant_for_another(switched, switched)) as server:
+        told = DerivativesProvider(origin_for(server.origin))
+        assert told.read_trading(CREDENTIAL, UID) is False
+        with pytest.raises(OutcomeUnknown):
+            told.write_trading(CREDENTIAL, UID, False)
+        assert server.connections == 2
 
 
 def test_a_switch_that_was_never_sent_is_not_unknown(origin_for):

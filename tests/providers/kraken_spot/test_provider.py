@@ -27,6 +27,7 @@ from krakenstate.providers.kraken_spot.provider import SpotProvider
 from krakenstate.providers.kraken_spot.verbs import VERBS
 from tests.support.kraken import CANARY, CREDENTIAL, PUBLIC
 from tests.support.scripted import http
+from tests.support.stray import meant_for_another, stray_server
 
 
 @pytest.fixture
@@ -234,6 +235,17 @@ def test_a_refused_creation_says_whether_a_person_needs_to_look(scripted, told, 
     with pytest.raises(kind):
         told.create_subaccount(CREDENTIAL, 1, "desk-mm", "mm@desk.example")
     assert len(scripted.received) == 1
+
+
+def test_a_creation_has_a_connection_of_its_own(origin_for):
+    """What is said on a connection that other calls used is not taken for its success."""
+    time, done = b'{"error":[],"result":{"unixtime":1791000000}}', b'{"error":[],"result":true}'
+    with stray_server(meant_for_another(time, done)) as server:
+        told = SpotProvider(origin_for(server.origin))
+        told.server_time()
+        with pytest.raises(OutcomeUnknown):
+            told.create_subaccount(CREDENTIAL, 1, "desk-mm", "mm@desk.example")
+        assert server.connections == 2
 
 
 def test_a_creation_with_a_warning_is_done(scripted, told):
