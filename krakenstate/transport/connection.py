@@ -13,6 +13,7 @@ of itself names the key.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import h11
@@ -30,11 +31,14 @@ class Connection:
     Args:
         stream: What carries the bytes.
         timeout_s: For each pause while reading or writing.
+        total_timeout_s: For an answer as a whole, however steadily it drips, and whatever it begins with.
     """
 
-    def __init__(self, stream: httpcore.NetworkStream, timeout_s: float) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, timeout_s: float, total_timeout_s: float) -> None:
         self._stream = stream
         self._timeout_s = timeout_s
+        self._total_timeout_s = total_timeout_s
+        self._until = 0.0
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     def ask(self, head: h11.Request, content: bytes) -> h11.Response:
@@ -45,6 +49,7 @@ class Connection:
         """
         events = (head, h11.Data(content), h11.EndOfMessage()) if content else (head, h11.EndOfMessage())
         self._stream.write(b"".join(self._http.send(event) or b"" for event in events), self._timeout_s)
+        self._until = time.monotonic() + self._total_timeout_s
         while not isinstance(event := self._next(), h11.Response):
             pass  # a 1xx, which says that the answer is still to come
         return event
@@ -76,5 +81,8 @@ class Connection:
 
     def _next(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._http.receive_data(self._stream.read(_READ_BYTES, self._timeout_s))
+            left_s = self._until - time.monotonic()
+            if left_s <= 0:
+                raise httpcore.ReadTimeout
+            self._http.receive_data(self._stream.read(_READ_BYTES, min(self._timeout_s, left_s)))
         return event

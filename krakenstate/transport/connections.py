@@ -144,7 +144,7 @@ class Connections:
         stream = httpcore.SyncBackend().connect_tcp(self._host, self._port, self._connect_timeout_s)
         if self._is_tls:
             stream = stream.start_tls(_trusted_authorities(), self._host, self._connect_timeout_s)
-        return Connection(stream, self._read_timeout_s)
+        return Connection(stream, self._read_timeout_s, self._total_timeout_s)
 
     def _say(self, method: str, path: str, why: str) -> str:
         return f"{method} {path} at {self._origin}: {why}."
@@ -156,18 +156,12 @@ class Connections:
             raise RedirectRefused(f"{what} at {self._origin} was answered with a redirect (HTTP {status}).")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise AnswerUnreadable(f"{what} at {self._origin}: the answer is compressed, which was declined.")
-        deadline = time.monotonic() + self._total_timeout_s
         body = bytearray()
         for chunk in connection.body():
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:
                 raise AnswerUnreadable(
                     f"{what} at {self._origin}: the answer is longer than {MAX_ANSWER_BYTES} bytes."
-                )
-            if time.monotonic() > deadline:
-                raise ConnectionFailed(
-                    f"{what} at {self._origin}: the answer did not end within {self._total_timeout_s:g} s.",
-                    sent=True,
                 )
         return Answer(status, headers, bytes(body))
 

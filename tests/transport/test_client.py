@@ -152,14 +152,22 @@ def test_a_broken_answer_may_have_been_preceded_by_an_effect(scripted, origin_fo
     assert len(scripted.received) == 1
 
 
-def test_an_answer_that_drips_ends_at_the_deadline(scripted, origin_for):
-    """A server that sends a byte now and then cannot hold a run for ever."""
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" ", id="its body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"x", id="its head"),
+        pytest.param(b"", b"HTTP/1.1 102 Processing\r\n\r\n", id="what comes before it"),
+    ],
+)
+def test_an_answer_that_drips_ends_at_the_deadline(scripted, origin_for, first, drop):
+    """A server that sends a little now and then cannot hold a run for ever."""
     done = threading.Event()
 
     def drip(peer):
-        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        peer.sendall(first)
         while not done.wait(0.05):
-            peer.sendall(b" ")
+            peer.sendall(drop)
 
     scripted.plays(drip)
     try:
