@@ -91,7 +91,7 @@ def what_if(as_of: date | None, now: datetime) -> datetime | None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Writes a file that was named on the command line.
+    """Writes a file that was named on the command line: all of it, or what was there before stays.
 
     Raises:
         FileUnusable: It cannot be written, or a link in the working folder stands in its way: that folder may
@@ -104,9 +104,28 @@ def write_file(path: Path, text: str) -> None:
             next_step="Name a file that is none.",
         )
     try:
-        path.write_text(text, encoding="utf-8")
+        _write_whole(path, text)
     except OSError as problem:
         raise FileUnusable(f"{path} cannot be written: {problem.strerror}.") from problem
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes beside a file and then in its place, so that a full disk leaves no half of it."""
+    place = path.resolve()
+    is_device = path.exists() and not path.is_file()  # or a pipe; or a folder, which is refused
+    if is_device or not os.access(place.parent, os.W_OK):
+        path.write_text(text, encoding="utf-8")
+        return
+    mode = place.stat().st_mode & 0o777 if place.exists() else 0o666
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        beside.replace(place)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def snapshot_for(wired: Wired, state: State, *, refresh: bool, observed: Path | None = None) -> Snapshot:

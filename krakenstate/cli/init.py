@@ -14,6 +14,7 @@ def init(stack: StackArg = None, desired: DesiredOpt = None, as_json: JsonOpt = 
     from krakenstate.cli.common import shows_hints
     from krakenstate.cli.wiring import wire
     from krakenstate.engine.runs import initialise
+    from krakenstate.views.style import plain
 
     output = Output(json=as_json)
     wired = wire(stack, output=output, desired=desired)
@@ -37,4 +38,4 @@ def init(stack: StackArg = None, desired: DesiredOpt = None, as_json: JsonOpt = 
     output.result(f"  state    {place} (lineage {index.lineage})")
     output.result(f"  Kraken   {index.spot_origin} and {index.futures_origin}, pinned")
     if created and shows_hints():
-        output.progress("Next: krakenstate plan")
+        output.progress(f"Next: krakenstate plan {plain(stack)}" if stack else "Next: krakenstate plan")

@@ -50,7 +50,7 @@ def perform(directory: Path, operation: str, arguments: Mapping[str, Any]) -> di
     except (OSError, ValueError) as problem:
         raise DevError(
             "The simulator does not answer",
-            "See what runs: krakenstate dev status. To start anew, first: krakenstate dev down",
+            "See what runs: krakenstate dev status\nTo start anew, first: krakenstate dev down",
         ) from problem
     if status != 200:
         raise DevError(answer["error"], answer["next_step"])

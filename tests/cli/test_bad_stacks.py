@@ -408,6 +408,7 @@ def test_what_a_stack_prints_is_shown_harmlessly(tmp_path):
         pytest.param([], ["validate"], "KS1009", "no .py file", id="none"),
         pytest.param(["prod"], ["validate", "uat"], "KS1009", "stacks/uat.py does not exist", id="other"),
         pytest.param(["prod", "uat"], ["validate"], "KS1010", "prod, uat", id="several"),
+        pytest.param(["prod", "uat"], ["task", "list"], "KS1010", "takes it as: --stack prod", id="an id"),
         pytest.param(["prod"], ["validate", "stacks/x.py"], "KS1009", "stacks/x.py", id="path"),
         pytest.param(["prod"], ["validate", "../prod"], "KS1009", "neither", id="neither"),
     ],

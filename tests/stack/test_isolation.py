@@ -171,6 +171,28 @@ def test_a_result_is_not_written_through_a_link(project, tmp_path_factory, capsy
     assert json.loads((home / "desired.json").read_text())["stack"]["name"] == "prod"
 
 
+def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path, monkeypatch, capsys):
+    """A disk that is full is no reason to lose the plan of before, nor to leave half of the next one."""
+    write_stack(tmp_path, "")
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "desired.json"
+    out.write_text("of before")
+    out.chmod(0o600)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        assert app.run(["render", "prod", "--out", "desired.json"]) == 1
+    assert "desired.json cannot be written: No space left on device." in capsys.readouterr().err
+    assert out.read_text() == "of before"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["desired.json", "stacks"]
+    assert app.run(["render", "prod", "--out", "desired.json"]) == 0
+    assert json.loads(out.read_text())["stack"]["name"] == "prod"
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("claimed", [".env", "data.csv", ".git/hook.py", "link.py", "../outside.py"])
 def test_a_claimed_line_quotes_no_other_file(project, claimed):
     """A result cannot have a message quote what is hidden in the project, no Python, or outside of it."""
