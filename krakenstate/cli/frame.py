@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import UserDict
 from collections.abc import Callable
 from importlib import import_module
@@ -19,6 +20,7 @@ USAGE_ERROR: type[Exception] = next(
     cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
 )
 """The root of what typer raises about a command line; its home has moved between typer's versions."""
+_VALUE_OF_SWITCH = re.compile(r"Option '(--[a-z-]+)' does not take a value")
 
 
 class Group(TyperGroup):
@@ -78,6 +80,9 @@ def usage_message(error: Exception) -> tuple[str, str | None]:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None)
     message = message.strip().rstrip(".").replace("Value error, ", "")
+    message = _VALUE_OF_SWITCH.sub(r"\1 takes true or false", message)
+    if message.startswith("No such option: --chdir"):
+        message = "--chdir stands before the command, as in: krakenstate --chdir desk plan"
     return message if message.endswith("?") else f"{message}.", path if isinstance(path, str) else None
 
 

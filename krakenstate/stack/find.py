@@ -79,7 +79,8 @@ def _only_stack(root: Path) -> StackFile:
         shown = ", ".join(names[:_LISTED_MAX]) + (", ..." if len(names) > _LISTED_MAX else "")
         raise StackAmbiguous(
             f"{FOLDER}/ holds {len(names)} stacks: {shown}.",
-            next_step=f"Name one, for example: krakenstate plan {names[0]}",
+            next_step=f"Name one, for example: krakenstate plan {names[0]}\n"
+            f"A command that takes an address or an id takes it as: --stack {names[0]}",
         )
     display = f"{FOLDER}/{names[0]}{SUFFIX}"
     return _checked(root / display, display)

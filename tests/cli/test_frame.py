@@ -100,6 +100,21 @@ def test_a_group_alone_shows_its_help(capsys, arguments):
     assert err == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("plan --refresh=maybe", "--refresh takes true or false."),
+        ("plan --chdir desk", "--chdir stands before the command, as in: krakenstate --chdir desk plan."),
+        ("plna", "No such command 'plna'. Did you mean 'plan'?"),
+        ("plan --format xml", "Invalid value for '--format': 'xml' is not one of 'text', "),
+    ],
+)
+def test_a_slip_of_the_command_line_is_told_in_plain_words(capsys, words, said):
+    """What is possible instead, and nothing of the libraries below."""
+    assert app.run(words.split()) == 1
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_usage_errors_name_the_help_that_says_more(capsys):
     """The next step of a usage error is the help of the very command."""
     assert app.run(["validate", "a", "b", "--json"]) == 1
