@@ -386,7 +386,7 @@ def _create(
         TaskKind.CREATE_KEY,
         reason,
         label,
-        note=note,
+        note=cannot_be_made(key, look) or note,  # told beside it: time makes no other decision of a creation
         assignee=key.process.owner,
         waits_on=waits,
         before=before,

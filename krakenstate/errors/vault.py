@@ -55,7 +55,10 @@ class VaultNotConfigured(VaultError):
     """VAULT_ADDR or VAULT_TOKEN is not set."""
 
     code, headline, exit_code = "KS4006", "Vault is not configured", 3
-    remedy = 'Set VAULT_ADDR and VAULT_TOKEN; for a rehearsal: eval "$(krakenstate dev up)"'
+    remedy = (
+        "Set VAULT_ADDR and VAULT_TOKEN; what a login leaves in ~/.vault-token is not read.\n"
+        'For a rehearsal: eval "$(krakenstate dev up)"'
+    )
 
 
 class VaultAddressRefused(VaultError):

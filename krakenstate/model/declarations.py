@@ -64,7 +64,7 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url.strip())
     host = parts.hostname or ""
     if parts.scheme not in {"https", "http"} or not host:
-        raise ValueError("an origin looks like https://api.kraken.com")
+        raise ValueError("an origin is a scheme and a host, as in https://host.example:8200")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("plain http is accepted only to loopback")
     if parts.username or parts.password or parts.query or parts.fragment or parts.path not in {"", "/"}:

@@ -23,12 +23,14 @@ from krakenstate.model.declarations import (
     Removed,
     Vault,
 )
-from krakenstate.model.entry import Declaration, Name, Reference, problems_of
+from krakenstate.model.entry import Declaration, Name, Reference, problems_of, suggest
 from krakenstate.model.limits import Limits, Thresholds
 from krakenstate.model.promotion import Promotion
 from krakenstate.model.vocabulary import Api
 
 FORMAT_VERSION: Literal["1.0"] = "1.0"
+_COMPARED_MAX = 20_000
+"""Among how many addresses one is looked for that was meant; more take seconds."""
 _TYPES = {cls.type_name: cls for cls in RESOURCE_TYPES}
 D = TypeVar("D", bound=Declaration)
 
@@ -138,7 +140,8 @@ class Desired:
         """
         found = self.resources.get(Address(address))
         if found is None:
-            raise AddressUnknown(f"The stack {self.head.name} declares nothing at {address}.")
+            near = suggest(address, map(str, self.resources)) if len(self.resources) < _COMPARED_MAX else ""
+            raise AddressUnknown(f"The stack {self.head.name} declares nothing at {address}.{near}")
         return found
 
     def moved_to(self, address: Address) -> Address:

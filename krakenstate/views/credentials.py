@@ -13,10 +13,9 @@ from pydantic import JsonValue
 
 from krakenstate.model.base import format_instant
 from krakenstate.model.credential_row import CredentialReport, CredentialRow
-from krakenstate.model.network import shown_number
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, plain, wrap
 from krakenstate.views.values import FINGERPRINT_SHOWN, clean_json
-from krakenstate.views.words import age, headline, table
+from krakenstate.views.words import age, count_of_addresses, headline, table
 
 FORMAT_VERSION = "1.0"
 NO_KEYS = "No keys are declared or recorded."
@@ -136,7 +135,7 @@ def _from(row: CredentialRow, _: CredentialReport) -> str:
         return "not known"
     if not row.addresses:
         return "OPEN TO THE WORLD"
-    return "1 address" if row.addresses == 1 else f"{shown_number(row.addresses)} addresses"
+    return count_of_addresses(row.addresses)
 
 
 def _expires(row: CredentialRow, _: CredentialReport) -> str:

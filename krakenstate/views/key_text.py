@@ -14,7 +14,7 @@ from krakenstate.model.terms import KeyDescription
 from krakenstate.model.vocabulary import Api
 from krakenstate.views.style import DEFAULT_WIDTH, Paint, wrap
 from krakenstate.views.values import FINGERPRINT_SHOWN
-from krakenstate.views.words import count
+from krakenstate.views.words import count_of_addresses
 
 FORMAT_VERSION = "1.0"
 FUNDS = {True: "YES, with this key funds can leave", False: "no", None: "cannot be told from its words"}
@@ -80,7 +80,7 @@ def _rows(key: KeyDescription) -> list[tuple[str, str]]:
         rows += [("general", key.general or "not told"), ("transfer", key.transfer or "not told")]
     rows.append(("moves funds", FUNDS[moves_funds(key)]))
     where = ", ".join(map(str, key.networks))
-    addresses = count(count_addresses(key.networks), "address", "addresses")
+    addresses = count_of_addresses(count_addresses(key.networks))
     rows.append(("from", f"{where} ({addresses})" if where else "anywhere: it has no allowlist"))
     if key.api is Api.DERIVATIVES:
         return [*rows, ("until", "not told: Derivatives keys show no expiry")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
+from krakenstate.model.network import shown_number
 from krakenstate.model.plan import Upcoming
 from krakenstate.views.style import plain
 
@@ -24,6 +25,11 @@ def age(at: datetime, now: datetime) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 task``, ``2 tasks``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def count_of_addresses(number: int) -> str:
+    """``1 address``, ``17 addresses``, ``about 2^64 addresses``."""
+    return "1 address" if number == 1 else f"{shown_number(number)} addresses"
 
 
 def short_commit(commit: str) -> str:

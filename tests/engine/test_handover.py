@@ -10,7 +10,13 @@ import pytest
 from krakenstate import DerivativesSubaccount, NonceUnit, Permission, Process, SpotSubaccount
 from krakenstate.engine import people, runs
 from krakenstate.engine.reach import sites_of
-from krakenstate.errors import AuthenticationFailed, HandInNotExpected, PathNotManaged, QuarantineFailed
+from krakenstate.errors import (
+    AddressUnknown,
+    AuthenticationFailed,
+    HandInNotExpected,
+    PathNotManaged,
+    QuarantineFailed,
+)
 from krakenstate.model.credential import Credential
 from krakenstate.model.plan import Action
 from krakenstate.model.run import Effect
@@ -88,6 +94,15 @@ def test_a_process_finds_beside_its_secret_what_it_needs(world):
         "nonce_unit": "milliseconds",
         "key_name": "pnl-g1",
     }
+
+
+def test_a_misspelt_address_is_answered_with_the_one_that_was_meant(world):
+    """Whoever hands a key in learns what the stack calls it."""
+    apply_key(world, spot_key())
+    with pytest.raises(
+        AddressUnknown, match=r"declares nothing at spot_key\.pln\. Did you mean spot_key\.pnl\?"
+    ):
+        runs.expect_hand_in(world.session(), "spot_key.pln")
 
 
 def test_a_key_that_waits_for_a_site_is_told_with_one(world):

@@ -187,6 +187,14 @@ def test_an_expired_key_whose_declaration_expired_too_waits_for_a_later_day(worl
     assert "declare a later day" in step.note
 
 
+def test_a_new_key_that_has_ended_already_is_told_as_such(world):
+    """No web page makes one with an expiry in the past; whoever approves its task reads that first."""
+    world.declare(spot_key(expires=date(2026, 1, 10)))
+    step = world.step(SPOT)
+    assert (step.action, step.task_kind) == (Action.MANUAL, TaskKind.CREATE_KEY)
+    assert step.note.startswith("expires=2026-01-10 lies in the past, so no key can be made as declared")
+
+
 def test_an_edit_comes_before_a_rotation_by_age(world):
     """What narrows a key is not put off until its successor exists."""
     due(world)

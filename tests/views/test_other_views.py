@@ -17,7 +17,7 @@ from krakenstate.views.drift_issue import render_drift_issue
 from krakenstate.views.policy import policy_lines
 from krakenstate.views.style import Paint
 from krakenstate.views.values import dump
-from krakenstate.views.words import age
+from krakenstate.views.words import age, count_of_addresses
 from tests.support.golden import check_golden
 from tests.views import samples
 from tests.views.plans import DRIFT, NOW, PNL
@@ -246,6 +246,15 @@ def test_a_report_stands_apart_from_the_lines():
 def test_ages_are_rounded_down(ago, text):
     """An age names its largest whole unit."""
     assert age(NOW - ago, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1 address"), (17, "17 addresses"), (2**64 + 2, "about 2^64 addresses")],
+)
+def test_a_number_of_addresses_can_be_read(number, text):
+    """In a register and of a single key as in a plan."""
+    assert count_of_addresses(number) == text
 
 
 def test_a_here_document_can_be_pasted():
