@@ -1,6 +1,6 @@
 """Fixtures of this folder."""
 
-from tests.e2e.conftest import bao, new_desk, warm
+from tests.e2e.conftest import new_desk
 from tests.support.world import switchboard, world
 
-__all__ = ["bao", "new_desk", "switchboard", "warm", "world"]
+__all__ = ["new_desk", "switchboard", "world"]

@@ -1,4 +1,4 @@
-"""Servers for end-to-end tests: a Vault server per worker, a mount and a simulated Kraken for each desk."""
+"""Desks for end-to-end tests: a mount of the worker's Vault server and a simulated Kraken for each."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bao import Bao, bao
+from tests.support.bao import Bao
 from tests.support.e2e import APPLY, AT_RUNNER, CREATOR, HEADER, HEDGER, MASTER, PNL, RUNNER, SUBACCOUNT, Desk
 from tests.support.proxy import Proxy, proxy
 from tests.support.simulator import simulated_kraken
-from tests.support.warm import WarmStart, warm_start
+from tests.support.warm import WarmStart
 
-__all__ = ["bao", "controlled", "new_desk", "standing_desk", "warm"]
+__all__ = ["controlled", "new_desk", "standing_desk"]
 
 
 @contextmanager
@@ -31,13 +31,6 @@ def desks(folder: Path, server: Bao, start: WarmStart) -> Iterator[Callable[[str
 
     with ExitStack() as opened:
         yield make
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[WarmStart]:
-    """One for all desks of a worker."""
-    with warm_start() as start:
-        yield start
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import pytest
 
-from tests.e2e.conftest import new_desk, warm
+from tests.e2e.conftest import new_desk
 from tests.sim.conftest import desk, kraken, make_client, sim, switchboard
-from tests.support.bao import bao
 
-__all__ = ["bao", "desk", "kraken", "make_client", "new_desk", "sim", "switchboard", "warm"]
+__all__ = ["desk", "kraken", "make_client", "new_desk", "sim", "switchboard"]
 
 ALL_ONES = 2**64 - 1
 
