@@ -3,7 +3,7 @@
 How this works: it is imported for runs that ask Kraken; importing httpx takes time that others can save. Of
 httpx itself the trust store is used, of httpcore, which comes with it, the sockets; ``connection.py`` speaks
 HTTP over them. The objects of both around that, made and thrown away for each call, took longer than all the
-rest: 0.48 ms a call for httpx, 0.31 for httpcore, and a third less than that without, measured.
+rest: 0.48 ms a call for httpx, 0.31 for httpcore, and a quarter less than that without, measured.
 
 Exceptions of the libraries hold the request with its signature, so they end here: ours carry neither headers
 nor bodies, and no cause.
