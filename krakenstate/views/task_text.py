@@ -56,9 +56,11 @@ def render_task(task: Task, *, colour: bool = False, width: int = DEFAULT_WIDTH,
         if name == "status":
             first = first.replace(value, paint.over(_STATUS_COLOURS[task.status], value), 1)
         lines += [first, *more]
-    lines += ["", paint.bold("What to do:"), *_indented(task.instructions)]
-    if task.correction:
+    asked = "What to do:"
+    if task.correction:  # first: whoever begins with the rest makes a second key
         lines += ["", paint.bold("What to correct:"), *_indented(task.correction)]
+        asked = "What was asked for at first:"
+    lines += ["", paint.bold(asked), *_indented(task.instructions)]
     lines += ["", paint.bold("What closes it:")]
     for line in plain_lines(task.evidence):
         lines += wrap(line, width, "    ") if line else [""]

@@ -257,6 +257,17 @@ def test_a_number_of_addresses_can_be_read(number, text):
     assert count_of_addresses(number) == text
 
 
+def test_what_to_correct_comes_before_what_was_asked_for():
+    """A key that was handed in is corrected; the click list of the task would make a second one."""
+    task = samples.CREATE_PNL.model_copy(
+        update={"correction": "Tick Query.", "instructions": "Create a key."}
+    )
+    shown = task_text.render_task(task, now=NOW)
+    first, second = "What to correct:\n    Tick Query.\n", "What was asked for at first:\n    Create a key.\n"
+    assert f"{first}\n{second}" in shown
+    assert "What to do:" not in shown
+
+
 def test_a_here_document_can_be_pasted():
     """Its lines, its last word above all, begin at the edge, where a shell looks for them."""
     text = (
