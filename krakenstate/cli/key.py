@@ -100,11 +100,11 @@ def ingest(
     write_reports(output, [outcome])
     output.result(finished(outcome, colour=output.colour))
     if outcome.effect is Effect.WAITING and session.site is None:
-        name = next(iter(sites_of(key)), "NAME")
-        output.progress(
-            "No site was named. Verify it from where its allowlist admits: "
-            f"krakenstate settle {plain(session.desired.head.name)} --site {name}"
-        )
+        names = sites_of(key)
+        inside = f"on a machine inside {' or '.join(names)}" if names else "from where its allowlist admits"
+        site = names[0] if len(names) == 1 else "NAME"
+        stack = plain(session.desired.head.name)
+        output.progress(f"No site was named. Verify it {inside}: krakenstate settle {stack} --site {site}")
     rejected = exit_code_for_outcomes([outcome])
     if rejected or outcome.effect in {Effect.REJECTED, Effect.FAILED}:
         raise typer.Exit(rejected or 1)

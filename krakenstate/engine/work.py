@@ -323,14 +323,19 @@ def account_job(account: Account, desired: Desired, state: State) -> AccountJob:
         master_uid=of_master.account_uid if of_master else None,
         account_iiban=record.iiban if record else None,
         account_uid=record.account_uid if record else None,
-        site=next(iter(sites_of(controller)), ""),
+        site=_only(sites_of(controller)),
     )
 
 
 def _site(declared: Declaration | None, record: KeyRecord) -> str:
-    """A site from which a key can be asked, before and after an edit of it."""
+    """The site from which a key can be asked, before and after an edit of it."""
     seen = record.description.networks if record.description else None
-    return next(iter(sites_of(declared if isinstance(declared, Key) else None, seen)), "")
+    return _only(sites_of(declared if isinstance(declared, Key) else None, seen))
+
+
+def _only(sites: tuple[str, ...]) -> str:
+    """The one site there is; of several nobody here knows which one the reader is at."""
+    return sites[0] if len(sites) == 1 else ""
 
 
 def policies_of(desired: Desired, author: GrantAuthor) -> dict[Address, PolicyText]:

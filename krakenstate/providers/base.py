@@ -46,8 +46,8 @@ class KeyJob(NamedTuple):
 
     ``account_label`` is how the account switcher shows it (user name or name), ``stack`` the stack's name for
     the commands to type, ``last_four`` the end of the public half when a key exists already,
-    ``can_be_asked`` whether any site may ask it once it is edited, ``site`` one that may (empty where
-    none is needed), ``reasons`` a line for each of its rights on the calls it is there for, where the calls
+    ``can_be_asked`` whether any site may ask it once it is edited, ``site`` the only one that may (else
+    empty), ``reasons`` a line for each of its rights on the calls it is there for, where the calls
     are declared.
     """
 

@@ -83,6 +83,11 @@ def restrict_networks(listed: Sequence[IPNetwork] | None) -> list[str]:
     ]
 
 
+def inside(job: KeyJob | AccountJob) -> str:
+    """Where the command is to be typed: from elsewhere its question is a failed authentication."""
+    return f", on a machine inside {clean_text(job.site)}" if job.site else ""
+
+
 def settle_command(job: KeyJob | AccountJob) -> str:
     """The command that looks at what was done, from a site that may."""
     command = f"krakenstate settle {clean_text(job.stack)}"
@@ -100,7 +105,7 @@ def save(job: KeyJob, closing: str = "") -> list[list[str]]:
         [_ONLY_THESE],
         [_NOT_OFFERED],
         [
-            "Wait some minutes, since changes are not active at once. Then run:",
+            f"Wait some minutes, since changes are not active at once. Then run{inside(job)}:",
             f"{VALUE}{settle_command(job)}",
         ],
     ]

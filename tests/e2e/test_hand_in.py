@@ -127,7 +127,7 @@ def test_a_key_handed_in_without_a_site_is_not_forgotten(desk: Desk) -> None:
     """The command that is printed verifies it, and a settle without a site says what it left."""
     stored = desk.run("key", "ingest", "spot_key.one", stdin=json.dumps(make(desk, "one")))
     told = "krakenstate settle prod --site runner"
-    assert f"Verify it from where its allowlist admits: {told}\n" in stored.stderr
+    assert f"No site was named. Verify it on a machine inside runner: {told}\n" in stored.stderr
     left = desk.run("settle", expect="Nothing to settle.")
     assert "spot_key.one: handed in; waits for a run from --site runner, or for a report" in left.stderr
     assert "No site was named: only keys that are open to the world were asked." in left.stderr

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from krakenstate.providers.base import AccountJob
 from krakenstate.providers.layout import VALUE, document, numbered, paragraph
-from krakenstate.providers.pages import settle_command
+from krakenstate.providers.pages import inside, settle_command
 from krakenstate.transport.text import clean_text
 
 TICKET_LINE = "----- ticket -----"
@@ -56,14 +56,14 @@ def link(job: AccountJob) -> str:
         ],
         [f"Kraken then mails {email}. Confirmation by the owner of {email} afterwards makes the link."],
         [
-            "After the confirmation this task closes by itself with the next:",
+            f"After the confirmation this task closes by itself with the next{inside(job)}:",
             f"{VALUE}{settle_command(job)}",
         ],
     ]
     return document(
         paragraph(
             f"If {email} is linked already (futures.kraken.com/trade/subaccounts shows it), send nothing: "
-            f"{settle_command(job)} sees the link and closes this task."
+            f"{settle_command(job)}{inside(job)}, sees the link and closes this task."
         ),
         _from_master(job),
         f"Link the Derivatives subaccount {clean_text(job.address)}.",
