@@ -54,6 +54,27 @@ def foreseen(desired: Desired, state: State) -> tuple[State, Renames]:
     return seen, pending
 
 
+def refuse_occupied(resource: Key, state: State) -> None:
+    """A new key does not come to where the secret of a renamed one still lies.
+
+    Its path in Vault is made from process and address, and a renamed key keeps the path of its first
+    address: the new secret would replace the one in service there.
+
+    Raises:
+        AddressTaken: Another key's secrets are kept under this address, or will be.
+    """
+    if (own := state.find(resource.address)) is not None and isinstance(own, KeyRecord) and own.published:
+        return
+    for other in state.records:
+        if isinstance(other, KeyRecord) and other.kept_as == resource.address != other.address:
+            raise AddressTaken(
+                f"{other.address} was called {resource.address} before, and its secrets still lie in Vault "
+                "under that address, where its process reads them. A new key there would replace them.",
+                next_step="Declare the new key under another name.",
+                address=resource.address,
+            )
+
+
 def leans_on_move(resource: Declaration | None, pending: Renames) -> bool:
     """Whether a resource sits on an account that the state still knows by its old address."""
     account = resource.account if isinstance(resource, Key) else resource

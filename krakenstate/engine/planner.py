@@ -15,7 +15,7 @@ from typing import Any
 from krakenstate.engine.approval import documents_touched
 from krakenstate.engine.drift import find_drift
 from krakenstate.engine.explain import explained
-from krakenstate.engine.moves import Renames, foreseen
+from krakenstate.engine.moves import Renames, foreseen, refuse_occupied
 from krakenstate.engine.outlook import Outlook
 from krakenstate.engine.plan_accounts import plan_account, plan_removed_account
 from krakenstate.engine.plan_grants import plan_grant, plan_removed_grant
@@ -148,11 +148,14 @@ def _steps(look: Outlook, pending: Renames, scope: Scope) -> list[Step]:
     steps: list[Step] = []
     problems: list[KrakenstateError] = []
     chosen = scope.chosen(look)
+    occupied = {r.kept_as for r in look.state.records if isinstance(r, KeyRecord) and r.kept_as}
     for address, resource in look.desired.resources.items():
         plan = _PLANNERS.get(type(resource))
         if plan is None or address not in chosen:
             continue
         try:
+            if isinstance(resource, Key) and address in occupied:
+                refuse_occupied(resource, look.state)
             step = plan(resource, look)
         except KrakenstateError as problem:
             problems.append(problem.at(resource.source))

@@ -100,7 +100,7 @@ class StateHealthy(StateError):
 
 
 class AddressTaken(StateError):
-    """Something is recorded already at the address another record shall move to."""
+    """Something is recorded at the address that another shall get, or a renamed key's secret lies there."""
 
     code, headline = "KS3022", "Address is recorded already"
     remedy = "Let go of one of the two: krakenstate state rm ADDRESS"

@@ -185,6 +185,24 @@ def test_a_rename_to_where_something_is_recorded_is_refused(world):
         world.plan()
 
 
+def test_a_new_key_does_not_come_to_where_the_secret_of_a_renamed_one_lies(world):
+    """The freed address is refused as long as the renamed key's process reads there, and its secret stays."""
+    world.put_in_service(KEY)
+    declare(world, RENAMED, renames=[move()])
+    world.apply()
+    before = world.published("pnl", OLD)
+    declare(world, RENAMED, spot_key(account=DESK))
+    with pytest.raises(StackProblems) as refused:
+        world.apply()
+    [problem] = refused.value.problems
+    assert (problem.code, problem.address) == ("KS3022", OLD)
+    assert NEW in problem.message
+    assert problem.next_step == "Declare the new key under another name."
+    assert world.published("pnl", OLD) == before
+    declare(world, RENAMED, spot_key(name="balances", account=DESK))
+    assert [s.address for s in world.plan().proposals] == ["spot_key.balances"]
+
+
 def test_a_rename_of_nothing_is_told(world):
     """The state records neither end, so the line has no effect, and the plan says so."""
     declare(world, RENAMED, renames=[move()])
